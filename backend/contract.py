@@ -1,0 +1,124 @@
+"""The wire, version 1: routes, limits, media types, answers and problems.
+
+Standard library only, so that the page, scripts and training may import it without Flask or NumPy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+PREDICTIONS = "/predictions"
+BATCH = "/predictions/batch"
+HEALTH = "/health"
+READY = "/ready"
+
+API_KEY_HEADER = "X-Api-Key"
+REQUEST_ID_HEADER = "X-Request-Id"
+
+IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif")
+PROBLEM_TYPE = "application/problem+json"
+
+SIDE = 28  # pixels: the model sees SIDE x SIDE
+MAX_BODY_BYTES = 4 * 1024 * 1024  # Lambda's event holds 6 MB, base64 takes a third of it
+MAX_PIXELS = 4_200_000  # decoded, so 2048x2048: 17 MB as RGBA; a decompression bomb does not pass
+MAX_JPEG_PIXELS = 16_800_000  # before the JPEG decoder scales it down: a 16-megapixel phone photo passes
+MAX_BATCH = 64  # images in one batch request
+
+
+class Problem(NamedTuple):
+    """One kind of error answer (RFC 9457): `type` is "/problems/<slug>"."""
+
+    slug: str
+    status: int
+    title: str
+
+
+MALFORMED = Problem("malformed-request", 400, "The request is malformed")
+UNAUTHORIZED = Problem("invalid-api-key", 401, "The API key is missing or wrong")
+NOT_FOUND = Problem("not-found", 404, "There is nothing at this address")
+METHOD_NOT_ALLOWED = Problem("method-not-allowed", 405, "This address does not take this method")
+TOO_LARGE = Problem("too-large", 413, "The picture is too large")
+UNSUPPORTED_MEDIA = Problem("unsupported-media-type", 415, "This is not a PNG, JPEG, WebP or GIF picture")
+UNREADABLE_IMAGE = Problem("unreadable-image", 422, "The picture cannot be read")
+BLANK_IMAGE = Problem("blank-image", 422, "The sheet is empty")
+RATE_LIMITED = Problem("rate-limited", 429, "Too many requests")
+INTERNAL = Problem("internal-error", 500, "Something went wrong here")
+BAD_MODEL_ANSWER = Problem("bad-model-answer", 502, "The model's answer cannot be understood")
+MODEL_UNAVAILABLE = Problem("model-unavailable", 503, "The model is not available")
+MODEL_STARTING = Problem("model-starting", 503, "The model is starting")
+MODEL_TIMEOUT = Problem("model-timeout", 504, "The model took too long")
+
+PROBLEMS = (
+    MALFORMED,
+    UNAUTHORIZED,
+    NOT_FOUND,
+    METHOD_NOT_ALLOWED,
+    TOO_LARGE,
+    UNSUPPORTED_MEDIA,
+    UNREADABLE_IMAGE,
+    BLANK_IMAGE,
+    RATE_LIMITED,
+    INTERNAL,
+    BAD_MODEL_ANSWER,
+    MODEL_UNAVAILABLE,
+    MODEL_STARTING,
+    MODEL_TIMEOUT,
+)
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Why a picture got no label; `score` is how sure the model is that it is one of the labels, 0 to 1."""
+
+    reason: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Model:
+    """Who answered: `served_by` is "embedded" or "sagemaker"."""
+
+    name: str
+    version: str
+    served_by: str
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer to one picture.
+
+    `label` is None when rejected; `probabilities` holds every label, `confidence` the highest of them; `image` is the
+    base64 PNG that the model saw, if asked for; `timing_ms` holds milliseconds by stage.
+    """
+
+    label: str | None
+    confidence: float
+    probabilities: dict[str, float]
+    rejection: Rejection | None
+    model: Model
+    request_id: str
+    timing_ms: dict[str, float]
+    image: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The wire's object; `image` only where there is one."""
+        body = asdict(self)
+        if self.image is None:
+            del body["image"]
+        return body
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> Prediction:
+        """The wire's object -> Prediction. Raises KeyError or TypeError on anything else; unknown members are ignored."""
+        rejection = body["rejection"]
+        return cls(
+            label=body["label"],
+            confidence=float(body["confidence"]),
+            probabilities={label: float(p) for label, p in body["probabilities"].items()},
+            rejection=rejection and Rejection(rejection["reason"], float(rejection["score"])),
+            model=Model(body["model"]["name"], body["model"]["version"], body["model"]["served_by"]),
+            request_id=body["request_id"],
+            timing_ms=dict(body["timing_ms"]),
+            image=body.get("image"),
+        )

@@ -1,0 +1,202 @@
+"""A picture's bytes -> the 28x28 ink that the model sees; the one implementation, used by the API and by training.
+
+The recipe is MNIST's own (LeCun et al. 1998, section III.A: scale the longer side to 20 pixels, put the centre of mass in
+the middle of 28x28), after finding what is ink: the colour distance from the paper, or, where the paper is not even (a
+photo), the darkness against the paper around it.
+
+    PictureError
+     +- UnsupportedPicture   none of the four formats
+     +- UnreadablePicture    one of them, but broken
+     +- TooManyPixels        more than is decoded
+     +- BlankPicture         nothing drawn
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageChops, ImageFilter, ImageOps, UnidentifiedImageError
+
+from backend.contract import MAX_JPEG_PIXELS, MAX_PIXELS, SIDE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+DIGIT_SIDE = 20  # pixels: the longer side of the ink inside the SIDE x SIDE picture
+WORKING_SIDE = 280  # pixels: larger pictures are reduced to between this and twice this
+MIN_CONTRAST = 24  # of 255: less than this between paper and ink is a blank sheet
+NOISE = 0.08  # of the darkest ink: JPEG ringing at quality 40 stays below it
+EDGE = 0.25  # of the darkest ink: where the bounding box begins
+BLANK = "The sheet is empty: there is nothing drawn on it."
+UNEVEN = 10  # of 255: a border that varies more than this is not one colour but a photo
+
+
+class PictureError(ValueError):
+    """These bytes cannot become a drawing; the message is for the person who sent them."""
+
+
+class UnsupportedPicture(PictureError):
+    """The bytes are none of PNG, JPEG, WebP and GIF."""
+
+
+class UnreadablePicture(PictureError):
+    """The bytes begin like a picture and then break."""
+
+
+class TooManyPixels(PictureError):
+    """The picture would decode to more pixels than the limit."""
+
+
+class BlankPicture(PictureError):
+    """The picture holds no ink."""
+
+
+def normalise(data: bytes) -> NDArray[np.uint8]:
+    """Encoded picture -> (28, 28) uint8, ink 255 on paper 0. Raises PictureError."""
+    return normalise_image(decode(data))
+
+
+def normalise_image(image: Image.Image) -> NDArray[np.uint8]:
+    """Decoded picture of mode L or RGB -> (28, 28) uint8, ink 255 on paper 0. Raises BlankPicture."""
+    factor = max(image.size) // WORKING_SIDE
+    return _centre(_ink(image.reduce(factor) if factor > 1 else image))
+
+
+def decode(data: bytes) -> Image.Image:
+    """Encoded picture -> its first frame, upright, opaque, mode L or RGB. Raises PictureError."""
+    try:
+        image = Image.open(BytesIO(data), formats=FORMATS)
+        _check_size(image)
+        image.load()
+        return _flatten(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError:
+        raise UnsupportedPicture("This is not a PNG, JPEG, WebP or GIF picture.") from None
+    except Image.DecompressionBombError:
+        raise TooManyPixels("The picture has too many pixels.") from None
+    except PictureError:
+        raise
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError, MemoryError):
+        # Pillow's decoders raise all of these on corrupt files; the fuzz corpus in tests/ met each.
+        raise UnreadablePicture("The picture is damaged and cannot be read.") from None
+
+
+def _check_size(image: Image.Image) -> None:
+    if image.format == "JPEG" and image.width * image.height <= MAX_JPEG_PIXELS:
+        image.draft("RGB" if image.mode != "L" else "L", (2 * WORKING_SIDE, 2 * WORKING_SIDE))  # type: ignore[no-untyped-call]
+    if image.width * image.height > MAX_PIXELS:
+        raise TooManyPixels(f"The picture has more than {MAX_PIXELS:,} pixels.")
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    """Any mode -> L or RGB; transparent pixels become paper."""
+    if image.mode.startswith("I"):  # 16 bits a pixel: the high byte is all that 28x28 can show
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("1", "L"):
+        image = image.convert("L")
+    if image.has_transparency_data:
+        return _composite(image.convert("RGBA"))
+    return image if image.mode in ("L", "RGB") else image.convert("RGB")
+
+
+def _composite(image: Image.Image) -> Image.Image:
+    """Lay RGBA on paper: the border's colour or, where that is see-through, white under dark ink and black under light."""
+    alpha = image.getchannel("A")
+    if alpha.getextrema()[0] == 255:
+        return image.convert("RGB")
+    border = _border(np.asarray(image))
+    opaque = border[border[:, 3] > 127, :3]
+    if 2 * len(opaque) > len(border):
+        colour = tuple(int(v) for v in np.median(opaque, axis=0))
+    else:
+        luminance = np.asarray(image.convert("L"))[np.asarray(alpha) > 127]
+        colour = (0, 0, 0) if luminance.size and luminance.mean() > 127 else (255, 255, 255)
+    return Image.alpha_composite(Image.new("RGBA", image.size, colour), image).convert("RGB")
+
+
+def _border(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(h, w) or (h, w, bands) -> (n, bands): the outermost ring."""
+    bands = pixels.reshape(*pixels.shape[:2], -1)
+    return np.concatenate([bands[0], bands[-1], bands[:, 0], bands[:, -1]])
+
+
+def _ink(image: Image.Image) -> Image.Image:
+    """L or RGB -> L: how much ink each pixel holds, 0 for paper."""
+    border = _border(np.asarray(image))
+    paper = np.median(border, axis=0).astype(np.uint8)
+    distance = np.abs(border.astype(np.int16) - paper).max(axis=1)
+    if np.percentile(distance, 75) > UNEVEN:
+        return _photo_ink(image.convert("L"))
+    colour = tuple(paper.tolist())
+    away = ImageChops.difference(image, Image.new(image.mode, image.size, colour if len(colour) > 1 else colour[0]))
+    first, *rest = away.split()
+    for band in rest:
+        first = ImageChops.lighter(first, band)
+    return first
+
+
+def _photo_ink(grey: Image.Image) -> Image.Image:
+    """L -> L: ink on unevenly lit paper, as darkness relative to the paper around it.
+
+    The paper is a grey closing (Serra 1982) of the picture at 64 pixels: strokes thinner than its window of 15 vanish,
+    shadows stay. Ink is told from noise by Otsu's threshold (1979). Raises BlankPicture.
+    """
+    if _light_on_dark(grey):
+        grey = ImageOps.invert(grey)
+    grey = grey.filter(ImageFilter.MedianFilter(3))
+    paper = grey.resize((64, 64), Image.Resampling.BOX)
+    for rank in 7 * [ImageFilter.MaxFilter(3)] + 7 * [ImageFilter.MinFilter(3)]:
+        paper = paper.filter(rank)
+    light = np.asarray(paper.filter(ImageFilter.BoxBlur(2)).resize(grey.size, Image.Resampling.BILINEAR), np.float32)
+    ink = np.clip(1 - np.asarray(grey, np.float32) / np.maximum(light, 1), 0, 1)
+    low, high = _otsu(ink)
+    if high - low < MIN_CONTRAST / 255:
+        raise BlankPicture(BLANK)
+    sharpened = np.clip((ink - low) / (high - low) * 1.5 - 0.45, 0, 1)
+    return Image.fromarray((sharpened * 255).astype(np.uint8))
+
+
+def _light_on_dark(grey: Image.Image) -> bool:
+    """Whether the strokes are lighter than what is around them: the sign of the skew after the lighting is taken out."""
+    small = grey.resize((64, 64), Image.Resampling.BOX)
+    detail = np.asarray(small, np.float32) - np.asarray(small.filter(ImageFilter.BoxBlur(10)), np.float32)
+    return bool((detail**3).sum() > 0)
+
+
+def _otsu(ink: NDArray[np.float32]) -> tuple[float, float]:
+    """(h, w) in 0..1 -> the mean of each of the two classes that Otsu's threshold makes."""
+    counts, edges = np.histogram(ink, bins=64, range=(0, 1))
+    middle = (edges[:-1] + edges[1:]) / 2
+    below, mass = np.cumsum(counts), np.cumsum(counts * middle)
+    above = below[-1] - below
+    low, high = mass / np.maximum(below, 1), (mass[-1] - mass) / np.maximum(above, 1)
+    best = np.argmax(below * above * (high - low) ** 2)
+    return float(low[best]), float(high[best])
+
+
+def _centre(ink: Image.Image) -> NDArray[np.uint8]:
+    """L of any size -> (28, 28): longer side of the ink 20 pixels, centre of mass in the middle. Raises BlankPicture."""
+    peak = int(ink.getextrema()[1])  # type: ignore[arg-type]
+    box = ink.point([255 * (v > EDGE * peak) for v in range(256)]).getbbox()
+    if peak < MIN_CONTRAST or box is None:
+        raise BlankPicture(BLANK)
+    crop = ink.crop(box).point([min(255, v * 255 // peak) * (v > NOISE * peak) for v in range(256)])
+    side = max(crop.size) * SIDE / DIGIT_SIDE
+    x, y = _centre_of_mass(np.asarray(crop))
+    pad = int(side / 2) + 1
+    sheet = Image.new("L", (crop.width + 2 * pad, crop.height + 2 * pad))
+    sheet.paste(crop, (pad, pad))
+    window = (x + pad - side / 2, y + pad - side / 2, x + pad + side / 2, y + pad + side / 2)
+    small = np.asarray(sheet.resize((SIDE, SIDE), Image.Resampling.HAMMING, window))
+    return (small * (255 / small.max())).astype(np.uint8)
+
+
+def _centre_of_mass(ink: NDArray[np.uint8]) -> tuple[float, float]:
+    """(h, w) -> x, y in pixels from the top left corner."""
+    columns, rows = ink.sum(axis=0, dtype=np.float64), ink.sum(axis=1, dtype=np.float64)
+    return (
+        float(columns @ np.arange(len(columns)) / columns.sum() + 0.5),
+        float(rows @ np.arange(len(rows)) / rows.sum() + 0.5),
+    )

@@ -1,0 +1,162 @@
+"""What people draw that is no digit: scribbles, doodles, several digits at once, digits in the mirror.
+
+Each generator returns a drawing (see training.strokes) in a unit of its own; `strokes.fit` scales it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from training.strokes import fit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from training.strokes import Drawing, Stroke
+
+MIRRORED = (3, 6, 7, 9)  # digits that are none in the mirror; 2 and 5 turn into each other, 0, 1, 4 and 8 stay
+
+
+def line(*points: tuple[float, float], per_side: int = 8) -> Stroke:
+    """A polyline through `points`, sampled so that `strokes.vary` can bend it."""
+    corners = np.array(points, float)
+    steps = np.linspace(0, 1, per_side, endpoint=False)[:, None]
+    sides = [a + (b - a) * steps for a, b in zip(corners[:-1], corners[1:], strict=True)]
+    return np.concatenate([*sides, corners[-1:]])
+
+
+def arc(x: float, y: float, r: float, start: float = 0, stop: float = 360, *, flat: float = 1, points: int = 40) -> Stroke:
+    """Part of an ellipse around x, y from `start` to `stop` degrees."""
+    angle = np.radians(np.linspace(start, stop, points))
+    return np.stack([x + r * np.cos(angle), y + flat * r * np.sin(angle)], axis=1)
+
+
+def _star(n: int) -> Stroke:
+    turns = np.arange(n + 1) * (n // 2) * 2 * np.pi / n - np.pi / 2
+    return line(*zip(np.cos(turns), np.sin(turns), strict=True))
+
+
+def _heart() -> Stroke:
+    t = np.linspace(0, 2 * np.pi, 60)
+    return np.stack([16 * np.sin(t) ** 3, -13 * np.cos(t) + 5 * np.cos(2 * t) + 2 * np.cos(3 * t)], axis=1)
+
+
+def _spiral(turns: float) -> Stroke:
+    t = np.linspace(0.5, turns * 2 * np.pi, 100)
+    return np.stack([t * np.cos(t), t * np.sin(t)], axis=1)
+
+
+def _wave(periods: float, height: float) -> Stroke:
+    t = np.linspace(0, periods * 2 * np.pi, 80)
+    return np.stack([t, height * np.sin(t)], axis=1)
+
+
+def _zigzag(teeth: int, height: float) -> Stroke:
+    return line(*[(float(k), height * (k % 2)) for k in range(teeth + 1)])
+
+
+def _petals(n: int) -> Stroke:
+    t = np.linspace(0, 2 * np.pi, 40 * n)
+    return np.stack([(1 + 0.5 * np.cos(n * t)) * np.cos(t), (1 + 0.5 * np.cos(n * t)) * np.sin(t)], axis=1)
+
+
+SQUARE = line((0, 0), (10, 0), (10, 10), (0, 10), (0, 0))
+DOODLES: dict[str, Drawing] = {
+    "star": [_star(5)],
+    "big star": [_star(7)],
+    "house": [SQUARE, line((-1, 0), (5, -6), (11, 0))],
+    "house with door": [SQUARE, line((0, 0), (5, -5), (10, 0)), line((4, 10), (4, 5), (7, 5), (7, 10))],
+    "heart": [_heart()],
+    "triangle": [line((0, 0), (6, 10), (-6, 10), (0, 0))],
+    "square": [SQUARE],
+    "crossed square": [SQUARE, line((0, 0), (10, 10)), line((10, 0), (0, 10))],
+    "flat box": [line((0, 0), (16, 0), (16, 6), (0, 6), (0, 0))],
+    "diamond": [line((0, -8), (5, 0), (0, 8), (-5, 0), (0, -8))],
+    "arrow right": [line((0, 0), (10, 0)), line((7, -3), (10, 0), (7, 3))],
+    "arrow up": [line((0, 10), (0, 0)), line((-3, 3), (0, 0), (3, 3))],
+    "arrow down": [line((0, 0), (0, 10), (-3, 7)), line((0, 10), (3, 7))],
+    "tick": [line((0, 5), (3, 9), (10, 0))],
+    "plus": [line((0, -5), (0, 5)), line((-5, 0), (5, 0))],
+    "times": [line((-5, -5), (5, 5)), line((5, -5), (-5, 5))],
+    "asterisk": [line((-5, -5), (5, 5)), line((5, -5), (-5, 5)), line((0, -6), (0, 6))],
+    "hash": [line((3, 0), (3, 10)), line((7, 0), (7, 10)), line((0, 3), (10, 3)), line((0, 7), (10, 7))],
+    "equals": [line((0, 0), (10, 0)), line((0, 4), (10, 4))],
+    "dash": [line((0, 0), (10, 0))],
+    "dots": [arc(0, 0, 0.5), arc(5, 0, 0.5), arc(10, 0, 0.5)],
+    "percent": [arc(-4, -4, 2), arc(4, 4, 2), line((5, -6), (-5, 6))],
+    "spiral": [_spiral(3)],
+    "wide spiral": [_spiral(4.5)],
+    "wave": [_wave(3, 2)],
+    "wavelet": [_wave(2, 1.5)],
+    "zigzag": [_zigzag(5, 3)],
+    "saw": [_zigzag(9, 3)],
+    "flower": [_petals(5), arc(0, 0, 0.4)],
+    "clover": [_petals(3)],
+    "smiley": [arc(0, 0, 10), arc(-4, -3, 0.8), arc(4, -3, 0.8), arc(0, 1, 5, 20, 160)],
+    "frown": [arc(0, 0, 10), line((-4, -4), (-4, -2)), line((4, -4), (4, -2)), arc(0, 8, 5, 200, 340)],
+    "stick man": [arc(0, -8, 3), line((0, -5), (0, 4), (-4, 10)), line((0, 4), (4, 10)), line((-5, -2), (5, -2))],
+    "tree": [line((-1, 10), (-1, 3)), line((1, 10), (1, 3)), arc(0, -2, 6)],
+    "fir": [line((0, -8), (5, -1), (-5, -1), (0, -8)), line((0, -1), (6, 6), (-6, 6), (0, -1)), line((0, 6), (0, 9))],
+    "fish": [arc(0, 0, 7, 30, 330, flat=0.5), line((6, -2), (11, 4), (11, -4), (6, 2))],
+    "lightning": [line((3, -8), (-3, 1), (2, 1), (-2, 9))],
+    "moon": [arc(0, 0, 8, 60, 300), arc(4, 0, 7, 110, 250)],
+    "sun": [arc(0, 0, 4), *(line((6 * c, 6 * s), (9 * c, 9 * s)) for c, s in _star(8)[::16])],
+    "car": [line((-9, 3), (-9, 0), (-5, 0), (-3, -4), (4, -4), (6, 0), (9, 0), (9, 3), (-9, 3)), arc(-5, 4, 2), arc(5, 4, 2)],
+    "cup": [line((-5, -5), (-4, 6), (4, 6), (5, -5), (-5, -5)), arc(5, 0, 3, -80, 80)],
+    "ladder": [line((0, 0), (0, 14)), line((5, 0), (5, 14)), *(line((0, y), (5, y)) for y in (3, 6, 9, 12))],
+    "cat": [arc(0, 0, 6), line((-5, -4), (-5, -9), (-1, -6)), line((5, -4), (5, -9), (1, -6)), line((-2, 2), (2, 2))],
+    "envelope": [line((0, 0), (14, 0), (14, 9), (0, 9), (0, 0), (7, 5), (14, 0))],
+    "cube": [SQUARE, line((0, 0), (4, -4), (14, -4), (14, 6), (10, 10)), line((10, 0), (14, -4))],
+    "target": [arc(0, 0, 9), arc(0, 0, 5), arc(0, 0, 1.5)],
+    "question mark": [np.concatenate([arc(0, 0, 4, 180, 400), line((3, 3), (0, 7), (0, 10))]), arc(0, 14, 0.3)],
+    "exclamation mark": [line((0, 0), (0, 9)), arc(0, 13, 0.3)],
+    "at sign": [_spiral(2), arc(0, 0, 14, -60, 240)],
+    "ampersand": [line((8, 12), (-3, -2), (0, -6), (3, -3), (-4, 6), (-1, 11), (4, 9), (8, 3))],
+    "peak": [line((0, 10), (5, 0), (10, 10))],
+    "pit": [line((0, 0), (0, 10), (10, 10), (10, 0))],
+}
+
+
+def scribble(rng: np.random.Generator) -> Drawing:
+    """One to three strokes of a pen that wanders: a smooth random walk of its direction, or hatching."""
+    return [_hatch(rng) if rng.random() < 0.25 else _wander(rng) for _ in range(rng.integers(1, 4))]
+
+
+def _wander(rng: np.random.Generator) -> Stroke:
+    n = int(rng.integers(40, 220))
+    bend = np.convolve(rng.normal(0, rng.uniform(0.2, 0.9), n), np.ones(7) / 7, "same") + rng.normal(0, 0.1)
+    angle = rng.uniform(0, 2 * np.pi) + np.cumsum(bend)
+    steps = np.stack([np.cos(angle), np.sin(angle)], axis=1) * rng.uniform(0.5, 1.5, (n, 1))
+    return rng.normal(0, 8, 2) + np.cumsum(steps, axis=0)
+
+
+def _hatch(rng: np.random.Generator) -> Stroke:
+    n = int(rng.integers(6, 24))
+    ends = np.stack([np.linspace(0, rng.uniform(4, 20), n), 12 * (np.arange(n) % 2)], axis=1)
+    turn = rng.uniform(0, np.pi)
+    matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    return line(*[tuple(p) for p in (ends + rng.normal(0, 0.7, (n, 2))) @ matrix])
+
+
+def several(digits: Sequence[Drawing], rng: np.random.Generator) -> Drawing:
+    """Two to four digits beside, or two above, each other: gaps from touching to one width."""
+    down = len(digits) == 2 and rng.random() < 0.2
+    strokes: Drawing = []
+    place = 0.0
+    for digit in digits:
+        digit = fit(digit, 100 * rng.uniform(0.8, 1.1), (0, 0))
+        low, high = np.concatenate(digit).min(axis=0), np.concatenate(digit).max(axis=0)
+        axis = 1 if down else 0
+        shift = np.zeros(2)
+        shift[axis] = place - low[axis]
+        shift[1 - axis] = rng.normal(0, 8)
+        strokes += [stroke + shift for stroke in digit]
+        place += high[axis] - low[axis] + rng.uniform(5, 60)
+    return strokes
+
+
+def mirror(drawing: Drawing) -> Drawing:
+    """Left becomes right."""
+    return [stroke * (-1, 1) for stroke in drawing]

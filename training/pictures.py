@@ -1,0 +1,41 @@
+"""A clean drawing -> a picture as it reaches the API: a photo of paper, another colour, another format."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+
+def encode(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    """The bytes of `image` in one of Pillow's formats."""
+    buffer = BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def photograph(drawing: Image.Image, rng: np.random.Generator) -> bytes:
+    """L drawing, black on white -> JPEG of the same on off-white paper: gradient, shadow, blur, noise, compression."""
+    ink = 1 - np.asarray(drawing, np.float32) / 255
+    h, w = ink.shape
+    y, x = np.mgrid[0:1 : h * 1j, 0:1 : w * 1j]
+    angle, steepness = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.35)
+    light = rng.uniform(0.6, 0.95) * (1 - steepness * (np.cos(angle) * (x - 0.5) + np.sin(angle) * (y - 0.5)))
+    light = light * _shadow(x, y, rng)
+    paper = np.array([1.0, rng.uniform(0.93, 1), rng.uniform(0.8, 1)], np.float32)
+    pen = rng.uniform(0.1, 0.4) * rng.uniform(0.4, 1.0, 3)
+    picture = light[..., None] * (paper * (1 - ink[..., None]) + pen * ink[..., None])
+    blurred = Image.fromarray((np.clip(picture, 0, 1) * 255).astype(np.uint8)).filter(
+        ImageFilter.GaussianBlur(rng.uniform(0, 1.5))
+    )
+    noise = rng.normal(0, rng.uniform(1, 9), (h, w, 1)) + rng.normal(0, 2, (h, w, 3))
+    noisy = np.clip(np.asarray(blurred, np.float32) + noise, 0, 255).astype(np.uint8)
+    return encode(Image.fromarray(noisy), "JPEG", quality=int(rng.integers(40, 90)))
+
+
+def _shadow(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(h, w) factor: 1 in the light, 0.55 to 1 beyond a soft straight edge."""
+    angle, depth, softness = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.45), rng.uniform(0.01, 0.15)
+    side = np.cos(angle) * (x - rng.uniform(0.2, 0.8)) + np.sin(angle) * (y - rng.uniform(0.2, 0.8))
+    return 1 - depth / (1 + np.exp(-side / softness))
