@@ -12,6 +12,10 @@ PREDICTIONS = "/predictions"
 BATCH = "/predictions/batch"
 HEALTH = "/health"
 READY = "/ready"
+FEEDBACK = "/feedback"
+OPENAPI = "/openapi.json"
+DOCS = "/docs"
+PROBLEM_PAGES = "/problems/"  # + slug: where a problem's `type` leads
 
 API_KEY_HEADER = "X-Api-Key"
 REQUEST_ID_HEADER = "X-Request-Id"
@@ -24,6 +28,7 @@ MAX_BODY_BYTES = 4 * 1024 * 1024  # Lambda's event holds 6 MB, base64 takes a th
 MAX_PIXELS = 4_200_000  # decoded, so 2048x2048: 17 MB as RGBA; a decompression bomb does not pass
 MAX_JPEG_PIXELS = 16_800_000  # before the JPEG decoder scales it down: a 16-megapixel phone photo passes
 MAX_BATCH = 64  # images in one batch request
+EXTRAS = ("image", "explanation")  # what ?include= may ask for, comma-separated or repeated
 
 
 class Problem(NamedTuple):
@@ -89,7 +94,8 @@ class Prediction:
     """The answer to one picture.
 
     `label` is None when rejected; `probabilities` holds every label, `confidence` the highest of them; `image` is the
-    base64 PNG that the model saw, if asked for; `timing_ms` holds milliseconds by stage.
+    base64 PNG that the model saw and `explanation` one of the same size where 255 mattered most to the answer, each if
+    asked for; `timing_ms` holds milliseconds by stage.
     """
 
     label: str | None
@@ -100,17 +106,16 @@ class Prediction:
     request_id: str
     timing_ms: dict[str, float]
     image: str | None = None
+    explanation: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The wire's object; `image` only where there is one."""
+        """The wire's object; `image` and `explanation` only where there is one."""
         body = asdict(self)
-        if self.image is None:
-            del body["image"]
-        return body
+        return {name: value for name, value in body.items() if value is not None or name not in EXTRAS}
 
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> Prediction:
-        """The wire's object -> Prediction. Raises KeyError or TypeError on anything else; unknown members are ignored."""
+        """The wire's object -> Prediction. Raises KeyError or TypeError; unknown members are ignored."""
         rejection = body["rejection"]
         return cls(
             label=body["label"],
@@ -121,4 +126,56 @@ class Prediction:
             request_id=body["request_id"],
             timing_ms=dict(body["timing_ms"]),
             image=body.get("image"),
+            explanation=body.get("explanation"),
         )
+
+
+@dataclass(frozen=True)
+class ProblemDetails:
+    """The body of an error answer (RFC 9457); `detail` is a sentence for the person who asked."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """One picture's outcome in a batch: exactly one of the two is set."""
+
+    prediction: Prediction | None = None
+    problem: ProblemDetails | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """{"prediction": ...} or {"problem": ...}."""
+        if self.prediction:
+            return {"prediction": self.prediction.to_json()}
+        return {"problem": self.problem and asdict(self.problem)}
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> BatchResult:
+        """The wire's object -> BatchResult. Raises KeyError or TypeError on anything else."""
+        if "prediction" in body:
+            return cls(prediction=Prediction.from_json(body["prediction"]))
+        return cls(problem=ProblemDetails(**{name: body["problem"][name] for name in ProblemDetails.__annotations__}))
+
+
+@dataclass(frozen=True)
+class BatchPrediction:
+    """The answer to a batch: one result per picture, in the order they came."""
+
+    results: list[BatchResult]
+    request_id: str
+    timing_ms: dict[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """The wire's object."""
+        results = [result.to_json() for result in self.results]
+        return {"results": results, "request_id": self.request_id, "timing_ms": self.timing_ms}
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> BatchPrediction:
+        """The wire's object -> BatchPrediction. Raises KeyError or TypeError on anything else."""
+        return cls([BatchResult.from_json(r) for r in body["results"]], body["request_id"], dict(body["timing_ms"]))

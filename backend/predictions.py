@@ -1,0 +1,98 @@
+"""Pictures' bytes -> predictions, without HTTP: preprocessing, one call of the predictor, the contract's answer."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import replace
+from io import BytesIO
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from backend.contract import BatchPrediction, BatchResult, Model, Prediction, Rejection
+from backend.explanation import cover, heat
+from backend.preprocessing import PictureError, normalise
+from backend.problems import ApiProblem, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from numpy.typing import NDArray
+
+    from backend.predictors import Answers, Predictor
+
+
+def predict_one(predictor: Predictor, data: bytes, request_id: str = "", extras: Collection[str] = ()) -> Prediction:
+    """One encoded picture -> its prediction, with the `extras` of contract.EXTRAS. Raises PictureError, ModelError."""
+    started = perf_counter()
+    x = normalise(data)
+    preprocessed = perf_counter()
+    explain = "explanation" in extras
+    answers = predictor.predict(cover(x) if explain else x[None], request_id)
+    prediction = _prediction(answers, 0, request_id, timing(started, preprocessed))
+    return replace(
+        prediction,
+        image=to_png(x) if "image" in extras else None,
+        explanation=to_png(heat(x, answers.probabilities)) if explain else None,
+    )
+
+
+def predict_many(
+    predictor: Predictor, pictures: Sequence[bytes | ApiProblem], request_id: str = "", extras: Collection[str] = ()
+) -> BatchPrediction:
+    """Encoded pictures -> an answer or a problem each, in order, by one call of the predictor. Raises ModelError."""
+    started = perf_counter()
+    outcomes = [_try_normalise(picture) for picture in pictures]
+    preprocessed = perf_counter()
+    x = [outcome for outcome in outcomes if isinstance(outcome, np.ndarray)]
+    answers = predictor.predict(np.stack(x), request_id) if x else None
+    times = timing(started, preprocessed)
+    rows = iter(_prediction(answers, row, request_id, times) for row in range(len(x)) if answers)
+    results = []
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            results.append(BatchResult(problem=describe(outcome, request_id)))
+        else:
+            image = to_png(outcome) if "image" in extras else None
+            results.append(BatchResult(replace(next(rows), image=image)))
+    return BatchPrediction(results, request_id, times)
+
+
+def timing(started: float, preprocessed: float) -> dict[str, float]:
+    """Seconds of `perf_counter` -> milliseconds by stage, the last one ending now."""
+    now = perf_counter()
+    stages = {"preprocess": preprocessed - started, "inference": now - preprocessed, "total": now - started}
+    return {stage: round(1000 * seconds, 3) for stage, seconds in stages.items()}
+
+
+def model_of(answers: Answers) -> Model:
+    """Who answered."""
+    return Model(answers.name, answers.version, answers.served_by)
+
+
+def to_png(picture: NDArray[np.uint8]) -> str:
+    """(28, 28) -> base64 PNG."""
+    buffer = BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    return b64encode(buffer.getvalue()).decode()
+
+
+def _try_normalise(picture: bytes | ApiProblem) -> NDArray[np.uint8] | Exception:
+    if isinstance(picture, ApiProblem):
+        return picture
+    try:
+        return normalise(picture)
+    except PictureError as error:
+        return error
+
+
+def _prediction(answers: Answers, row: int, request_id: str, times: dict[str, float]) -> Prediction:
+    values = answers.probabilities[row].tolist()
+    probabilities = {label: round(value, 6) for label, value in zip(answers.labels, values, strict=True)}
+    label, confidence = max(probabilities.items(), key=lambda item: item[1])
+    score = round(float(answers.scores[row]), 6)
+    rejection = Rejection("not_a_digit", score) if score < answers.threshold else None
+    model = model_of(answers)
+    return Prediction(None if rejection else label, confidence, probabilities, rejection, model, request_id, times)

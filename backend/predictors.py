@@ -1,0 +1,186 @@
+"""Who answers: a SageMaker endpoint through boto3, or the same weights inside this process through LiteRT.
+
+ModelError                 the model gave no answer; the API turns each into its problem
+ +- BadModelAnswer         it answered something that is no prediction
+ +- ModelUnavailable       it refuses, fails, or is not there
+ +- ModelStarting          a serverless endpoint is still loading it
+ +- ModelTimeout           no answer within the time limits below
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
+    from numpy.typing import NDArray
+
+CONNECT_TIMEOUT = 1  # seconds
+READ_TIMEOUT = 5  # seconds; two attempts end well before Lambda's and API Gateway's 29
+ATTEMPTS = 2
+
+
+class ModelError(RuntimeError):
+    """The model gave no answer; the message is for the log, never for the wire."""
+
+
+class BadModelAnswer(ModelError):
+    """An answer came, and it is not a prediction."""
+
+
+class ModelUnavailable(ModelError):
+    """The endpoint is missing, refuses, throttles or fails."""
+
+
+class ModelStarting(ModelError):
+    """The endpoint is loading the model: worth asking again in seconds."""
+
+
+class ModelTimeout(ModelError):
+    """No answer in time."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a predictor says about n pictures: it describes itself, so that any model of 28x28 pictures can serve."""
+
+    probabilities: NDArray[np.floating[Any]]  # (n, labels)
+    scores: NDArray[np.floating[Any]]  # (n,): how sure it is that the picture is one of its labels
+    labels: tuple[str, ...]
+    threshold: float  # scores below it are rejected
+    name: str
+    version: str
+    served_by: str
+
+
+class Predictor(Protocol):
+    """Answers a whole batch in one call."""
+
+    def predict(self, x: NDArray[np.uint8], request_id: str = "") -> Answers:
+        """(n, 28, 28) uint8 of `preprocessing.normalise` -> answers. Raises ModelError."""
+        ...
+
+
+class EmbeddedPredictor:
+    """LiteRT in this process, one thread; callers take turns."""
+
+    def __init__(self, folder: Path) -> None:
+        from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - Lambda relays and has no LiteRT
+
+        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+        self._labels, self._threshold = tuple(card["labels"]), float(card["threshold"])
+        self._name, self._version = card["name"], card["version"]
+        self._interpreter = Interpreter(str(folder / "model.tflite"), num_threads=1)
+        runner = self._interpreter.get_signature_runner("serving_default")
+        self._input = next(iter(runner.get_input_details().values()))["index"]
+        outputs = runner.get_output_details()
+        self._probabilities, self._scores = outputs["probabilities"]["index"], outputs["score"]["index"]
+        self._size, self._lock = 0, threading.Lock()
+
+    def predict(self, x: NDArray[np.uint8], request_id: str = "") -> Answers:  # noqa: ARG002 - stays in this process
+        """See Predictor."""
+        with self._lock:
+            self._resize(len(x))
+            self._interpreter.set_tensor(self._input, x.astype(np.float32))
+            self._interpreter.invoke()
+            probabilities = self._interpreter.get_tensor(self._probabilities)
+            scores = self._interpreter.get_tensor(self._scores).reshape(-1)
+        return Answers(probabilities, scores, self._labels, self._threshold, self._name, self._version, "embedded")
+
+    def _resize(self, n: int) -> None:
+        if n != self._size:
+            self._interpreter.resize_tensor_input(self._input, [n, 28, 28])
+            self._interpreter.allocate_tensors()
+            self._size = n
+
+
+class SageMakerPredictor:
+    """One SageMaker endpoint; the client comes from outside, or is made with this file's time limits."""
+
+    def __init__(self, endpoint_name: str, client: SageMakerRuntimeClient | None = None) -> None:
+        self._endpoint_name = endpoint_name
+        self._client = client or sagemaker_runtime()
+
+    def predict(self, x: NDArray[np.uint8], request_id: str = "") -> Answers:
+        """See Predictor."""
+        payload = json.dumps({"instances": x.tolist()}, separators=(",", ":"))
+        return read_answers(self._invoke(payload.encode(), request_id), len(x))
+
+    def _invoke(self, payload: bytes, request_id: str) -> bytes:
+        from botocore.exceptions import (  # noqa: PLC0415 - 0.1 s of import that the embedded model does not need
+            BotoCoreError,
+            ClientError,
+            ConnectTimeoutError,
+            HTTPClientError,
+            ReadTimeoutError,
+        )
+
+        attributes = {"InferenceId": request_id, "CustomAttributes": f"request-id={request_id}"} if request_id else {}
+        try:
+            answer = self._client.invoke_endpoint(
+                EndpointName=self._endpoint_name,
+                ContentType="application/json",
+                Accept="application/json",
+                Body=payload,
+                **attributes,
+            )
+            return answer["Body"].read()
+        except (ReadTimeoutError, ConnectTimeoutError) as error:
+            raise ModelTimeout(type(error).__name__) from None
+        except ClientError as error:
+            raise _from_client_error(error.response["Error"].get("Code", "")) from None
+        except (HTTPClientError, BotoCoreError) as error:
+            raise ModelUnavailable(type(error).__name__) from None
+
+
+def sagemaker_runtime() -> SageMakerRuntimeClient:
+    """A client whose waiting is bounded: at most (1 + 5) x 2 seconds and the pause between."""
+    import boto3  # noqa: PLC0415 - 0.1 s of import that the embedded model does not need
+    from botocore.config import Config  # noqa: PLC0415
+
+    client: SageMakerRuntimeClient = boto3.client(
+        "sagemaker-runtime",
+        config=Config(
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            max_pool_connections=32,
+            tcp_keepalive=True,
+        ),
+    )
+    return client
+
+
+def _from_client_error(code: str) -> ModelError:
+    if code == "ModelNotReadyException":
+        return ModelStarting(code)
+    if code == "ModelError":
+        return BadModelAnswer(code)
+    return ModelUnavailable(code)
+
+
+def read_answers(body: bytes, n: int) -> Answers:
+    """TensorFlow Serving's JSON for n instances -> answers. Raises BadModelAnswer."""
+    try:
+        rows = json.loads(body)["predictions"]
+        first = rows[0]
+        probabilities = np.array([row["probabilities"] for row in rows], np.float64)
+        scores = np.array([row["score"] for row in rows], np.float64).reshape(-1)
+        labels = tuple(str(label) for label in first["labels"])
+        answers = Answers(
+            probabilities, scores, labels, float(first["threshold"]), first["name"], first["version"], "sagemaker"
+        )
+    except (ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
+        raise BadModelAnswer(f"{type(error).__name__} in {len(body)} bytes") from None
+    if probabilities.shape != (n, len(labels)) or scores.shape != (n,):
+        raise BadModelAnswer(f"shape {probabilities.shape} for {n} pictures and {len(labels)} labels")
+    if not (np.isfinite(probabilities).all() and np.isfinite(scores).all()):
+        raise BadModelAnswer("not finite")
+    return answers

@@ -1,0 +1,78 @@
+"""What can be set from outside, in one typed place; read from the environment by `create_app()` and nowhere else."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SHIPPED_MODEL = Path(__file__).parents[1] / "training" / "artifacts" / "digits"
+
+
+class SettingsError(ValueError):
+    """A setting cannot mean anything; the message names it and says what it takes."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting of the backend; the environment spells them BACKEND_<NAME>, but for the endpoint's name.
+
+    sagemaker_endpoint_name  SAGEMAKER_ENDPOINT_NAME: relay to this endpoint; empty: answer with the embedded model
+    model_dir                folder of the embedded model's model.tflite and card.json
+    fallback                 "embedded": answer with the embedded model while the endpoint fails
+    api_keys                 SHA-256 of each accepted X-Api-Key, in hex, comma-separated; empty: no key needed
+    rate_limit               per key (or address), as "60 per minute"; empty: none (API Gateway has its own)
+    cors_origins             comma-separated origins whose pages may call, or "*"; empty: none
+    log                      "1": one JSON line per request on standard output
+    metrics                  CloudWatch namespace for embedded metrics on standard output; empty: none
+    feedback                 folder or s3://bucket/prefix that keeps consented drawings; empty: none are kept
+    """
+
+    sagemaker_endpoint_name: str = ""
+    model_dir: Path = SHIPPED_MODEL
+    fallback: str = ""
+    api_keys: tuple[str, ...] = ()
+    rate_limit: str = ""
+    cors_origins: tuple[str, ...] = ()
+    log: bool = False
+    metrics: str = ""
+    feedback: str = ""
+
+    @classmethod
+    def read(cls, texts: Mapping[str, str]) -> Settings:
+        """Setting name in any case -> text. Raises SettingsError on an unknown name or a value that means nothing."""
+        kinds = {field.name: field.type for field in fields(cls)}
+        unknown = sorted({name.lower() for name in texts} - kinds.keys())
+        if unknown:
+            raise SettingsError(f"There is no setting {', '.join(unknown)}; there are {', '.join(kinds)}.")
+        settings = cls(**{name.lower(): _parse(str(kinds[name.lower()]), text) for name, text in texts.items()})
+        settings.check()
+        return settings
+
+    @classmethod
+    def from_environment(cls) -> Settings:
+        """As the process was started. Raises SettingsError."""
+        prefix = "BACKEND_"
+        texts = {name.removeprefix(prefix): v for name, v in os.environ.items() if name.startswith(prefix)}
+        return cls.read(texts | {"sagemaker_endpoint_name": os.environ.get("SAGEMAKER_ENDPOINT_NAME", "")})
+
+    def check(self) -> None:
+        """Raise SettingsError where a value is not one of those documented above."""
+        if self.fallback not in ("", "embedded"):
+            raise SettingsError(f'BACKEND_FALLBACK is "embedded" or empty, not "{self.fallback}".')
+        if any(len(key) != 64 or set(key) - set("0123456789abcdef") for key in self.api_keys):
+            raise SettingsError("BACKEND_API_KEYS takes SHA-256 hashes: make one with `python -m backend.keys`.")
+
+
+def _parse(kind: str, text: str) -> Any:
+    if kind == "bool":
+        return text.lower() in ("1", "true", "yes", "on")
+    if kind == "Path":
+        return Path(text)
+    if kind.startswith("tuple"):
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    return text.strip()
