@@ -72,7 +72,7 @@ class EmbeddedPredictor:
     """LiteRT in this process, one thread; callers take turns."""
 
     def __init__(self, folder: Path) -> None:
-        from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - Lambda relays and has no LiteRT
+        from ai_edge_litert.interpreter import Interpreter
 
         card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
         self._labels, self._threshold = tuple(card["labels"]), float(card["threshold"])
@@ -114,7 +114,7 @@ class SageMakerPredictor:
         return read_answers(self._invoke(payload.encode(), request_id), len(x))
 
     def _invoke(self, payload: bytes, request_id: str) -> bytes:
-        from botocore.exceptions import (  # noqa: PLC0415 - 0.1 s of import that the embedded model does not need
+        from botocore.exceptions import (
             BotoCoreError,
             ClientError,
             ConnectTimeoutError,
@@ -142,8 +142,8 @@ class SageMakerPredictor:
 
 def sagemaker_runtime() -> SageMakerRuntimeClient:
     """A client whose waiting is bounded: at most (1 + 5) x 2 seconds and the pause between."""
-    import boto3  # noqa: PLC0415 - 0.1 s of import that the embedded model does not need
-    from botocore.config import Config  # noqa: PLC0415
+    import boto3
+    from botocore.config import Config
 
     client: SageMakerRuntimeClient = boto3.client(
         "sagemaker-runtime",

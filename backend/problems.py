@@ -42,7 +42,7 @@ RETRY_AFTER = {contract.MODEL_UNAVAILABLE: 5, contract.MODEL_STARTING: 3}  # sec
 BY_STATUS = {problem.status: problem for problem in reversed(contract.PROBLEMS)}
 
 
-class ApiProblem(Exception):  # noqa: N818 - the RFC's word
+class ApiProblem(Exception):
     """A problem of the contract, with the sentence for the person who asked and headers to add."""
 
     def __init__(self, problem: Problem, detail: str, **headers: str) -> None:

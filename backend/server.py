@@ -3,70 +3,92 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+import signal
+import sys
+from typing import TYPE_CHECKING
 
 import msgspec
 from waitress.channel import HTTPChannel
-from waitress.server import create_server
+from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask
 
 from backend import contract
 from backend.app import create_app
 from backend.contract import ProblemDetails
+from backend.settings import SettingsError
 
 if TYPE_CHECKING:
     from flask import Flask
 
 THREADS = 8
 MAX_BODY_BYTES = 4 * contract.MAX_BODY_BYTES  # up to here the app itself says 413, beyond it the server
+SENTENCES = {
+    contract.TOO_LARGE: f"The body is over {contract.MAX_BODY_BYTES} bytes.",
+    contract.MALFORMED: "Broken HTTP.",
+}
 
 
-class ProblemTask(ErrorTask):
+class ProblemTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
     """The server's own refusals (broken HTTP, far too large), as the API's problems."""
 
     def execute(self) -> None:
-        """Write the answer."""
-        status = self.request.error.code
-        problem = contract.TOO_LARGE if status == contract.TOO_LARGE.status else contract.MALFORMED
-        body = ProblemDetails(
-            contract.PROBLEM_PAGES + problem.slug, problem.title, problem.status, self.request.error.body, ""
-        )
-        data = msgspec.json.encode(body)
+        """Write the answer and close."""
+        problem = contract.TOO_LARGE if self.request.error.code == contract.TOO_LARGE.status else contract.MALFORMED
+        kind = contract.PROBLEM_PAGES + problem.slug
+        body = msgspec.json.encode(ProblemDetails(kind, problem.title, problem.status, SENTENCES[problem], ""))
         self.status = f"{problem.status} {problem.title}"
-        self.response_headers += [("Content-Type", contract.PROBLEM_TYPE), ("Content-Length", str(len(data)))]
+        self.response_headers.append(("Content-Type", contract.PROBLEM_TYPE))
+        self.content_length = len(body)
         self.set_close_on_finish()
-        self.content_length = len(data)
-        self.write(data)
+        self.write(body)
 
 
-class Channel(HTTPChannel):
+class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     """One connection."""
 
     error_task_class = ProblemTask
 
 
-def make_server(app: Flask, host: str = "127.0.0.1", port: int = 0, threads: int = THREADS) -> Any:
-    """A waitress server that is bound (`effective_port`) and not yet running: `run()` blocks, `close()` ends it."""
-    server = create_server(
-        app,
-        host=host,
-        port=port,
-        threads=threads,
-        max_request_body_size=MAX_BODY_BYTES,
-        channel_timeout=30,  # seconds that a silent client may hold a connection
-        ident="",
-    )
-    server.channel_class = Channel
-    return server
+class Server(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
+    """Listens from the start, on `effective_port`; `run()` answers until another thread calls `stop()`.
+
+    Bodies are read by one loop for all connections, so that slow clients hold no thread.
+    """
+
+    channel_class = Channel
+
+    def __init__(self, app: Flask, host: str = "127.0.0.1", port: int = 0) -> None:
+        super().__init__(
+            app,
+            host=host,
+            port=port,
+            threads=THREADS,
+            max_request_body_size=MAX_BODY_BYTES,
+            connection_limit=1000,
+            asyncore_use_poll=True,  # select() ends at 1024 files
+            channel_timeout=30,  # seconds that a silent client may hold a connection
+            ident=None,
+        )
+
+    def stop(self) -> None:
+        """End `run()`: the loop's own thread closes what it watches, then the workers end."""
+        self.trigger.pull_trigger(lambda: [each.close() for each in list(self._map.values())])
+        self.task_dispatcher.shutdown()
 
 
 def main() -> None:
-    """Serve what the environment configures."""
+    """Serve what the environment configures, until SIGINT or SIGTERM."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     arguments = parser.parse_args()
-    make_server(create_app(), arguments.host, arguments.port).run()
+    try:
+        server = Server(create_app(), arguments.host, arguments.port)
+    except (SettingsError, OSError) as error:
+        sys.exit(f"The API cannot start: {error}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    sys.stderr.write(f"API on http://{arguments.host}:{server.effective_port}\n")
+    server.run()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,93 @@
+"""What every tier may use: the app on the shipped model, a live server, and drawings made of tests/strokes.json."""
+
+from __future__ import annotations
+
+import json
+import threading
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import pytest
+
+from backend.app import create_app
+from backend.predictors import EmbeddedPredictor
+from backend.server import Server
+from backend.settings import SHIPPED_MODEL
+from training.strokes import draw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from flask import Flask
+    from flask.testing import FlaskClient
+
+HERE = Path(__file__).parent
+STROKES: dict[str, list[list[list[list[int]]]]] = json.loads((HERE / "strokes.json").read_text(encoding="utf-8"))
+
+
+class Drawing(Protocol):
+    """drawing("7") -> the bytes of a 280x280 picture of a seven; three styles, any pen width, any of the formats."""
+
+    def __call__(self, digit: str, style: int = 0, width: float = 16, kind: str = "PNG") -> bytes: ...
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test's folder is its tier is its marker."""
+    for item in items:
+        tier = Path(item.path).relative_to(HERE).parts[0]
+        item.add_marker(tier)
+
+
+@pytest.fixture(scope="session")
+def drawing() -> Drawing:
+    def make(digit: str, style: int = 0, width: float = 16, kind: str = "PNG") -> bytes:
+        strokes = [np.array(stroke, float) for stroke in STROKES[digit][style]]
+        buffer = BytesIO()
+        sheet = draw(strokes, width)
+        sheet.convert("RGB" if kind == "JPEG" else "RGBA").save(buffer, kind)
+        return buffer.getvalue()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def embedded() -> EmbeddedPredictor:
+    return EmbeddedPredictor(SHIPPED_MODEL)
+
+
+@pytest.fixture
+def app(embedded: EmbeddedPredictor) -> Flask:
+    """The API with nothing configured."""
+    return create_app({}, embedded)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Flask], str]]:
+    """serve(app) -> the URL of a real threaded server of it, which ends with the test."""
+    servers = []
+
+    def start(app: Flask) -> str:
+        server = Server(app)
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        servers.append((server, thread))
+        return f"http://127.0.0.1:{server.effective_port}"
+
+    yield start
+    for server, thread in servers:
+        server.stop()
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def live_api(serve: Callable[[Flask], str], app: Flask) -> str:
+    """The URL of the API with nothing configured."""
+    return serve(app)
