@@ -4,51 +4,81 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 from flask import Flask, Response, g, request
 
 from backend import contract
-from backend.intake import read_picture, read_pictures
+from backend.contract import BatchPrediction, Health, Prediction, Readiness
+from backend.fallback import FallbackPredictor
+from backend.intake import ImageBody, ImagesBody, read_picture, read_pictures
+from backend.keys import guard
+from backend.openapi import (
+    BODY_PROBLEMS,
+    MANY_FILES,
+    MODEL_PROBLEMS,
+    ONE_FILE,
+    PICTURE_PROBLEMS,
+    describe_itself,
+    operation,
+)
 from backend.predictions import model_of, predict_many, predict_one
 from backend.predictors import EmbeddedPredictor, Predictor, SageMakerPredictor
 from backend.problems import ApiProblem, answer_problems
 from backend.settings import Settings
+from backend.telemetry import watch, watched
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+BATCH_EXTRAS = ("image",)  # explaining takes up to 50 pictures for each one
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")  # 64 is what SageMaker's InferenceId takes
 
 
 def create_app(config: Mapping[str, str] | None = None, predictor: Predictor | None = None) -> Flask:
     """The Flask app. `config`: setting name -> text, instead of the environment. Raises SettingsError."""
     settings = Settings.from_environment() if config is None else Settings.read(config)
-    app = Flask(__name__)
+    app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = contract.MAX_BODY_BYTES
     app.before_request(_begin)
     app.after_request(_end)
     answer_problems(app)
-    views = Views(predictor or make_predictor(settings))
+    watch(app, settings)
+    guard(app, settings)
+    _share(app, settings)
+    views = Views(watched(predictor or make_predictor(settings), settings))
     app.add_url_rule(contract.PREDICTIONS, view_func=views.predict, methods=["POST"])
     app.add_url_rule(contract.BATCH, view_func=views.predict_batch, methods=["POST"])
     app.add_url_rule(contract.HEALTH, view_func=health)
     app.add_url_rule(contract.READY, view_func=views.ready)
+    describe_itself(app, settings)
     return app
 
 
 def make_predictor(settings: Settings) -> Predictor:
     """The predictor that the settings ask for."""
-    if settings.sagemaker_endpoint_name:
-        return SageMakerPredictor(settings.sagemaker_endpoint_name)
-    return EmbeddedPredictor(settings.model_dir)
+    if not settings.sagemaker_endpoint_name:
+        return EmbeddedPredictor(settings.model_dir)
+    endpoint = SageMakerPredictor(settings.sagemaker_endpoint_name)
+    return FallbackPredictor(endpoint, EmbeddedPredictor(settings.model_dir)) if settings.fallback else endpoint
 
 
+def _share(app: Flask, settings: Settings) -> None:
+    """Let pages of other origins call, where the settings name them (CORS)."""
+    if settings.cors_origins:
+        from flask_cors import CORS  # 5 ms of import that most do without
+
+        allowed = ["Content-Type", contract.API_KEY_HEADER, contract.REQUEST_ID_HEADER]
+        exposed = [contract.REQUEST_ID_HEADER, "Retry-After"]
+        CORS(app, origins=list(settings.cors_origins), allow_headers=allowed, expose_headers=exposed, max_age=600)
+
+
+@operation(answers=Health)
 def health() -> Response:
     """Alive; touches nothing."""
-    return answer({"status": "ok"})
+    return answer(Health())
 
 
 class Views:
@@ -57,28 +87,45 @@ class Views:
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
 
+    @operation(answers=Readiness, problems=MODEL_PROBLEMS)
     def ready(self) -> Response:
         """Whether the predictor answers, and which model it is. Raises ModelError."""
         probe = np.zeros((1, contract.SIDE, contract.SIDE), np.uint8)
         probe[:, 4:24, 13:15] = 255  # a one
-        model = model_of(self._predictor.predict(probe, g.request_id))
-        return answer({"status": "ready", "model": msgspec.to_builtins(model)})
+        return answer(Readiness(model_of(self._predictor.predict(probe, g.request_id))))
 
+    @operation(
+        answers=Prediction,
+        problems=PICTURE_PROBLEMS + MODEL_PROBLEMS,
+        raw=True,
+        form=ONE_FILE,
+        json=ImageBody,
+        extras=contract.EXTRAS,
+    )
     def predict(self) -> Response:
         """One picture -> one answer."""
-        extras = _extras()
-        return answer(predict_one(self._predictor, read_picture(request), g.request_id, extras).to_json())
+        extras = _extras(contract.EXTRAS)
+        prediction = predict_one(self._predictor, read_picture(request), g.request_id, extras)
+        g.predictions = [prediction]
+        return answer(prediction.to_json())
 
+    @operation(
+        answers=BatchPrediction,
+        problems=BODY_PROBLEMS + MODEL_PROBLEMS,
+        form=MANY_FILES,
+        json=ImagesBody,
+        extras=BATCH_EXTRAS,
+    )
     def predict_batch(self) -> Response:
         """Up to 64 pictures -> as many answers or problems."""
-        extras = _extras()
-        if "explanation" in extras:
-            raise ApiProblem(contract.MALFORMED, "A batch has no explanations: ask for those one picture at a time.")
-        return answer(predict_many(self._predictor, read_pictures(request), g.request_id, extras).to_json())
+        extras = _extras(BATCH_EXTRAS)
+        batch = predict_many(self._predictor, read_pictures(request), g.request_id, extras)
+        g.predictions = [result.prediction for result in batch.results if result.prediction]
+        return answer(batch.to_json())
 
 
-def answer(body: dict[str, Any], status: int = 200) -> Response:
-    """JSON."""
+def answer(body: object, status: int = 200) -> Response:
+    """A class of the contract, or its JSON object -> the response."""
     return Response(msgspec.json.encode(body), status, content_type="application/json")
 
 
@@ -93,8 +140,8 @@ def _end(response: Response) -> Response:
     return response
 
 
-def _extras() -> set[str]:
-    extras = {extra for value in request.args.getlist("include") for extra in value.split(",")} - {""}
-    if extras - set(contract.EXTRAS):
-        raise ApiProblem(contract.MALFORMED, f'"include" takes {" and ".join(contract.EXTRAS)}.')
+def _extras(allowed: tuple[str, ...]) -> set[str]:
+    extras = {extra for value in request.args.getlist("include") for extra in value.split(",")}
+    if extras - set(allowed):
+        raise ApiProblem(contract.MALFORMED, f'"include" takes {" and ".join(allowed)} here.')
     return extras

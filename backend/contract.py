@@ -90,6 +90,21 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Health:
+    """GET /health: `status` is "ok"."""
+
+    status: str = "ok"
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """GET /ready: `status` is "ready", and this model answers."""
+
+    model: Model
+    status: str = "ready"
+
+
+@dataclass(frozen=True)
 class Prediction:
     """The answer to one picture.
 

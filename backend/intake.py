@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import binascii
-from typing import TYPE_CHECKING, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypedDict, TypeVar
 
 import msgspec
 
@@ -16,16 +16,19 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class ImageBody(TypedDict):
-    """{"image": "<base64 or data: URL>"}."""
+Base64Picture = Annotated[str, msgspec.Meta(description="A picture's file in base64, or as a data: URL.")]
 
-    image: str
+
+class ImageBody(TypedDict):
+    """One picture in JSON."""
+
+    image: Base64Picture
 
 
 class ImagesBody(TypedDict):
-    """{"images": ["<base64 or data: URL>", ...]}."""
+    """Up to 64 pictures in JSON."""
 
-    images: list[str]
+    images: Annotated[list[Base64Picture], msgspec.Meta(min_length=1, max_length=contract.MAX_BATCH)]
 
 
 HINT = "Send the picture's bytes as image/png, image/jpeg, image/webp or image/gif, a form's file, or JSON."

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
 import numpy as np
 
 if TYPE_CHECKING:
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CONNECT_TIMEOUT = 1  # seconds
-READ_TIMEOUT = 5  # seconds; two attempts end well before Lambda's and API Gateway's 29
+READ_TIMEOUT = 5  # seconds
 ATTEMPTS = 2
+TOTAL_TIMEOUT = 15  # seconds: (1 + 5) x 2 and the pause between; Lambda and API Gateway cut at 29
+CONNECTIONS = 32
 
 
 class ModelError(RuntimeError):
@@ -107,11 +111,17 @@ class SageMakerPredictor:
     def __init__(self, endpoint_name: str, client: SageMakerRuntimeClient | None = None) -> None:
         self._endpoint_name = endpoint_name
         self._client = client or sagemaker_runtime()
+        # boto3's limits are for each read: an answer that drips keeps within them for ever. Hence a limit on the whole.
+        self._callers = ThreadPoolExecutor(CONNECTIONS, "invoke-endpoint")
 
     def predict(self, x: NDArray[np.uint8], request_id: str = "") -> Answers:
         """See Predictor."""
-        payload = json.dumps({"instances": x.tolist()}, separators=(",", ":"))
-        return read_answers(self._invoke(payload.encode(), request_id), len(x))
+        payload = msgspec.json.encode({"instances": x.tolist()})
+        call = self._callers.submit(self._invoke, payload, request_id)
+        try:
+            return read_answers(call.result(TOTAL_TIMEOUT), len(x))
+        except TimeoutError:
+            raise ModelTimeout(f"{TOTAL_TIMEOUT} s in all") from None
 
     def _invoke(self, payload: bytes, request_id: str) -> bytes:
         from botocore.exceptions import (
@@ -151,7 +161,7 @@ def sagemaker_runtime() -> SageMakerRuntimeClient:
             connect_timeout=CONNECT_TIMEOUT,
             read_timeout=READ_TIMEOUT,
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-            max_pool_connections=32,
+            max_pool_connections=CONNECTIONS,
             tcp_keepalive=True,
         ),
     )

@@ -1,0 +1,137 @@
+"""What happened, for those who run it: one JSON line per request on standard output, and CloudWatch's embedded metrics.
+
+Never the picture, never the key. On AWS Lambda standard output is CloudWatch Logs, which reads the metrics out of it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from flask import g, request
+
+from backend import contract
+from backend.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from flask import Flask, Response
+    from numpy.typing import NDArray
+
+    from backend.contract import Prediction
+    from backend.predictors import Answers, Predictor
+
+SERVICE = "api"
+
+
+class InkWatch:
+    """A predictor that notes how much ink it is shown: when the inputs drift, that moves first."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+
+    def predict(self, x: NDArray[np.uint8], request_id: str = "") -> Answers:
+        """See Predictor."""
+        shown = x if request.path == contract.BATCH else x[:1]  # after the first come covered copies of it
+        g.ink = float(shown.mean()) / 255
+        return self._predictor.predict(x, request_id)
+
+
+def watch(app: Flask, settings: Settings) -> None:
+    """Make `app` write lines, where the settings say so. Raises SettingsError."""
+    if not (settings.log or settings.metrics):
+        return
+    if settings.metrics:
+        _check_library()
+    app.before_request(_start_clock)
+
+    def write(response: Response) -> Response:
+        record = _record(response)
+        metrics = _metrics(settings.metrics, record) if settings.metrics else []
+        first, *more = metrics or [{}]
+        lines = [{**(record if settings.log else {}), **first}, *more]
+        sys.stdout.write("".join(msgspec.json.encode(line).decode() + "\n" for line in lines))
+        sys.stdout.flush()
+        return response
+
+    app.after_request(write)
+
+
+def watched(predictor: Predictor, settings: Settings) -> Predictor:
+    """`predictor`, with its input noted where anything is written at all."""
+    return InkWatch(predictor) if settings.log or settings.metrics else predictor
+
+
+def _check_library() -> None:
+    try:
+        import aws_lambda_powertools.metrics  # noqa: F401 - asks only whether it is there
+    except ImportError:
+        raise SettingsError("BACKEND_METRICS needs the extra `metrics`: pip install '.[metrics]'.") from None
+
+
+def _start_clock() -> None:
+    g.started = perf_counter()
+
+
+def _record(response: Response) -> dict[str, Any]:
+    """What is said about every request; fields of an answer only where there is one."""
+    record: dict[str, Any] = {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "request_id": g.get("request_id"),
+        "method": request.method,
+        "route": request.url_rule.rule if request.url_rule else None,
+        "status": response.status_code,
+        "ms": round(1000 * (perf_counter() - g.started), 3) if "started" in g else None,
+        "bytes_in": request.content_length or 0,
+        "bytes_out": response.content_length or 0,
+    }
+    if "problem" in g:
+        record["problem"] = g.problem
+    if "key" in g:
+        record["key"] = g.key
+    predictions: list[Prediction] = g.get("predictions", [])
+    return record | (_answers(predictions) if predictions else {})
+
+
+def _answers(predictions: list[Prediction]) -> dict[str, Any]:
+    """One answer's label and scores; a batch's labels, counted."""
+    first = predictions[0]
+    about: dict[str, Any] = {
+        "served_by": first.model.served_by,
+        "model": f"{first.model.name} {first.model.version}",
+        "timing_ms": first.timing_ms,
+        "rejections": sum(prediction.rejection is not None for prediction in predictions),
+    }
+    if "ink" in g:
+        about["ink"] = round(g.ink, 4)
+    if len(predictions) == 1:
+        return about | {"label": first.label, "confidence": first.confidence}
+    return about | {"labels": Counter(prediction.label or "rejected" for prediction in predictions)}
+
+
+def _metrics(namespace: str, record: dict[str, Any]) -> list[dict[str, Any]]:
+    """A request's record -> CloudWatch embedded metric documents: the request, then its problem and its labels."""
+    numbers = {"Requests": 1, "Errors": int(record["status"] >= 500), "Total": record["ms"]}
+    numbers |= {stage.title(): ms for stage, ms in record.get("timing_ms", {}).items() if stage != "total"}
+    numbers |= {name.title(): record[name] for name in ("rejections", "ink") if name in record}
+    documents = [_document(namespace, numbers)]
+    if "problem" in record:
+        documents.append(_document(namespace, {"Problems": 1}, problem=record["problem"]))
+    labels = record.get("labels") or ({record["label"] or "rejected": 1} if "label" in record else {})
+    return documents + [_document(namespace, {"Predictions": n}, label=label) for label, n in labels.items()]
+
+
+def _document(namespace: str, numbers: dict[str, float | None], **dimensions: str) -> dict[str, Any]:
+    from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+    metrics = EphemeralMetrics(namespace=namespace, service=SERVICE)
+    for name, number in numbers.items():
+        unit = MetricUnit.Milliseconds if name in ("Total", "Preprocess", "Inference") else MetricUnit.Count
+        metrics.add_metric(name, MetricUnit.NoUnit if name == "Ink" else unit, number or 0)
+    for name, value in dimensions.items():
+        metrics.add_dimension(name, value)
+    return dict(metrics.serialize_metric_set())
