@@ -1,0 +1,204 @@
+"""What the page says of an answer: words and HTML, made from a Prediction or an ApiError and nothing else."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from html import escape
+from io import BytesIO
+from typing import TYPE_CHECKING, NamedTuple
+
+from PIL import Image, ImageOps
+
+from ui import client
+
+if TYPE_CHECKING:
+    from backend.contract import Prediction
+    from ui.client import ApiError
+    from ui.visit import Answer, Picture
+
+ENLARGED = 168  # pixels: 28 x 6
+EMPTY = "The sheet is empty. Draw a digit on it, then press Submit."
+WELCOME = "Draw a digit, press Submit, and see what the model reads."
+
+
+class Apology(NamedTuple):
+    """A failure in words: what happened, what to do, and whether the page tries again by itself."""
+
+    what: str
+    remedy: str
+    passing: bool = False
+
+
+APOLOGIES: dict[type[ApiError], Apology] = {
+    client.BlankSheet: Apology("The sheet is empty.", "Draw a digit on it, then press Submit."),
+    client.BadPicture: Apology("This picture cannot be read.", "Try a PNG, JPEG, WebP or GIF file of up to 4 MB."),
+    client.KeyRejected: Apology("The API does not accept this page's key.", "Whoever runs this page must set API_KEY."),
+    client.RateLimited: Apology("That was a lot of questions.", "The page asks again in a moment.", passing=True),
+    client.ModelStarting: Apology("The model is still waking up.", "The page asks again in a moment.", passing=True),
+    client.ModelFailed: Apology("The model is not available.", "The page tries again by itself.", passing=True),
+    client.Unreachable: Apology("The API cannot be reached.", "The page tries again by itself.", passing=True),
+    client.TimedOut: Apology("The API took too long.", "The page tries again by itself.", passing=True),
+    client.NotUnderstood: Apology("What answers is not this page's API.", "Whoever runs this page must check API_URL."),
+    client.SwitchedOff: Apology("This API cannot do that.", "Whoever runs this page must check API_URL."),
+    client.ServerFailed: Apology("Something went wrong in the API.", "Press Retry; your drawing is still here."),
+}
+TOO_LARGE = Apology("This picture is too large.", "The API takes files of up to 4 MB; make it smaller and try again.")
+
+
+def apology(error: ApiError) -> Apology:
+    """What to say of a failure."""
+    if isinstance(error, client.BadPicture) and error.problem and error.problem.status == 413:
+        return TOO_LARGE
+    return APOLOGIES[type(error)]
+
+
+def sentence(prediction: Prediction) -> str:
+    """The answer as one spoken sentence."""
+    if prediction.label is None:
+        return "That does not look like a digit."
+    return f"It is a {prediction.label}: {how_sure(prediction.confidence).lower()}, {percent(prediction.confidence)}."
+
+
+def how_sure(confidence: float) -> str:
+    """A probability in words."""
+    for least, words in ((0.99, "Certain"), (0.9, "Very sure"), (0.7, "Fairly sure"), (0.5, "Not so sure")):
+        if confidence >= least:
+            return words
+    return "Only a guess"
+
+
+def percent(probability: float) -> str:
+    """99.97 % must not become 100 %: nothing here is beyond doubt."""
+    tenths = min(999, round(1000 * probability))
+    return f"{tenths / 10:.1f} %" if tenths >= 10 else "under 1 %"
+
+
+def page(answer: Answer, *, stale: bool) -> str:
+    """HTML: all of an answer. `stale`: the drawing has changed since."""
+    prediction = answer.prediction
+    shares = bars(prediction)
+    if prediction.label is None:
+        shares = f"<details><summary>The nearest guesses</summary>{shares}</details>"
+    parts = (headline(prediction, stale=stale), shares, pictures(answer.picture, prediction))
+    return f'<div class="answer">{"".join(parts)}{trust(prediction, answer.seconds)}</div>'
+
+
+def headline(prediction: Prediction, *, stale: bool) -> str:
+    """HTML: the digit, large, and how sure the model is."""
+    earlier = '<p class="earlier">for an earlier drawing: press Submit again</p>' if stale else ""
+    if prediction.label is None:
+        return (
+            f'<div class="headline rejected"><div class="digit" aria-hidden="true">?</div><div>'
+            f"<h2>That does not look like a digit</h2><p>Draw one digit, large, in one go.</p>{earlier}</div></div>"
+        )
+    label = escape(prediction.label)
+    size = "digit" if len(label) < 3 else "digit word"
+    return (
+        f'<div class="headline"><div class="{size}" aria-hidden="true">{label}</div>'
+        f'<div><h2><span class="visually-hidden">It is a {label}. </span>{how_sure(prediction.confidence)}</h2>'
+        f"<p>{percent(prediction.confidence)}</p>{earlier}</div></div>"
+    )
+
+
+def bars(prediction: Prediction) -> str:
+    """HTML: one bar per label, the highest marked."""
+    top = max(prediction.probabilities, key=prediction.probabilities.__getitem__)
+    rows = (
+        f'<li class="{"top" if label == top else ""}"><span class="name">{escape(label)}</span>'
+        f'<span class="bar" aria-hidden="true"><span style="width:{100 * p:.2f}%"></span></span>'
+        f'<span class="share">{percent(p)}</span></li>'
+        for label, p in prediction.probabilities.items()
+    )
+    return f'<ul class="bars" aria-label="How likely each label is">{"".join(rows)}</ul>'
+
+
+def pictures(picture: Picture, prediction: Prediction) -> str:
+    """HTML: the drawing, the 28x28 that the model saw, and what mattered in it."""
+    figures = [_figure(inline(picture.data), "The picture as you gave it", "Yours")]
+    if prediction.image:
+        seen = _decode(prediction.image)
+        alt = "The picture as the model saw it: 28 by 28 pixels, centred, white on black"
+        figures.append(_figure(_inline_image(_enlarge(seen)), alt, "What the model saw"))
+        if prediction.explanation:
+            heat = _decode(prediction.explanation)
+            alt = f"The same with the pixels that carried the decision glowing, most of all {_place(heat)}"
+            figures.append(_figure(_inline_image(_glow(seen, heat)), alt, "What it looked at"))
+    return f'<div class="pictures">{"".join(figures)}</div>'
+
+
+def trust(prediction: Prediction, seconds: float) -> str:
+    """HTML: which model answered, where, and how long each stage took."""
+    model, timing = prediction.model, prediction.timing_ms
+    where = {"sagemaker": "on SageMaker", "embedded": "embedded in the API"}.get(model.served_by, model.served_by)
+    stages = {"Normalising": timing.get("preprocess"), "model": timing.get("inference"), "in all": 1000 * seconds}
+    times = " · ".join(f"{name} {_milliseconds(ms)}" for name, ms in stages.items() if ms is not None)
+    return (
+        f'<p class="trust">Read by <strong>{escape(model.name)} {escape(model.version)}</strong>, {escape(where)}.<br>'
+        f"{times}</p>"
+    )
+
+
+def apologise(error: ApiError) -> str:
+    """HTML: a failure, as one sentence and what to do."""
+    what, remedy, _ = apology(error)
+    return f'<div class="apology" role="alert"><h2>{escape(what)}</h2><p>{escape(remedy)}</p></div>'
+
+
+def table(rows: list[tuple[Picture, Prediction | ApiError]]) -> str:
+    """HTML: several pictures at once."""
+    lines = "".join(f"<tr>{_row(picture, result)}</tr>" for picture, result in rows)
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("Picture", "File", "Label", "How sure"))
+    return f'<table class="several"><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>'
+
+
+def _row(picture: Picture, result: Prediction | ApiError) -> str:
+    cells = [f'<img src="{inline(picture.data)}" alt="" width="48" height="48">', escape(picture.name)]
+    if isinstance(result, client.ApiError):
+        return "".join(f"<td>{cell}</td>" for cell in [*cells, "", escape(apology(result).what)])
+    label = f"<strong>{escape(result.label)}</strong>" if result.label else ""
+    sure = percent(result.confidence) if result.label else "not a digit"
+    return "".join(f"<td>{cell}</td>" for cell in [*cells, label, sure])
+
+
+def inline(data: bytes) -> str:
+    """An encoded picture -> data: URL."""
+    kind = {b"\xff\xd8": "jpeg", b"GI": "gif", b"RI": "webp"}.get(data[:2], "png")
+    return f"data:image/{kind};base64,{b64encode(data).decode()}"
+
+
+def _figure(source: str, alt: str, caption: str) -> str:
+    return f'<figure><img src="{source}" alt="{escape(alt)}"><figcaption>{caption}</figcaption></figure>'
+
+
+def _milliseconds(ms: float) -> str:
+    return f"{ms:.1f} ms" if ms < 10 else f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
+
+
+def _decode(image: str) -> Image.Image:
+    return Image.open(BytesIO(b64decode(image))).convert("L")
+
+
+def _inline_image(image: Image.Image) -> str:
+    buffer = BytesIO()
+    image.save(buffer, "PNG")
+    return inline(buffer.getvalue())
+
+
+def _enlarge(image: Image.Image) -> Image.Image:
+    return image.resize((ENLARGED, ENLARGED), Image.Resampling.NEAREST)
+
+
+def _glow(seen: Image.Image, heat: Image.Image) -> Image.Image:
+    """The picture in dark grey, coloured from red to yellow where it mattered."""
+    grey = Image.merge("RGB", 3 * [_enlarge(seen).point([v * 2 // 5 for v in range(256)])])
+    smooth = heat.resize((ENLARGED, ENLARGED), Image.Resampling.BICUBIC)
+    colour = ImageOps.colorize(smooth, "#5c1a00", "#ffe27a", "#ff5a1f")
+    return Image.composite(colour, grey, smooth)
+
+
+def _place(heat: Image.Image) -> str:
+    """Where the heat is highest, in words."""
+    small = heat.resize((3, 3), Image.Resampling.BOX)
+    peak = max(range(9), key=list(small.tobytes()).__getitem__)
+    vertical, horizontal = ("top", "middle", "bottom")[peak // 3], ("left", "centre", "right")[peak % 3]
+    return f"in the {vertical} {horizontal}"

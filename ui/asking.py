@@ -1,0 +1,113 @@
+"""Asking the API for an answer and showing what comes of it: the answer, a model that wakes up, or a plain sentence."""
+
+from __future__ import annotations
+
+from time import monotonic, perf_counter, sleep
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from ui import answer as words
+from ui import correction
+from ui.client import ApiError, Client, ModelStarting
+from ui.visit import Answer, Failure, Picture
+
+if TYPE_CHECKING:
+    from ui.visit import Visit
+
+PATIENCE = 180  # seconds that a starting model is waited for
+USUAL_START = 60  # seconds: a serverless endpoint's cold start
+TICK = 0.25  # seconds between two looks at the page's own buttons while waiting
+
+
+def show(client: Client, visit: Visit, picture: Picture | None, *, live: bool) -> str:
+    """Ask if an answer is wanted, then show the state of things -> what a screen reader says of it."""
+    place = st.empty()
+    visit.asked = visit.asked or (live and _is_new(visit, picture))
+    if visit.asked and picture:
+        _ask(client, visit, picture)
+    emptied, visit.asked = visit.asked and not picture, False
+    with place.container(key="answer"):
+        if emptied:
+            return _nothing(words.EMPTY)
+        if isinstance(visit.answer, Failure):
+            return _failure(client, visit, visit.answer)
+        if isinstance(visit.answer, Answer):
+            return _answer(client, visit, visit.answer, picture)
+        return _nothing(words.WELCOME)
+
+
+def _is_new(visit: Visit, picture: Picture | None) -> bool:
+    """Whether live mode should ask: for a picture not answered yet, and not while the API wants to be left alone."""
+    if picture is None or monotonic() < visit.quiet_until:
+        return False
+    return visit.answer is None or visit.answer.picture.digest != picture.digest
+
+
+def _ask(client: Client, visit: Visit, picture: Picture) -> None:
+    """Answer from what is known, or else from the API."""
+    if picture.digest in visit.known:
+        return visit.keep(visit.known[picture.digest])
+    with st.spinner("Reading …"):
+        try:
+            visit.keep(_predict(client, visit, picture))
+        except ApiError as error:
+            visit.fail(Failure(picture, error))
+
+
+def _predict(client: Client, visit: Visit, picture: Picture) -> Answer:
+    """Wait for a starting model, up to PATIENCE. Raises ApiError."""
+    bar = st.empty()
+    while True:
+        started = perf_counter()
+        try:
+            prediction = client.predict(picture.data, include=("image", "explanation"))
+            return Answer(picture, prediction, perf_counter() - started)
+        except ModelStarting as error:
+            visit.waking_since = visit.waking_since or monotonic()
+            if monotonic() - visit.waking_since > PATIENCE:
+                raise
+            _wait(bar, visit.waking_since, error.retry_after or 2)
+        finally:
+            bar.empty()
+
+
+def _wait(bar: st.delta_generator.DeltaGenerator, since: float, seconds: float) -> None:
+    """Show how long it has taken. Each tick lets a stroke or a press begin a new run, which goes on waiting."""
+    end = monotonic() + seconds
+    while monotonic() < end:
+        waited = monotonic() - since
+        text = f"Waking the model up: {waited:.0f} s. The answer comes by itself."
+        bar.progress(min(0.95, waited / USUAL_START), text)
+        sleep(TICK)
+
+
+def _nothing(sentence: str) -> str:
+    st.html(f'<div class="welcome"><p>{sentence}</p></div>')
+    return sentence if sentence == words.EMPTY else ""
+
+
+def _failure(client: Client, visit: Visit, failure: Failure) -> str:
+    what, remedy, passing = words.apology(failure.error)
+    st.html(words.apologise(failure.error))
+    st.button("Retry", key="retry", on_click=visit.ask, type="primary")
+    if passing:
+        _recover(client, visit)
+    return f"{what} {remedy}"
+
+
+@st.fragment(run_every=1)
+def _recover(client: Client, visit: Visit) -> None:
+    """Ask again once the API is well."""
+    if monotonic() >= visit.quiet_until:
+        if client.ready():
+            visit.ask()
+            st.rerun()
+        visit.quiet_until = monotonic() + 3
+
+
+def _answer(client: Client, visit: Visit, answer: Answer, picture: Picture | None) -> str:
+    stale = picture is not None and picture.digest != answer.picture.digest
+    st.html(words.page(answer, stale=stale))
+    correction.show(client, visit, answer)
+    return words.sentence(answer.prediction)

@@ -1,0 +1,92 @@
+"""Right or wrong: what the person says of an answer and, with consent, its way to the API's feedback store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from ui.client import ApiError, Client
+
+if TYPE_CHECKING:
+    from ui.visit import Answer, Visit
+
+CONSENT = (
+    "May this page keep the drawings that you judge, to train the next model? Kept are the drawing, your word for it, "
+    "the model's answer and its version; nothing about you. You can take each one back."
+)
+
+
+def show(client: Client, visit: Visit, answer: Answer) -> None:
+    """Ask what it was, then say thanks."""
+    with st.container(key="correction"):
+        if answer.truth is None:
+            return _question(answer)
+        st.html(f'<p class="hint" role="status">{_thanks(answer)}</p>')
+        if _collects(client):
+            _give(client, visit, answer)
+    return None
+
+
+def _question(answer: Answer) -> None:
+    labels = list(answer.prediction.probabilities)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if answer.prediction.label is not None:
+            st.button("Right", key="right", on_click=_judge, args=(answer, answer.prediction.label))
+        with st.popover("It was a …", key="wrong"):
+            st.pills("What was it?", labels, key=f"truth-{answer.picture.digest}", on_change=_pick, args=(answer,))
+
+
+def _judge(answer: Answer, label: str) -> None:
+    answer.truth = label
+
+
+def _pick(answer: Answer) -> None:
+    answer.truth = st.session_state[f"truth-{answer.picture.digest}"]
+
+
+def _thanks(answer: Answer) -> str:
+    right = answer.truth == answer.prediction.label
+    return "Glad to hear it." if right else f"Thanks: noted as a {answer.truth} in this visit's history."
+
+
+@st.cache_data(ttl=300, show_spinner=False, hash_funcs={Client: lambda client: client.url})
+def _collects(client: Client) -> bool:
+    try:
+        return client.collects_feedback()
+    except ApiError:
+        return False
+
+
+def _give(client: Client, visit: Visit, answer: Answer) -> None:
+    """Ask for consent once, then send what is judged."""
+    if visit.consent is None:
+        return _ask_consent(visit)
+    if visit.consent and answer.feedback_id is None:
+        try:
+            answer.feedback_id = client.send_feedback(answer.picture.data, str(answer.truth), answer.prediction)
+        except ApiError:
+            st.html('<p class="hint" role="alert">It could not be kept just now; it stays in this visit only.</p>')
+    if answer.feedback_id:
+        st.html(f'<p class="hint">Kept for training, as <code>{answer.feedback_id}</code>.</p>')
+        st.button("Take it back", key="take-back", on_click=_take_back, args=(client, answer))
+    return None
+
+
+def _ask_consent(visit: Visit) -> None:
+    st.html(f'<p class="hint">{CONSENT}</p>')
+    with st.container(horizontal=True):
+        st.button("Yes, keep them", key="consent-yes", on_click=_consent, args=(visit, True))
+        st.button("No", key="consent-no", on_click=_consent, args=(visit, False))
+
+
+def _consent(visit: Visit, given: bool) -> None:
+    visit.consent = given
+
+
+def _take_back(client: Client, answer: Answer) -> None:
+    try:
+        client.delete_feedback(str(answer.feedback_id))
+    except ApiError:
+        return
+    answer.feedback_id, answer.truth = None, None

@@ -1,0 +1,107 @@
+// Makes the canvas of streamlit-drawable-canvas 0.13.0 fit for touch, keyboard and screen readers. It lives in an open
+// shadow root, which only a script can reach. Told by pad.py: {sheet, strokes, drawing, answer, announcement}.
+
+const STYLE = `
+  .dc-root { width: 100%; max-width: 100%; }
+  .dc-scroll { overflow: hidden !important; border-radius: 0.75rem; }
+  .dc-container { width: 100% !important; height: auto !important; aspect-ratio: 1; }
+  .canvas-container, canvas { width: 100% !important; height: 100% !important; }
+  .upper-canvas { touch-action: none; }
+  .dc-canvas { outline: none; }
+  .dc-scroll { border: 1px solid var(--st-border-color); box-sizing: border-box; }
+  /* The component's toolbar covers the sheet, unseen: one tap there wiped the drawing. Here it is a row of its own. */
+  .dc-toolbar, .dc-root:hover > .dc-toolbar, .dc-toolbar:hover, .dc-toolbar:focus-within {
+    position: static; opacity: 1; padding: 0.5rem 0 0; transition: none; }
+  .dc-toolbar-card { padding: 0; box-shadow: none; background: none; gap: 0.5rem; color: var(--st-text-color); }
+  .dc-toolbar-card > :not([title="Undo"], [title="Redo"]) { display: none !important; }
+  .dc-icon-button { min-width: 2.75rem; min-height: 2.75rem; border: 1px solid var(--st-border-color); gap: 0.5rem;
+    padding: 0 0.875rem; font: 400 1rem var(--st-font); }
+  .dc-icon-button::after { content: attr(title); }
+  .dc-icon-button:disabled { color: color-mix(in srgb, var(--st-text-color) 55%, transparent); }
+  .dc-icon-button:focus-visible { outline: 3px solid var(--st-primary-color); outline-offset: 2px; }
+`;
+
+const canvasRoot = (sheet) =>
+  [...document.querySelectorAll(`.st-key-canvas-${sheet} *`)].map((e) => e.shadowRoot).find((root) => root?.querySelector(".dc-root"));
+
+const button = (root, title) => root?.querySelector(`.dc-icon-button[title="${title}"]`);
+
+function dress(root, strokes) {
+  if (!root.querySelector("#dressed")) {
+    const style = document.createElement("style");
+    style.id = "dressed";
+    style.textContent = STYLE;
+    root.append(style);
+  }
+  const paper = root.querySelector(".upper-canvas");
+  paper.setAttribute("role", "img");
+  paper.setAttribute("aria-label", `Drawing sheet, ${strokes ? `${strokes} ${strokes === 1 ? "stroke" : "strokes"}` : "empty"}`);
+}
+
+// The canvas sends its drawing 200 ms after the pen is lifted, so a quick Submit would go without the last stroke:
+// whatever is pressed within that time makes it send at once, before the press itself arrives.
+const DEBOUNCE = 300; // milliseconds, with some air
+
+const onSheet = (event) => event.composedPath().some((node) => node.classList?.contains("canvas-container"));
+
+function sendFirst(event, root) {
+  if (onSheet(event)) told.drawing = true;
+  else if (Date.now() - told.lifted < DEBOUNCE) button(root, "Update the app with this drawing")?.click();
+}
+
+function lift() {
+  if (told.drawing) told.lifted = Date.now();
+  told.drawing = false;
+}
+
+function shortcut(event, root) {
+  if (!(event.ctrlKey || event.metaKey) || event.altKey || event.target.closest?.("input, textarea")) return;
+  const key = event.key.toLowerCase();
+  const title = key === "y" || (key === "z" && event.shiftKey) ? "Redo" : key === "z" ? "Undo" : null;
+  if (!title) return;
+  event.preventDefault();
+  button(root, title)?.click();
+}
+
+// One live region for the whole visit, outside of what Streamlit redraws: screen readers speak changes, not newcomers.
+function announce({ strokes, drawing, answer, announcement }) {
+  let region = document.getElementById("announcement");
+  if (!region) {
+    region = document.createElement("div");
+    region.id = "announcement";
+    region.setAttribute("role", "status");
+    region.className = "visually-hidden";
+    (document.querySelector("[data-testid=stMain]") ?? document.body).append(region);
+  }
+  const text = answer && answer !== region.dataset.answer && announcement === region.textContent
+    ? `${announcement}\u00a0` // the same words for another drawing are a change, too
+    : announcement;
+  if (region.textContent.trim() !== text) region.textContent = text;
+  Object.assign(region.dataset, { strokes, drawing, answer });
+}
+
+const told = { lifted: 0, drawing: false };
+
+function listen() {
+  if (told.listening) return;
+  told.listening = true;
+  const root = () => canvasRoot(told.sheet);
+  document.addEventListener("pointerdown", (event) => sendFirst(event, root()), true);
+  for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, lift, true);
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" || event.key === " ") sendFirst(event, root());
+    shortcut(event, root());
+  }, true);
+}
+
+export default function ({ data }) {
+  Object.assign(told, data);
+  announce(data);
+  listen();
+  const when = () => {
+    if (told.sheet !== data.sheet) return;
+    const root = canvasRoot(data.sheet);
+    root?.querySelector(".upper-canvas") ? dress(root, data.strokes) : requestAnimationFrame(when);
+  };
+  when();
+}

@@ -1,0 +1,74 @@
+"""Pictures that come as files or from the camera; several at once become a table and a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from ui import answer as words
+from ui.client import ApiError, Client
+from ui.visit import Picture
+
+if TYPE_CHECKING:
+    from backend.contract import Prediction
+    from ui.visit import Visit
+
+TYPES = ["png", "jpg", "jpeg", "webp", "gif"]
+MOST = 200  # pictures at once: as many rows as a page shows without becoming slow
+
+
+def files() -> list[Picture]:
+    """Show the file chooser -> what was chosen."""
+    hint = "Choose pictures of one digit each"
+    chosen = st.file_uploader(hint, type=TYPES, accept_multiple_files=True, key="files")
+    return [Picture(file.getvalue(), name=file.name) for file in chosen[:MOST]]
+
+
+def photo() -> list[Picture]:
+    """Show the camera -> the photo, once taken."""
+    taken = st.camera_input("Photograph one digit on paper", key="photo")
+    return [Picture(taken.getvalue(), name="photo.jpg")] if taken else []
+
+
+def several(client: Client, visit: Visit, pictures: list[Picture]) -> str:
+    """Ask for all at once and show a table -> what a screen reader says of it."""
+    try:
+        rows = _ask(client, visit, pictures)
+    except ApiError as error:
+        st.html(words.apologise(error))
+        st.button("Retry", key="retry", type="primary")
+        return words.apology(error).what
+    read = sum(1 for _, result in rows if not isinstance(result, ApiError) and result.label)
+    summary = f"{read} of {len(rows)} pictures read."
+    st.html(f"<h2>{summary}</h2>{words.table(rows)}")
+    st.download_button("Download as CSV", _csv(rows), "answers.csv", "text/csv", key="csv", on_click="ignore")
+    return summary
+
+
+def _ask(client: Client, visit: Visit, pictures: list[Picture]) -> list[tuple[Picture, Prediction | ApiError]]:
+    """Ask once per set of pictures. Raises ApiError."""
+    key = "".join(picture.digest for picture in pictures)
+    if visit.several is None or visit.several[0] != key:
+        bar, results = st.progress(0.0, "Reading …"), []
+        for result in client.predict_batch(picture.data for picture in pictures):
+            results.append(result)
+            bar.progress(len(results) / len(pictures), f"Reading {len(results)} of {len(pictures)} …")
+        bar.empty()
+        visit.several = (key, results)
+    return list(zip(pictures, visit.several[1], strict=True))
+
+
+def _csv(rows: list[tuple[Picture, Prediction | ApiError]]) -> str:
+    buffer = io.StringIO()
+    table = csv.writer(buffer, lineterminator="\n")
+    table.writerow(("file", "label", "confidence", "problem"))
+    for picture, result in rows:
+        if isinstance(result, ApiError):
+            table.writerow((picture.name, "", "", str(result)))
+        else:
+            rejected = result.rejection.reason if result.rejection else ""
+            table.writerow((picture.name, result.label or "", f"{result.confidence:.4f}", rejected))
+    return buffer.getvalue()

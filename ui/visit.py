@@ -1,0 +1,121 @@
+"""What one visit holds: the picture on the table, its answer and the last twenty; gone when the tab closes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from hashlib import sha256
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+if TYPE_CHECKING:
+    from backend.contract import Prediction
+    from ui.client import ApiError
+
+HISTORY = 20  # drawings that one visit remembers
+CACHE = 64  # answers kept by content, so that live mode and undo ask only once for the same picture
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An encoded picture; where it was drawn here, `strokes` is the canvas' own record of it and `sheet` its sheet."""
+
+    data: bytes
+    strokes: dict[str, Any] | None = None
+    sheet: int | None = None
+    name: str = "drawing.png"
+
+    @cached_property
+    def digest(self) -> str:
+        """What makes two pictures the same."""
+        return sha256(self.data).hexdigest()[:16]
+
+
+@dataclass
+class Answer:
+    """A picture and the answer to it."""
+
+    picture: Picture
+    prediction: Prediction
+    seconds: float  # from asking to answered
+    truth: str | None = None  # what the person said it is
+    feedback_id: str | None = None  # to take a given drawing back
+
+
+@dataclass
+class Failure:
+    """A picture without an answer, and why."""
+
+    picture: Picture
+    error: ApiError
+
+
+@dataclass
+class Visit:
+    """The state of one browser tab."""
+
+    sheet: int = 0  # counts up with every new sheet of paper: the canvas' key
+    start: Picture | None = None  # what was already on that sheet
+    asked: bool = False  # an answer is wanted and not there yet
+    answer: Answer | Failure | None = None
+    history: list[Answer] = field(default_factory=list)
+    consent: bool | None = None  # None: not asked yet
+    failures: int = 0  # in a row
+    quiet_until: float = 0.0  # monotonic seconds: before that nothing is asked without a press
+    waking_since: float | None = None  # monotonic seconds: since when a starting model is waited for
+    known: OrderedDict[str, Answer] = field(default_factory=OrderedDict)  # by digest
+    several: tuple[str, list[Prediction | ApiError]] | None = None  # the last set of files, by digests
+
+    def take_sheet(self, start: Picture | None = None) -> None:
+        """A new sheet: empty, or with an earlier drawing on it."""
+        self.sheet += 1
+        self.start = replace(start, sheet=self.sheet) if start else None
+        self.answer, self.asked, self.failures, self.waking_since = None, False, 0, None
+
+    def ask(self) -> None:
+        """Want an answer."""
+        self.asked, self.quiet_until = True, 0.0
+
+    def keep(self, answer: Answer) -> None:
+        """Show an answer and remember it; in the history it replaces what came of the same sheet or picture before."""
+        self.answer, self.asked, self.failures, self.waking_since = answer, False, 0, None
+        self.known[answer.picture.digest] = answer
+        if len(self.known) > CACHE:
+            self.known.popitem(last=False)
+        self.history = [*(old for old in self.history if not _same(old.picture, answer.picture)), answer][-HISTORY:]
+
+    def fail(self, failure: Failure) -> None:
+        """Show a failure; the pause before asking again by itself doubles from 3 seconds to a minute."""
+        self.answer, self.asked, self.waking_since = failure, False, None
+        self.quiet_until = monotonic() + (failure.error.retry_after or min(60, 3 * 2**self.failures))
+        self.failures += 1
+
+
+def _same(one: Picture, other: Picture) -> bool:
+    return one.digest == other.digest or (one.sheet is not None and one.sheet == other.sheet)
+
+
+def current() -> Visit:
+    """This tab's visit."""
+    visit: Visit = st.session_state.setdefault("visit", Visit())
+    return visit
+
+
+def archive(history: list[Answer]) -> bytes:
+    """The drawings and answers.csv as a ZIP."""
+    buffer, table = io.BytesIO(), io.StringIO()
+    rows = csv.writer(table, lineterminator="\n")
+    rows.writerow(("file", "label", "confidence", "said_to_be"))
+    with zipfile.ZipFile(buffer, "w") as file:
+        for number, answer in enumerate(history, 1):
+            name = f"{number:02}-{answer.picture.name}"
+            file.writestr(name, answer.picture.data)
+            rows.writerow((name, answer.prediction.label or "", answer.prediction.confidence, answer.truth or ""))
+        file.writestr("answers.csv", table.getvalue())
+    return buffer.getvalue()
