@@ -28,6 +28,7 @@ MAX_BODY_BYTES = 4 * 1024 * 1024  # Lambda's event holds 6 MB, base64 takes a th
 MAX_PIXELS = 4_200_000  # decoded, so 2048x2048: 17 MB as RGBA; a decompression bomb does not pass
 MAX_JPEG_PIXELS = 16_800_000  # before the JPEG decoder scales it down: a 16-megapixel phone photo passes
 MAX_BATCH = 64  # images in one batch request
+MAX_BATCH_PIXELS = 4 * MAX_PIXELS  # in one batch together, a JPEG counting a quarter: 64 pictures of 512x512 pass
 EXTRAS = ("image", "explanation")  # what ?include= may ask for, comma-separated or repeated
 
 

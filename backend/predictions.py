@@ -11,9 +11,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from backend.contract import BatchPrediction, BatchResult, Model, Prediction, Rejection
+from backend.contract import (
+    MAX_BATCH_PIXELS,
+    BatchPrediction,
+    BatchResult,
+    Model,
+    Prediction,
+    ProblemDetails,
+    Rejection,
+)
 from backend.explanation import cover, heat
-from backend.preprocessing import PictureError, normalise
+from backend.preprocessing import PictureError, TooManyPixels, normalise, pixels
 from backend.problems import ApiProblem, describe
 
 if TYPE_CHECKING:
@@ -44,7 +52,7 @@ def predict_many(
 ) -> BatchPrediction:
     """Encoded pictures -> an answer or a problem each, in order, by one call of the predictor. Raises ModelError."""
     started = perf_counter()
-    outcomes = [_try_normalise(picture) for picture in pictures]
+    outcomes = _normalise_all(pictures, request_id)
     preprocessed = perf_counter()
     x = [outcome for outcome in outcomes if isinstance(outcome, np.ndarray)]
     answers = predictor.predict(np.stack(x), request_id) if x else None
@@ -52,8 +60,8 @@ def predict_many(
     rows = iter(_prediction(answers, row, request_id, times) for row in range(len(x)) if answers)
     results = []
     for outcome in outcomes:
-        if isinstance(outcome, Exception):
-            results.append(BatchResult(problem=describe(outcome, request_id)))
+        if isinstance(outcome, ProblemDetails):
+            results.append(BatchResult(problem=outcome))
         else:
             image = to_png(outcome) if "image" in extras else None
             results.append(BatchResult(replace(next(rows), image=image)))
@@ -79,13 +87,25 @@ def to_png(picture: NDArray[np.uint8]) -> str:
     return b64encode(buffer.getvalue()).decode()
 
 
-def _try_normalise(picture: bytes | ApiProblem) -> NDArray[np.uint8] | Exception:
+def _normalise_all(pictures: Sequence[bytes | ApiProblem], request_id: str) -> list[NDArray[np.uint8] | ProblemDetails]:
+    """Each picture, or what is wrong with it; at once as words, for an exception would keep its picture in memory."""
+    outcomes: list[NDArray[np.uint8] | ProblemDetails] = []
+    budget = MAX_BATCH_PIXELS
+    for picture in pictures:
+        try:
+            budget -= 0 if isinstance(picture, ApiProblem) else pixels(picture)
+            outcomes.append(_normalise(picture, budget))
+        except (ApiProblem, PictureError) as error:
+            outcomes.append(describe(error, request_id))
+    return outcomes
+
+
+def _normalise(picture: bytes | ApiProblem, budget: int) -> NDArray[np.uint8]:
     if isinstance(picture, ApiProblem):
-        return picture
-    try:
-        return normalise(picture)
-    except PictureError as error:
-        return error
+        raise picture
+    if budget < 0:
+        raise TooManyPixels(f"The batch has more than {MAX_BATCH_PIXELS:,} pixels up to here.")
+    return normalise(picture)
 
 
 def _prediction(answers: Answers, row: int, request_id: str, times: dict[str, float]) -> Prediction:

@@ -1,8 +1,8 @@
 """A picture's bytes -> the 28x28 ink that the model sees; the one implementation, used by the API and by training.
 
-The recipe is MNIST's own (LeCun et al. 1998, section III.A: scale the longer side to 20 pixels, put the centre of mass in
-the middle of 28x28), after finding what is ink: the colour distance from the paper, or, where the paper is not even (a
-photo), the darkness against the paper around it.
+The recipe is MNIST's own (LeCun et al. 1998, section III.A: scale the longer side to 20 pixels, put the centre of mass
+in the middle of 28x28), after finding what is ink: the colour distance from the paper, or, where the paper is not even
+(a photo), the darkness against the paper around it.
 
     PictureError
      +- UnsupportedPicture   none of the four formats
@@ -14,21 +14,24 @@ photo), the darkness against the paper around it.
 from __future__ import annotations
 
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageChops, ImageFilter, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageFilter, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from backend.contract import MAX_JPEG_PIXELS, MAX_PIXELS, SIDE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+PngImagePlugin.MAX_TEXT_MEMORY = 1024 * 1024  # bytes of comments a PNG may unpack to: 64 MB by default, a bomb
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 DIGIT_SIDE = 20  # pixels: the longer side of the ink inside the SIDE x SIDE picture
 WORKING_SIDE = 280  # pixels: larger pictures are reduced to between this and twice this
 MIN_CONTRAST = 24  # of 255: less than this between paper and ink is a blank sheet
 NOISE = 0.08  # of the darkest ink: JPEG ringing at quality 40 stays below it
+# Pillow's decoders raise all of these on corrupt files.
+BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError, MemoryError)
 EDGE = 0.25  # of the darkest ink: where the bounding box begins
 BLANK = "The sheet is empty: there is nothing drawn on it."
 UNEVEN = 10  # of 255: a border that varies more than this is not one colour but a photo
@@ -71,21 +74,30 @@ def decode(data: bytes) -> Image.Image:
         image = Image.open(BytesIO(data), formats=FORMATS)
         _check_size(image)
         image.load()
-        return _flatten(ImageOps.exif_transpose(image))
+        ImageOps.exif_transpose(image, in_place=True)
+        return _flatten(image)
     except UnidentifiedImageError:
         raise UnsupportedPicture("This is not a PNG, JPEG, WebP or GIF picture.") from None
-    except Image.DecompressionBombError:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise TooManyPixels("The picture has too many pixels.") from None
     except PictureError:
         raise
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError, MemoryError):
-        # Pillow's decoders raise all of these on corrupt files; the fuzz corpus in tests/ met each.
+    except BROKEN:
         raise UnreadablePicture("The picture is damaged and cannot be read.") from None
+
+
+def pixels(data: bytes) -> int:
+    """How many pixels decoding would take, told by the file's head alone; 0 for what is no picture."""
+    try:
+        with Image.open(BytesIO(data), formats=FORMATS) as image:
+            return image.width * image.height // (MAX_JPEG_PIXELS // MAX_PIXELS if image.format == "JPEG" else 1)
+    except (*BROKEN, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return 0
 
 
 def _check_size(image: Image.Image) -> None:
     if image.format == "JPEG" and image.width * image.height <= MAX_JPEG_PIXELS:
-        image.draft("RGB" if image.mode != "L" else "L", (2 * WORKING_SIDE, 2 * WORKING_SIDE))  # type: ignore[no-untyped-call]
+        image.draft("RGB" if image.mode != "L" else "L", (2 * WORKING_SIDE, 2 * WORKING_SIDE))
     if image.width * image.height > MAX_PIXELS:
         raise TooManyPixels(f"The picture has more than {MAX_PIXELS:,} pixels.")
 
@@ -97,16 +109,16 @@ def _flatten(image: Image.Image) -> Image.Image:
     if image.mode in ("1", "L"):
         image = image.convert("L")
     if image.has_transparency_data:
-        return _composite(image.convert("RGBA"))
+        return _composite(image if image.mode == "RGBA" else image.convert("RGBA"))
     return image if image.mode in ("L", "RGB") else image.convert("RGB")
 
 
 def _composite(image: Image.Image) -> Image.Image:
-    """Lay RGBA on paper: the border's colour or, where that is see-through, white under dark ink and black under light."""
+    """Lay RGBA on paper: the border's colour or, where that is see-through, white under dark ink, black under light."""
     alpha = image.getchannel("A")
     if alpha.getextrema()[0] == 255:
         return image.convert("RGB")
-    border = _border(np.asarray(image))
+    border = _border(image)
     opaque = border[border[:, 3] > 127, :3]
     if 2 * len(opaque) > len(border):
         colour = tuple(int(v) for v in np.median(opaque, axis=0))
@@ -116,15 +128,17 @@ def _composite(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", image.size, colour), image).convert("RGB")
 
 
-def _border(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(h, w) or (h, w, bands) -> (n, bands): the outermost ring."""
-    bands = pixels.reshape(*pixels.shape[:2], -1)
-    return np.concatenate([bands[0], bands[-1], bands[:, 0], bands[:, -1]])
+def _border(image: Image.Image) -> NDArray[np.uint8]:
+    """The outermost ring as (n, bands); cut out first, for a large picture's array is a second copy of it."""
+    w, h = image.size
+    boxes = ((0, 0, w, 1), (0, h - 1, w, h), (0, 0, 1, h), (w - 1, 0, w, h))
+    bands = len(image.getbands())
+    return np.concatenate([np.asarray(image.crop(box)).reshape(-1, bands) for box in boxes])
 
 
 def _ink(image: Image.Image) -> Image.Image:
     """L or RGB -> L: how much ink each pixel holds, 0 for paper."""
-    border = _border(np.asarray(image))
+    border = _border(image)
     paper = np.median(border, axis=0).astype(np.uint8)
     distance = np.abs(border.astype(np.int16) - paper).max(axis=1)
     if np.percentile(distance, 75) > UNEVEN:
@@ -159,13 +173,13 @@ def _photo_ink(grey: Image.Image) -> Image.Image:
 
 
 def _light_on_dark(grey: Image.Image) -> bool:
-    """Whether the strokes are lighter than what is around them: the sign of the skew after the lighting is taken out."""
+    """Whether the strokes are lighter than what is around them: the sign of the skew once the lighting is out."""
     small = grey.resize((64, 64), Image.Resampling.BOX)
     detail = np.asarray(small, np.float32) - np.asarray(small.filter(ImageFilter.BoxBlur(10)), np.float32)
     return bool((detail**3).sum() > 0)
 
 
-def _otsu(ink: NDArray[np.float32]) -> tuple[float, float]:
+def _otsu(ink: NDArray[np.floating[Any]]) -> tuple[float, float]:
     """(h, w) in 0..1 -> the mean of each of the two classes that Otsu's threshold makes."""
     counts, edges = np.histogram(ink, bins=64, range=(0, 1))
     middle = (edges[:-1] + edges[1:]) / 2
@@ -177,7 +191,7 @@ def _otsu(ink: NDArray[np.float32]) -> tuple[float, float]:
 
 
 def _centre(ink: Image.Image) -> NDArray[np.uint8]:
-    """L of any size -> (28, 28): longer side of the ink 20 pixels, centre of mass in the middle. Raises BlankPicture."""
+    """L of any size -> (28, 28): the ink's longer side 20 pixels, its centre of mass in the middle. Raises BlankPicture."""
     peak = int(ink.getextrema()[1])  # type: ignore[arg-type]
     box = ink.point([255 * (v > EDGE * peak) for v in range(256)]).getbbox()
     if peak < MIN_CONTRAST or box is None:
@@ -190,7 +204,8 @@ def _centre(ink: Image.Image) -> NDArray[np.uint8]:
     sheet.paste(crop, (pad, pad))
     window = (x + pad - side / 2, y + pad - side / 2, x + pad + side / 2, y + pad + side / 2)
     small = np.asarray(sheet.resize((SIDE, SIDE), Image.Resampling.HAMMING, window))
-    return (small * (255 / small.max())).astype(np.uint8)
+    scaled: NDArray[np.uint8] = (small * (255 / small.max())).astype(np.uint8)
+    return scaled
 
 
 def _centre_of_mass(ink: NDArray[np.uint8]) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -76,12 +77,20 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         self.task_dispatcher.shutdown()
 
 
+def give_memory_back() -> None:
+    """Have glibc return buffers of 1 MB and more at once: 8 threads each keeping theirs grew from 70 to 830 MB."""
+    mmap_threshold = -3  # M_MMAP_THRESHOLD; once set, it does not grow with use
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        libc.mallopt(mmap_threshold, 1024 * 1024)
+
+
 def main() -> None:
     """Serve what the environment configures, until SIGINT or SIGTERM."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     arguments = parser.parse_args()
+    give_memory_back()
     try:
         server = Server(create_app(), arguments.host, arguments.port)
     except (SettingsError, OSError) as error:
