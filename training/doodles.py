@@ -5,6 +5,7 @@ Each generator returns a drawing (see training.strokes) in a unit of its own; `s
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,13 +24,13 @@ def line(*points: tuple[float, float], per_side: int = 8) -> Stroke:
     """A polyline through `points`, sampled so that `strokes.vary` can bend it."""
     corners = np.array(points, float)
     steps = np.linspace(0, 1, per_side, endpoint=False)[:, None]
-    sides = [a + (b - a) * steps for a, b in zip(corners[:-1], corners[1:], strict=True)]
+    sides = [a + (b - a) * steps for a, b in pairwise(corners)]
     return np.concatenate([*sides, corners[-1:]])
 
 
-def arc(x: float, y: float, r: float, start: float = 0, stop: float = 360, *, flat: float = 1, points: int = 40) -> Stroke:
+def arc(x: float, y: float, r: float, start: float = 0, stop: float = 360, *, flat: float = 1) -> Stroke:  # noqa: PLR0913 - a drawing reads best as numbers
     """Part of an ellipse around x, y from `start` to `stop` degrees."""
-    angle = np.radians(np.linspace(start, stop, points))
+    angle = np.radians(np.linspace(start, stop, 40))
     return np.stack([x + r * np.cos(angle), y + flat * r * np.sin(angle)], axis=1)
 
 
@@ -103,7 +104,11 @@ DOODLES: dict[str, Drawing] = {
     "lightning": [line((3, -8), (-3, 1), (2, 1), (-2, 9))],
     "moon": [arc(0, 0, 8, 60, 300), arc(4, 0, 7, 110, 250)],
     "sun": [arc(0, 0, 4), *(line((6 * c, 6 * s), (9 * c, 9 * s)) for c, s in _star(8)[::16])],
-    "car": [line((-9, 3), (-9, 0), (-5, 0), (-3, -4), (4, -4), (6, 0), (9, 0), (9, 3), (-9, 3)), arc(-5, 4, 2), arc(5, 4, 2)],
+    "car": [
+        line((-9, 3), (-9, 0), (-5, 0), (-3, -4), (4, -4), (6, 0), (9, 0), (9, 3), (-9, 3)),
+        arc(-5, 4, 2),
+        arc(5, 4, 2),
+    ],
     "cup": [line((-5, -5), (-4, 6), (4, 6), (5, -5), (-5, -5)), arc(5, 0, 3, -80, 80)],
     "ladder": [line((0, 0), (0, 14)), line((5, 0), (5, 14)), *(line((0, y), (5, y)) for y in (3, 6, 9, 12))],
     "cat": [arc(0, 0, 6), line((-5, -4), (-5, -9), (-1, -6)), line((5, -4), (5, -9), (1, -6)), line((-2, 2), (2, 2))],
@@ -145,8 +150,8 @@ def several(digits: Sequence[Drawing], rng: np.random.Generator) -> Drawing:
     down = len(digits) == 2 and rng.random() < 0.2
     strokes: Drawing = []
     place = 0.0
-    for digit in digits:
-        digit = fit(digit, 100 * rng.uniform(0.8, 1.1), (0, 0))
+    for drawing in digits:
+        digit = fit(drawing, 100 * rng.uniform(0.8, 1.1), (0, 0))
         low, high = np.concatenate(digit).min(axis=0), np.concatenate(digit).max(axis=0)
         axis = 1 if down else 0
         shift = np.zeros(2)

@@ -19,7 +19,7 @@ def photograph(drawing: Image.Image, rng: np.random.Generator) -> bytes:
     """L drawing, black on white -> JPEG of the same on off-white paper: gradient, shadow, blur, noise, compression."""
     ink = 1 - np.asarray(drawing, np.float32) / 255
     h, w = ink.shape
-    y, x = np.mgrid[0:1 : h * 1j, 0:1 : w * 1j]
+    y, x = np.mgrid[0 : 1 : h * 1j, 0 : 1 : w * 1j]
     angle, steepness = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.35)
     light = rng.uniform(0.6, 0.95) * (1 - steepness * (np.cos(angle) * (x - 0.5) + np.sin(angle) * (y - 0.5)))
     light = light * _shadow(x, y, rng)
@@ -39,3 +39,22 @@ def _shadow(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarra
     angle, depth, softness = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.45), rng.uniform(0.01, 0.15)
     side = np.cos(angle) * (x - rng.uniform(0.2, 0.8)) + np.sin(angle) * (y - rng.uniform(0.2, 0.8))
     return 1 - depth / (1 + np.exp(-side / softness))
+
+
+def bend(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """L of 28x28, ink on black -> 140x140: turned, slanted, stretched, bent on a coarse grid (Simard et al. 2003)."""
+    sheet = Image.new("L", (140, 140))
+    sheet.paste(image.resize((84, 84), Image.Resampling.BICUBIC), (28, 28))
+    turn, slant, stretch = rng.normal(0, 0.12), rng.normal(0, 0.12), np.exp(rng.normal(0, 0.1))
+    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    grid = np.stack(np.meshgrid(*[np.linspace(0, 140, 5)] * 2), axis=-1)
+    moved = (grid - 70) @ (rotation @ [[stretch, slant], [0, 1 / stretch]]).T + 70 + rng.normal(0, 2.6, grid.shape)
+    mesh = [
+        (
+            (*grid[r, c].astype(int), *grid[r + 1, c + 1].astype(int)),
+            (*moved[r, c], *moved[r + 1, c], *moved[r + 1, c + 1], *moved[r, c + 1]),
+        )
+        for r in range(4)
+        for c in range(4)
+    ]
+    return sheet.transform((140, 140), Image.Transform.MESH, mesh, Image.Resampling.BILINEAR)

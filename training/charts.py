@@ -1,0 +1,101 @@
+"""Pictures of an evaluation: confusion matrix, reliability, reject curve, and the drawings that were misread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from training.evaluate import Outcome
+
+mpl.use("Agg")  # files, no window
+from matplotlib import pyplot as plt
+
+INK, ACCENT = "#1b2a41", "#e4572e"
+
+
+def draw_all(outcomes: list[Outcome], as_seen: Callable[[Outcome], NDArray[np.uint8]], folder: Path) -> None:
+    """Write the four PNG files into `folder`; `as_seen` gives the (28, 28) picture behind an outcome."""
+    people = [outcome for outcome in outcomes if outcome.case.startswith("pen ")]
+    plt.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
+    confusion(people, folder / "confusion.png")
+    reliability(people, folder / "reliability.png")
+    rejection(outcomes, folder / "rejection.png")
+    gallery(people, as_seen, folder / "misread.png")
+
+
+def confusion(people: list[Outcome], path: Path) -> None:
+    """Rows: what was drawn; columns: what was read; the diagonal is left out so that the errors show."""
+    counts = np.zeros((10, 11), int)
+    for outcome in people:
+        counts[outcome.truth, outcome.read] += 1  # rejected is -1, so the last column
+    errors = counts.copy()
+    np.fill_diagonal(errors[:, :10], 0)
+    figure, axes = plt.subplots(figsize=(6, 5.4), layout="constrained")
+    axes.imshow(errors, cmap="OrRd")
+    for (row, column), n in np.ndenumerate(counts):
+        if n:
+            axes.text(column, row, f"{n:,}", ha="center", va="center", fontsize=7, color=INK)
+    axes.set(
+        xticks=range(11), xticklabels=[*"0123456789", "none"], yticks=range(10), xlabel="read", ylabel="drawn",
+        title=f"{len(people):,} drawings of unseen writers",
+    )  # fmt: skip
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def reliability(people: list[Outcome], path: Path) -> None:
+    """How often the likeliest digit is right, against how sure the model says it is."""
+    confidence = np.array([outcome.confidence for outcome in people])
+    hit = np.array([outcome.likeliest == outcome.truth for outcome in people], float)
+    place = np.minimum((confidence * 10).astype(int), 9)
+    bins = np.unique(place)
+    figure, axes = plt.subplots(figsize=(5, 5), layout="constrained")
+    axes.plot([0, 1], [0, 1], color="#bbbbbb", linestyle="--")
+    means = [confidence[place == b].mean() for b in bins], [hit[place == b].mean() for b in bins]
+    axes.plot(*means, "o-", color=ACCENT)
+    for x, y, b in zip(*means, bins, strict=True):
+        axes.annotate(f"{np.sum(place == b):,}", (x, y), textcoords="offset points", xytext=(6, -12), fontsize=7)
+    axes.set(xlabel="confidence", ylabel="share read rightly", title="Is the confidence to be trusted?")
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def rejection(outcomes: list[Outcome], path: Path) -> None:
+    """Both errors of the rejection, one curve for each kind of thing that is no digit."""
+    real = np.sort([outcome.score for outcome in outcomes if outcome.case.startswith("pen ")])
+    shares = np.geomspace(0.0003, 0.1, 60)
+    figure, axes = plt.subplots(figsize=(6, 4.5), layout="constrained")
+    for case in ("letters", "scribbles", "doodles", "several digits"):
+        strange = np.array([outcome.score for outcome in outcomes if outcome.case == case])
+        rejected = [100 * np.mean(strange < np.quantile(real, share)) for share in shares]
+        axes.plot(100 * shares, rejected, label=case)
+    axes.axvline(1, color="#bbbbbb", linestyle="--")
+    axes.axhline(90, color="#bbbbbb", linestyle="--")
+    axes.set(xscale="log", xlabel="real digits rejected, %", ylabel="rejected, %", title="What is told from a digit")
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def gallery(people: list[Outcome], as_seen: Callable[[Outcome], NDArray[np.uint8]], path: Path) -> None:
+    """The first 60 misread drawings as the model saw them: drawn -> read, with its confidence."""
+    wrong = [outcome for outcome in people if outcome.read != outcome.truth]
+    wrong = sorted(wrong, key=lambda outcome: -outcome.confidence)[:60]
+    figure, grid = plt.subplots(6, 10, figsize=(10, 7.4), layout="constrained")
+    for axes in grid.flat:
+        axes.axis("off")
+    for outcome, axes in zip(wrong, grid.flat, strict=False):
+        axes.imshow(as_seen(outcome), cmap="gray_r")
+        read = "none" if outcome.read < 0 else outcome.read
+        axes.set_title(f"{outcome.truth} → {read}  {outcome.confidence:.0%}", fontsize=7)
+    figure.suptitle(f"{len(wrong)} of the misread drawings of unseen writers: drawn → read, confidence")
+    figure.savefig(path, dpi=110)
+    plt.close(figure)

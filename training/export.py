@@ -1,0 +1,250 @@
+"""A trained network -> the artifact that ships: model.tflite, model.tar.gz and card.json, from the same weights.
+
+`python -m training.export` calibrates on what the folds' models never saw, writes all three into the graph or the card,
+and refuses to replace a model that measures better, unless told to with --force.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import gzip
+import io
+import json
+import shlex
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from backend.contract import SIDE
+from training.data import NEVER_HELD_OUT, NOT_A_DIGIT, TEST, Dataset, load
+from training.sources import DataError
+from training.train import Plan, split
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ARTIFACT = Path(__file__).parent / "artifacts" / "digits"
+REJECTED_REAL = 0.003  # the share of unseen people's digits that the threshold may reject
+RULE = f"the score below which {REJECTED_REAL:.1%} of the held-out writers' digits lie"
+
+
+class Run(NamedTuple):
+    """A folder that training.train filled: its plan, its best model, its dataset."""
+
+    plan: Plan
+    model: keras.Model
+    dataset: Dataset
+
+
+class Judged(NamedTuple):
+    """Pictures that the model had not seen: logits (n, labels + 1), y (n,), kind (n,)."""
+
+    logits: NDArray[np.float32]
+    y: NDArray[np.int64]
+    kind: NDArray[np.str_]
+
+
+def calibrated(model: keras.Model, temperature: float) -> keras.Model:
+    """(n, 28, 28) float32, ink 255 -> `probabilities` (n, labels), `score` (n,): what every caller gets."""
+    logits = model(model.input)
+    probabilities = keras.ops.softmax(logits[:, :-1] / temperature)
+    return keras.Model(model.input, {"probabilities": probabilities, "score": 1 - keras.ops.softmax(logits)[:, -1]})
+
+
+class Endpoint(tf.Module):
+    """What SageMaker serves: the calibrated model, and in every row what a caller must know of it.
+
+    Input `image` (n, 28, 28) float32. Outputs: `probabilities` (n, labels), `score` (n,), `threshold` (n,), `labels`
+    (n, labels), `name` (n,), `version` (n,).
+    """
+
+    def __init__(self, model: keras.Model, card: dict[str, Any]) -> None:
+        super().__init__(name="endpoint")
+        self.model = model
+        self.threshold, self.labels = tf.constant(card["threshold"], tf.float32), tf.constant([card["labels"]])
+        self.name_, self.version = tf.constant(card["name"]), tf.constant(card["version"])
+
+    @tf.function(input_signature=[tf.TensorSpec([None, SIDE, SIDE], tf.float32, name="image")])
+    def answer(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        """See the class."""
+        # A malformed shape aborts the whole of TensorFlow Serving if it reaches a oneDNN convolution.
+        image = tf.ensure_shape(image, [None, SIDE, SIDE])
+        n = tf.shape(image)[0]
+        return self.model(image, training=False) | {
+            "threshold": tf.fill([n], self.threshold),
+            "labels": tf.repeat(self.labels, n, axis=0),
+            "name": tf.fill([n], self.name_),
+            "version": tf.fill([n], self.version),
+        }
+
+
+def export(model: keras.Model, card: dict[str, Any], folder: Path) -> None:
+    """Write the three files into `folder`; each is complete or not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    answering = calibrated(model, card["temperature"])
+    endpoint = Endpoint(answering, card)
+    with tempfile.TemporaryDirectory() as temporary:
+        tf.saved_model.save(endpoint, f"{temporary}/1", signatures={"serving_default": endpoint.answer})
+        _write(folder / "model.tar.gz", pack(Path(temporary) / "1"))
+    _write(folder / "model.tflite", tf.lite.TFLiteConverter.from_keras_model(answering).convert())
+    _write(folder / "card.json", (json.dumps(card, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def pack(saved_model: Path) -> bytes:
+    """A SavedModel's folder -> the tar.gz that SageMaker wants, `1/saved_model.pb` and so on; same input, same bytes."""
+    buffer = io.BytesIO()
+    with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as archive:
+        for path in sorted(saved_model.rglob("*")):
+            member = archive.gettarinfo(path, f"1/{path.relative_to(saved_model).as_posix()}")
+            member.mtime, member.uid, member.gid, member.uname, member.gname = 0, 0, 0, "", ""
+            archive.addfile(member, path.open("rb") if path.is_file() else None)
+    return buffer.getvalue()
+
+
+def _write(path: Path, content: bytes) -> None:
+    half = path.with_suffix(".part")
+    half.write_bytes(content)
+    half.replace(path)
+
+
+def read_run(folder: Path) -> Run:
+    """Raises FileNotFoundError where training has not finished a round, DataError without the data."""
+    plan = Plan(**json.loads((folder / "plan.json").read_text()))
+    return Run(
+        plan, keras.models.load_model(folder / "best.keras", compile=False), load(plan.dataset, quick=plan.quick)
+    )
+
+
+def judge(runs: list[Run]) -> Judged:
+    """What each run's model says about the pictures that it was kept from: its fold, or its validation share."""
+    parts = []
+    for plan, model, dataset in runs:
+        held_out = dataset.fold == plan.fold
+        unseen = dataset.where(held_out) if plan.fold != NEVER_HELD_OUT else split(dataset, plan)[1]
+        parts.append(Judged(_logits(model, unseen), unseen.y, unseen.kind))
+    return Judged(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _logits(model: keras.Model, dataset: Dataset) -> NDArray[np.float32]:
+    return np.asarray(model.predict(dataset.x.astype(np.float32), 1000, verbose=0))
+
+
+def calibrate(judged: Judged) -> tuple[float, float]:
+    """Unseen pictures -> (temperature, threshold): the likeliest temperature (Guo et al. 2017), and RULE's threshold.
+
+    Where the dataset knows nothing that is no label, nothing is rejected: threshold 0.
+    """
+    real = judged.y != NOT_A_DIGIT
+    candidates = np.geomspace(0.3, 3, 200)
+    temperature = float(min(candidates, key=lambda t: _surprise(judged.logits[real, :-1] / t, judged.y[real])))
+    if real.all():
+        return temperature, 0.0
+    return temperature, float(np.quantile(scores(judged.logits[real]), REJECTED_REAL))
+
+
+def _surprise(logits: NDArray[np.float32], y: NDArray[np.int64]) -> float:
+    """Mean negative log likelihood, nats."""
+    return float(np.mean(_log_sum_exp(logits) - logits[np.arange(len(y)), y]))
+
+
+def _log_sum_exp(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    top = logits.max(axis=1, keepdims=True)
+    return np.asarray(np.log(np.exp(logits - top).sum(axis=1)) + top[:, 0])
+
+
+def scores(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n, labels + 1) logits -> (n,) how likely the picture is one of the labels."""
+    return np.asarray(1 - np.exp(logits[:, -1] - _log_sum_exp(logits)))
+
+
+def metrics(run: Run, judged: Judged, threshold: float) -> dict[str, float]:
+    """Shares, 0 to 1: the official test set, unseen people's digits, and what is none."""
+    test = run.dataset.where(run.dataset.fold == TEST)
+    read = judged.logits[:, :-1].argmax(axis=1)
+    rejected = scores(judged.logits) < threshold
+    found = {
+        f"unseen {kind}": float(np.mean(rejected[judged.kind == kind]))
+        if (judged.y[judged.kind == kind] == NOT_A_DIGIT).all()
+        else float(np.mean((read == judged.y)[judged.kind == kind]))
+        for kind in np.unique(judged.kind)
+    }
+    if len(test.y):
+        found["test"] = float(np.mean(_logits(run.model, test)[:, :-1].argmax(axis=1) == test.y))
+    return {name: round(value, 5) for name, value in found.items()}
+
+
+def make_card(run: Run, judged: Judged, folder: Path) -> dict[str, Any]:
+    """Everything that is worth knowing about the model, and all that a caller needs beside its weights."""
+    temperature, threshold = calibrate(judged)
+    today = datetime.datetime.now(datetime.UTC).date()
+    return {
+        "name": run.plan.dataset,
+        "version": next_version(today, folder),
+        "date": today.isoformat(),
+        "labels": list(run.dataset.labels),
+        "threshold": round(threshold, 6),
+        "threshold_rule": RULE if threshold else "nothing is rejected",
+        "temperature": round(temperature, 4),
+        "network": run.plan.model,
+        "parameters": run.model.count_params(),
+        "data": {str(kind): int(n) for kind, n in zip(*np.unique(run.dataset.kind, return_counts=True), strict=True)},
+        "trained_by": f"python -m training.train --dataset {run.plan.dataset} --model {run.plan.model} "
+        f"--epochs {run.plan.epochs:g} --seed {run.plan.seed}",
+        "exported_by": shlex.join(["python", "-m", "training.export", *sys.argv[1:]]),
+        "metrics": metrics(run, judged, threshold),
+    }
+
+
+def next_version(today: datetime.date, folder: Path) -> str:
+    """`year.month.n`, n counting up from the version that stands in `folder`."""
+    month = f"{today.year}.{today.month}"
+    year_month, _, n = str(read_card(folder).get("version", "")).rpartition(".")
+    return f"{month}.{int(n) + 1 if year_month == month else 1}"
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """The card in `folder`, or {}."""
+    path = folder / "card.json"
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
+def worse(new: dict[str, Any], old: dict[str, Any]) -> list[str]:
+    """The measures in which `new` makes over a tenth more errors than `old`, and over 0.02 points."""
+    if new["labels"] != old.get("labels"):
+        return []
+    pairs = {
+        name: (1 - new["metrics"][name], 1 - old["metrics"][name]) for name in new["metrics"] if name in old["metrics"]
+    }
+    return [f"{name}: {1 - b:.4f} -> {1 - a:.4f}" for name, (a, b) in pairs.items() if a > 1.1 * b + 0.0002]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command line; exits with 1 and the remedy where something is missing or worse."""
+    parser = argparse.ArgumentParser(prog="python -m training.export", description=str(__doc__).splitlines()[0])
+    parser.add_argument("--run", type=Path, default=Path("runs/digits"), help="the run whose model ships")
+    parser.add_argument("--folds", type=Path, nargs="*", default=[], help="runs of the same plan, each with its --fold")
+    parser.add_argument("--out", type=Path, default=ARTIFACT)
+    parser.add_argument("--force", action="store_true", help="ship even what measures worse")
+    options = parser.parse_args(arguments)
+    try:
+        run = read_run(options.run)
+        judged = judge([read_run(folder) for folder in options.folds] or [run])
+        card = make_card(run, judged, options.out)
+    except (FileNotFoundError, DataError, ValueError) as error:
+        sys.exit(f"nothing exported: {error}. Train first: python -m training.train")
+    losses = worse(card, read_card(options.out))
+    if losses and not options.force:
+        sys.exit(f"nothing exported, the shipped model measures better ({'; '.join(losses)}). --force ships it anyway.")
+    export(run.model, card, options.out)
+    print(json.dumps(card, indent=2, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()
