@@ -1,0 +1,179 @@
+"""An AWS of one's own: moto's server for the control plane, and an endpoint that serves whatever was deployed to it."""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import shutil
+import tarfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+import boto3
+import moto.s3.models
+import moto.sagemaker.responses
+import numpy as np
+import pytest
+import requests
+from botocore.exceptions import ClientError
+from moto.iam.access_control import PermissionResult
+from moto.sagemaker.exceptions import AWSValidationException
+from moto.server import ThreadedMotoServer
+
+from training import smoke
+from training.endpoint import Release
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from backend.stage import Stage
+
+ARTIFACT = Path("training/artifacts/digits")
+REGION = "us-east-1"
+DUMMY = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_CONFIG_FILE": "/nonexistent",
+    "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+def _update_endpoint(self: Any) -> str:
+    """One of the three calls of SageMaker's that moto lacks: same endpoint, other config."""
+    name, config = self._get_param("EndpointName"), self._get_param("EndpointConfigName")
+    endpoint = self.sagemaker_backend.endpoints[name]
+    endpoint.endpoint_config_name = config
+    return json.dumps({"EndpointArn": endpoint.arn})
+
+
+def _delete_model_package(self: Any) -> str:
+    backend, arn = self.sagemaker_backend, self._get_param("ModelPackageName")
+    for name in [name for name, package in backend.model_packages.items() if package.arn == arn]:
+        del backend.model_packages[name]
+    return ""
+
+
+def _delete_model_package_group(self: Any) -> str:
+    """As strict as SageMaker: a group that holds packages stays."""
+    backend, name = self.sagemaker_backend, self._get_param("ModelPackageGroupName")
+    if name not in backend.model_package_groups:
+        raise AWSValidationException(f"ModelPackageGroup {name} does not exist.")
+    if any(package.model_package_group_name == name for package in backend.model_packages.values()):
+        raise AWSValidationException("Cannot delete a model package group that holds versions.")
+    del backend.model_package_groups[name]
+    return ""
+
+
+for action in (_update_endpoint, _delete_model_package, _delete_model_package_group):
+    setattr(moto.sagemaker.responses.SageMakerResponse, action.__name__[1:], action)
+
+
+# moto reads a bucket policy without its Condition, so "deny what is not TLS" would deny everything
+moto.s3.models.FakeBucket.get_permission = lambda *_, **__: PermissionResult.NEUTRAL  # type: ignore[method-assign]
+
+
+class QuietHandler(WSGIRequestHandler):
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@functools.cache
+def read(instances: str) -> Any:
+    """What the artifact's own weights say, (n, labels)."""
+    return smoke.expected(ARTIFACT, np.array(json.loads(instances), np.uint8))
+
+
+class Endpoint:
+    """Plays SageMaker's runtime: looks up in the control plane what the endpoint serves, and answers with it."""
+
+    def __init__(self, aws: str) -> None:
+        self.sagemaker, self.s3 = (boto3.client(name, endpoint_url=aws) for name in ("sagemaker", "s3"))
+        self.cards: dict[str, dict[str, Any]] = {}
+        self.spoil: Callable[[dict[str, Any]], object] = dict.copy  # as it is
+        self.server = make_server("127.0.0.1", 0, self.answer, WSGIServer, QuietHandler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def served(self, name: str) -> dict[str, Any]:
+        """The card of the release whose model the endpoint's config names."""
+        config = self.sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]
+        if config not in self.cards:
+            self.cards[config] = self.load(config)
+        return self.cards[config]
+
+    def load(self, config: str) -> dict[str, Any]:
+        variant = self.sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"][0]
+        url = self.sagemaker.describe_model(ModelName=variant["ModelName"])["PrimaryContainer"]["ModelDataUrl"]
+        bucket, _, key = url.removeprefix("s3://").partition("/")
+        archive = self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        with tarfile.open(fileobj=io.BytesIO(archive)) as members:
+            assert members.getnames()
+        card = self.s3.get_object(Bucket=bucket, Key=key.replace("model.tar.gz", "card.json"))["Body"].read()
+        return dict(json.loads(card))
+
+    def answer(self, environ: dict[str, Any], start: Any) -> list[bytes]:
+        name = environ["PATH_INFO"].split("/")[2]
+        body = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+        try:
+            card = self.served(name)
+        except ClientError as error:
+            start("400 Bad Request", [("x-amzn-ErrorType", "ValidationError"), ("Content-Type", "application/json")])
+            return [json.dumps({"Message": str(error)}).encode()]
+        probabilities = read(json.dumps(body["instances"]))
+        answers = [{"probabilities": p.tolist(), "version": card["version"]} for p in probabilities]
+        for answer in answers:
+            self.spoil(answer)
+        start("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps({"predictions": answers}).encode()]
+
+
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def aws(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
+    """An empty account, reached by unmodified boto3 through AWS_ENDPOINT_URL; returns its runtime endpoint."""
+    for name, value in DUMMY.items():
+        monkeypatch.setenv(name, value)
+    requests.post(f"{moto_url}/moto-api/reset", timeout=10).raise_for_status()
+    runtime = Endpoint(moto_url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", runtime.url)
+    monkeypatch.setattr("time.sleep", float)  # what is waited for there is at once here
+    yield runtime
+    runtime.server.shutdown()
+    runtime.server.server_close()
+
+
+@pytest.fixture
+def make_release(tmp_path: Path) -> Callable[[str], Release]:
+    """The shipped artifact under another version."""
+
+    def make(version: str) -> Release:
+        folder = tmp_path / version
+        shutil.copytree(ARTIFACT, folder)
+        card = json.loads((folder / "card.json").read_text())
+        (folder / "card.json").write_text(json.dumps({**card, "version": version}))
+        with tarfile.open(folder / "model.tar.gz", "w:gz") as archive:
+            archive.add(folder / "card.json", f"1/{version}.json")
+        return Release.load(folder, REGION)
+
+    return make
+
+
+@pytest.fixture
+def stage(aws: Endpoint) -> Stage:  # noqa: ARG001 - it has to be there
+    from training.deploy import open_stage
+
+    return open_stage("test")

@@ -1,0 +1,339 @@
+"""The stage's SageMaker endpoint: model, immutable config, endpoint, autoscaling, time to live, and their removal.
+
+Every step may be run again: it finds what is there and makes what is missing. Used by training.deploy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backend.stage import Left, StageError, attempt, ensure_role, pages, remove_role, render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from backend.stage import Stage
+
+POLICIES = Path(__file__).parent / "policies"
+VARIANT = "AllTraffic"
+RELEASE_FILES = ("model.tar.gz", "model.tflite", "card.json")
+IMAGES_ACCOUNT = "763104351884"  # AWS' deep learning images in most regions; --image names another
+IMAGE = "tensorflow-inference:2.20-cpu-py312"
+# oneDNN aborts the whole server on a tensor of a wrong shape (seen on TensorFlow 2.18 to 2.21)
+ENVIRONMENT = {"TF_ENABLE_ONEDNN_OPTS": "0"}
+BUSY = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
+WAIT_SECONDS = 30 * 60  # SageMaker gives up on an endpoint sooner
+REQUESTS_PER_INSTANCE = 3000  # a minute, where autoscaling adds one: 50 a second is a third of what ml.m5.large serves
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a release is served: serverless, or on instances that bill by the hour until their time to live ends."""
+
+    memory_mb: int = 2048  # of 1024 to 6144; below 2048 the cold start doubles, above it nothing is gained
+    concurrency: int = 5
+    provisioned: int = 0
+    instance_type: str = ""
+    instances: int = 1
+    max_instances: int = 2
+    ttl_hours: float = 8
+
+    @property
+    def variant(self) -> dict[str, Any]:
+        """The part of a production variant that says what it runs on."""
+        if self.instance_type:
+            return {"InstanceType": self.instance_type, "InitialInstanceCount": self.instances}
+        serverless = {"MemorySizeInMB": self.memory_mb, "MaxConcurrency": self.concurrency}
+        if self.provisioned:
+            serverless["ProvisionedConcurrency"] = self.provisioned
+        return {"ServerlessConfig": serverless}
+
+    @property
+    def digest(self) -> str:
+        """Six digits that differ where the variant does."""
+        return hashlib.sha256(json.dumps(self.variant, sort_keys=True).encode()).hexdigest()[:6]
+
+
+@dataclass(frozen=True)
+class Release:
+    """A trained model's files, ready to be served: the folder with model.tar.gz, model.tflite and card.json."""
+
+    folder: Path
+    image: str
+
+    @classmethod
+    def load(cls, folder: Path, region: str, image: str = "") -> Release:
+        """Check that the folder holds all three. Raises StageError."""
+        missing = [name for name in RELEASE_FILES if not (folder / name).is_file()]
+        if missing:
+            raise StageError(f"{folder} lacks {', '.join(missing)}: run `make export` first.")
+        return cls(folder, image or f"{IMAGES_ACCOUNT}.dkr.ecr.{region}.amazonaws.com/{IMAGE}")
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """What card.json says: name, version, labels, threshold, metrics."""
+        card: dict[str, Any] = json.loads((self.folder / "card.json").read_text())
+        return card
+
+    @property
+    def version(self) -> str:
+        """The model's version, as it answers it."""
+        return str(self.card["version"])
+
+    @property
+    def name(self) -> str:
+        """Version and eight digits of everything that decides what is served: unchanged means nothing to do."""
+        content = hashlib.sha256((self.folder / "model.tar.gz").read_bytes())
+        content.update(json.dumps([self.image, ENVIRONMENT]).encode())
+        return f"{self.version.replace('.', '-')}-{content.hexdigest()[:8]}"
+
+
+def describe(stage: Stage) -> dict[str, Any] | None:
+    """The endpoint as SageMaker describes it, or None."""
+    found: dict[str, Any] | None = attempt(stage.client("sagemaker").describe_endpoint, EndpointName=stage.prefix)
+    return found
+
+
+def live_plan(stage: Stage) -> Plan | None:
+    """The plan that the endpoint now runs on, read from its config; None without endpoint."""
+    endpoint = describe(stage)
+    if endpoint is None:
+        return None
+    config = stage.client("sagemaker").describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+    variant = config["ProductionVariants"][0]
+    if "ServerlessConfig" in variant:
+        serverless = variant["ServerlessConfig"]
+        provisioned = serverless.get("ProvisionedConcurrency", 0)
+        return Plan(serverless["MemorySizeInMB"], serverless["MaxConcurrency"], provisioned)
+    return Plan(instance_type=variant["InstanceType"], instances=variant["InitialInstanceCount"])
+
+
+def check_may_deploy(stage: Stage, plan: Plan) -> None:
+    """Raise StageError where the endpoint is somebody else's or of the other kind; nothing is made before this."""
+    endpoint = describe(stage)
+    if endpoint is None:
+        return
+    tags = stage.client("sagemaker").list_tags(ResourceArn=endpoint["EndpointArn"])["Tags"]
+    if not stage.owns(tags):
+        raise StageError(f"The endpoint {stage.prefix} is not ours: it lacks our tags. Choose another STAGE.")
+    live = live_plan(stage)
+    if live and bool(live.instance_type) != bool(plan.instance_type):
+        raise StageError(
+            "SageMaker cannot turn a serverless endpoint into one on instances or back without a gap: "
+            "choose another STAGE, or run `make destroy` first."
+        )
+
+
+def ensure_model(stage: Stage, release: Release, url: str, role: str) -> str:
+    """Make the SageMaker model of this release unless it is there; returns its name."""
+    sagemaker, name = stage.client("sagemaker"), f"{stage.prefix}-{release.name}"
+    if attempt(sagemaker.describe_model, ModelName=name) is None:
+        container = {"Image": release.image, "ModelDataUrl": url, "Environment": ENVIRONMENT}
+        _patiently(
+            sagemaker.create_model,
+            ModelName=name,
+            PrimaryContainer=container,
+            ExecutionRoleArn=role,
+            Tags=stage.tag_list(),
+        )
+    return name
+
+
+def _patiently(call: Callable[..., Any], **arguments: Any) -> Any:
+    """A role is known everywhere only seconds after it is made: try six times in 30 s while AWS doubts it."""
+    for seconds in (2, 4, 6, 8, 10):
+        try:
+            return call(**arguments)
+        except Exception as error:
+            if "role" not in str(error).lower() or "not authorized to perform" in str(error):
+                raise
+            time.sleep(seconds)
+    return call(**arguments)
+
+
+def ensure_config(stage: Stage, model: str, plan: Plan) -> str:
+    """Make the endpoint config of this model on this plan unless it is there; its name says all of it."""
+    sagemaker, name = stage.client("sagemaker"), f"{model}-{plan.digest}"
+    if attempt(sagemaker.describe_endpoint_config, EndpointConfigName=name) is None:
+        variant = {"VariantName": VARIANT, "ModelName": model, **plan.variant}
+        sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant], Tags=stage.tag_list())
+    return name
+
+
+def serve(stage: Stage, config: str) -> None:
+    """Put the endpoint on this config, make it where there is none, and wait until it is in service."""
+    sagemaker = stage.client("sagemaker")
+    endpoint = wait(stage)
+    if endpoint and endpoint["EndpointStatus"] == "Failed":
+        # a failed endpoint serves nobody and takes no update: the one case where it is removed first
+        sagemaker.delete_endpoint(EndpointName=stage.prefix)
+        endpoint = wait(stage)
+    if endpoint is None:
+        _patiently(
+            sagemaker.create_endpoint, EndpointName=stage.prefix, EndpointConfigName=config, Tags=stage.tag_list()
+        )
+    elif endpoint["EndpointConfigName"] != config:
+        stop_scaling(stage)
+        sagemaker.update_endpoint(EndpointName=stage.prefix, EndpointConfigName=config)
+    if not stage.dry_run:
+        _check_served(wait(stage), config)
+
+
+def _check_served(endpoint: dict[str, Any] | None, config: str) -> None:
+    if endpoint and endpoint["EndpointStatus"] == "InService" and endpoint["EndpointConfigName"] == config:
+        return
+    reason = (endpoint or {}).get("FailureReason", "SageMaker gave no reason")
+    raise StageError(f"The endpoint did not come into service: {reason.rstrip('.')}. See `make logs`.")
+
+
+def wait(stage: Stage, every: float = 10) -> dict[str, Any] | None:
+    """Wait while the endpoint is being changed, telling its status; returns it, or None once there is none."""
+    started = time.monotonic()
+    while (endpoint := describe(stage)) and endpoint["EndpointStatus"] in BUSY:
+        seconds = time.monotonic() - started
+        if seconds > WAIT_SECONDS:
+            raise StageError("The endpoint is still changing after 30 minutes: see `make status` and `make logs`.")
+        print(f"  endpoint {endpoint['EndpointStatus']} for {seconds:.0f} s", flush=True)
+        time.sleep(every)
+    return endpoint
+
+
+def scale(stage: Stage, plan: Plan) -> None:
+    """Let AWS add and remove instances with the traffic; a serverless endpoint scales by itself."""
+    if not plan.instance_type:
+        return
+    scaling = stage.client("application-autoscaling")
+    target = _scalable(stage)
+    scaling.register_scalable_target(**target, MinCapacity=plan.instances, MaxCapacity=plan.max_instances)
+    metric = {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"}
+    tracking = {"TargetValue": float(REQUESTS_PER_INSTANCE), "PredefinedMetricSpecification": metric}
+    scaling.put_scaling_policy(
+        **target,
+        PolicyName=stage.prefix,
+        PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration=tracking,
+    )
+
+
+def _scalable(stage: Stage) -> dict[str, str]:
+    return {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": f"endpoint/{stage.prefix}/variant/{VARIANT}",
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+    }
+
+
+def stop_scaling(stage: Stage) -> None:
+    """Take the endpoint out of autoscaling: SageMaker changes the instance type only then."""
+    attempt(stage.client("application-autoscaling").deregister_scalable_target, **_scalable(stage))
+
+
+def expire(stage: Stage, plan: Plan) -> None:
+    """Have EventBridge Scheduler delete the endpoint when its time to live ends; called before it is made."""
+    scheduler = stage.client("scheduler")
+    if not plan.instance_type or not plan.ttl_hours:
+        attempt(scheduler.delete_schedule, GroupName=stage.prefix, Name=stage.prefix)
+        return
+    role = ensure_role(stage, "ttl", _policy(stage, "schedule"))
+    if attempt(scheduler.get_schedule_group, Name=stage.prefix) is None:
+        scheduler.create_schedule_group(Name=stage.prefix, Tags=stage.tag_list())
+    schedule = _schedule(stage, plan, role)
+    there = attempt(scheduler.get_schedule, GroupName=stage.prefix, Name=stage.prefix)
+    _patiently(scheduler.create_schedule if there is None else scheduler.update_schedule, **schedule)
+
+
+def _schedule(stage: Stage, plan: Plan, role: str) -> dict[str, Any]:
+    end = datetime.now(UTC) + timedelta(hours=plan.ttl_hours)
+    target = {
+        "Arn": "arn:aws:scheduler:::aws-sdk:sagemaker:deleteEndpoint",
+        "RoleArn": role,
+        "Input": json.dumps({"EndpointName": stage.prefix}),
+    }
+    return {
+        "Name": stage.prefix,
+        "GroupName": stage.prefix,
+        "ScheduleExpression": f"at({end:%Y-%m-%dT%H:%M:%S})",
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "ActionAfterCompletion": "DELETE",
+        "Target": target,
+    }
+
+
+def endpoint_role(stage: Stage, release: Release, bucket: str) -> str:
+    """Make the endpoint's execution role: read the models, write its log, pull its image."""
+    account, _, rest = release.image.partition(".dkr.ecr.")
+    repository = rest.partition("/")[2].partition(":")[0]
+    values = {"bucket": bucket, "image_account": account, "image_repository": repository}
+    return ensure_role(stage, "endpoint", _policy(stage, "endpoint", **values))
+
+
+def _policy(stage: Stage, name: str, **values: str) -> dict[str, Any]:
+    known = {"account": stage.account, "region": stage.region, "prefix": stage.prefix}
+    return render(POLICIES / f"{name}.json", **known, **values)
+
+
+def remove(stage: Stage) -> None:
+    """Remove schedule, autoscaling, endpoint, configs, models and roles, whatever of them is there."""
+    sagemaker = stage.client("sagemaker")
+    scheduler = stage.client("scheduler")
+    if attempt(scheduler.get_schedule_group, Name=stage.prefix):
+        attempt(scheduler.delete_schedule_group, Name=stage.prefix)
+    stop_scaling(stage)
+    if wait(stage):
+        sagemaker.delete_endpoint(EndpointName=stage.prefix)
+    if not stage.dry_run:
+        wait(stage)
+    for config in configs(stage):
+        sagemaker.delete_endpoint_config(EndpointConfigName=config["EndpointConfigName"])
+    for model in models(stage):
+        sagemaker.delete_model(ModelName=model["ModelName"])
+    for purpose in ("endpoint", "ttl"):
+        remove_role(stage, purpose)
+
+
+def configs(stage: Stage) -> list[dict[str, Any]]:
+    """The stage's endpoint configs, by name."""
+    found = pages(stage.client("sagemaker"), "list_endpoint_configs", "EndpointConfigs", NameContains=stage.prefix)
+    return [config for config in found if config["EndpointConfigName"].startswith(f"{stage.prefix}-")]
+
+
+def models(stage: Stage) -> list[dict[str, Any]]:
+    """The stage's models, by name."""
+    found = pages(stage.client("sagemaker"), "list_models", "Models", NameContains=stage.prefix)
+    return [model for model in found if model["ModelName"].startswith(f"{stage.prefix}-")]
+
+
+def inventory(stage: Stage, price: Callable[[str], float]) -> list[Left]:
+    """What there is of all that; `price` gives an instance type's USD an hour."""
+    rows = []
+    if endpoint := describe(stage):
+        plan = live_plan(stage) or Plan()
+        hourly = price(plan.instance_type) * plan.instances if plan.instance_type else 0.0
+        note = f"{endpoint['EndpointConfigName']}, ${hourly:.3f} an hour at rest"
+        rows.append(Left("endpoint", stage.prefix, endpoint["EndpointStatus"], age(endpoint["LastModifiedTime"]), note))
+    rows += [Left("config", c["EndpointConfigName"], age=age(c["CreationTime"])) for c in configs(stage)]
+    rows += [Left("model", m["ModelName"], age=age(m["CreationTime"])) for m in models(stage)]
+    schedule = attempt(stage.client("scheduler").get_schedule, GroupName=stage.prefix, Name=stage.prefix)
+    if schedule:
+        rows.append(
+            Left("time to live", stage.prefix, note=f"removes the endpoint {schedule['ScheduleExpression']} UTC")
+        )
+    group = attempt(stage.client("scheduler").get_schedule_group, Name=stage.prefix)
+    if group and group["State"] != "DELETING":  # AWS takes seconds to remove one
+        rows.append(Left("schedule group", stage.prefix, group["State"]))
+    return rows
+
+
+def age(moment: datetime) -> str:
+    """How long ago, in the largest unit that fits."""
+    seconds = (datetime.now(UTC) - moment.astimezone(UTC)).total_seconds()
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,161 @@
+"""The stage's Model Registry group: every release that was deployed, its files in the bucket, and whether it may serve.
+
+A release is PendingManualApproval until its smoke test, then Approved or Rejected. Used by training.deploy and submit.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from backend.stage import Left, StageError, attempt, pages
+from training.endpoint import ENVIRONMENT, RELEASE_FILES, Release, age
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from backend.stage import Stage
+
+
+class Entry(NamedTuple):
+    """One registered release; `config` is the endpoint config it last passed its smoke test on."""
+
+    arn: str
+    name: str
+    version: str
+    status: str
+    config: str
+    url: str
+    image: str
+    created: Any
+    metrics: dict[str, str]
+
+
+def upload(stage: Stage, release: Release, bucket: str) -> str:
+    """Copy the release's files into the bucket, where they are not there yet; returns the URL of model.tar.gz."""
+    s3 = stage.client("s3")
+    for file in RELEASE_FILES:
+        key, content = f"models/{release.name}/{file}", (release.folder / file).read_bytes()
+        checksum = base64.b64encode(hashlib.sha256(content).digest()).decode()
+        there = attempt(s3.head_object, Bucket=bucket, Key=key, ChecksumMode="ENABLED") or {}
+        if there.get("ChecksumSHA256") != checksum:
+            s3.put_object(Bucket=bucket, Key=key, Body=content, ChecksumSHA256=checksum)
+    return f"s3://{bucket}/models/{release.name}/model.tar.gz"
+
+
+def register(stage: Stage, release: Release, url: str) -> str:
+    """Enter the release with its card's metrics, unless it is there; returns its ARN."""
+    sagemaker = stage.client("sagemaker")
+    if attempt(sagemaker.describe_model_package_group, ModelPackageGroupName=stage.prefix) is None:
+        sagemaker.create_model_package_group(ModelPackageGroupName=stage.prefix, Tags=stage.tag_list())
+    for entry in entries(stage):
+        if entry.name == release.name:
+            return entry.arn
+    created = sagemaker.create_model_package(**_package(stage, release, url))
+    return str(created["ModelPackageArn"])
+
+
+def _package(stage: Stage, release: Release, url: str) -> dict[str, Any]:
+    card_url = url.replace("model.tar.gz", "card.json")
+    statistics = {"ContentType": "application/json", "S3Uri": card_url}
+    container = {"Image": release.image, "ModelDataUrl": url, "Environment": ENVIRONMENT}
+    return {
+        "ModelPackageGroupName": stage.prefix,
+        "ModelPackageDescription": f"{release.card['name']} {release.version}",
+        "ModelApprovalStatus": "PendingManualApproval",
+        "InferenceSpecification": {
+            "Containers": [container],
+            "SupportedContentTypes": ["application/json"],
+            "SupportedResponseMIMETypes": ["application/json"],
+        },
+        "ModelMetrics": {"ModelQuality": {"Statistics": statistics}},
+        "CustomerMetadataProperties": {"release": release.name, "version": release.version, **_metrics(release.card)},
+    }
+
+
+def _metrics(card: dict[str, Any]) -> dict[str, str]:
+    """The card's numbers, one level deep, as the registry's console shows them; it takes 50 entries of 256 letters."""
+    metrics = card.get("metrics", {})
+    flat = {str(name): str(value)[:256] for name, value in metrics.items() if isinstance(value, int | float)}
+    return dict(list(flat.items())[:40])
+
+
+def entries(stage: Stage) -> list[Entry]:
+    """Every registered release, newest first."""
+    sagemaker = stage.client("sagemaker")
+    if attempt(sagemaker.describe_model_package_group, ModelPackageGroupName=stage.prefix) is None:
+        return []
+    found = pages(sagemaker, "list_model_packages", "ModelPackageSummaryList", ModelPackageGroupName=stage.prefix)
+    described = [sagemaker.describe_model_package(ModelPackageName=item["ModelPackageArn"]) for item in found]
+    return sorted((_entry(package) for package in described), key=lambda entry: entry.created, reverse=True)
+
+
+def _entry(package: dict[str, Any]) -> Entry:
+    known = dict(package.get("CustomerMetadataProperties", {}))
+    container = package["InferenceSpecification"]["Containers"][0]
+    return Entry(
+        arn=package["ModelPackageArn"],
+        name=known.pop("release", ""),
+        version=known.pop("version", ""),
+        status=package["ModelApprovalStatus"],
+        config=known.pop("config", ""),
+        url=container["ModelDataUrl"],
+        image=container["Image"],
+        created=package["CreationTime"],
+        metrics=known,
+    )
+
+
+def approve(stage: Stage, arn: str, config: str) -> None:
+    """Note that the release passed its smoke test on this endpoint config."""
+    _judge(stage, arn, "Approved", config=config)
+
+
+def reject(stage: Stage, arn: str, why: str) -> None:
+    """Note that the release failed, and why."""
+    _judge(stage, arn, "Rejected", reason=why[:256])
+
+
+def _judge(stage: Stage, arn: str, status: str, **more: str) -> None:
+    sagemaker = stage.client("sagemaker")
+    known = sagemaker.describe_model_package(ModelPackageName=arn).get("CustomerMetadataProperties", {})
+    sagemaker.update_model_package(
+        ModelPackageArn=arn, ModelApprovalStatus=status, CustomerMetadataProperties={**known, **more}
+    )
+
+
+def find(stage: Stage, version: str) -> Entry:
+    """The newest entry of this version or release name. Raises StageError naming those there are."""
+    known = entries(stage)
+    for entry in known:
+        if version in (entry.version, entry.name):
+            return entry
+    there = ", ".join(entry.name for entry in known) or "none"
+    raise StageError(f"No release {version} in stage {stage.name}; there is: {there}.")
+
+
+def fetch(stage: Stage, entry: Entry, folder: Path) -> Release:
+    """Copy the release's files from the bucket to folder/<release>."""
+    target = folder / entry.name
+    target.mkdir(parents=True, exist_ok=True)
+    bucket, _, key = entry.url.removeprefix("s3://").partition("/")
+    for file in RELEASE_FILES:
+        body = stage.client("s3").get_object(Bucket=bucket, Key=key.replace("model.tar.gz", file))["Body"]
+        (target / file).write_bytes(body.read())
+    return Release.load(target, stage.region, entry.image)
+
+
+def remove(stage: Stage) -> None:
+    """Remove every entry and the group."""
+    sagemaker = stage.client("sagemaker")
+    for entry in entries(stage):
+        sagemaker.delete_model_package(ModelPackageName=entry.arn)
+    attempt(sagemaker.delete_model_package_group, ModelPackageGroupName=stage.prefix)
+
+
+def inventory(stage: Stage) -> list[Left]:
+    """The group's entries, or the group where it is empty."""
+    rows = [Left("release", e.name, e.status, age(e.created)) for e in entries(stage)]
+    group = attempt(stage.client("sagemaker").describe_model_package_group, ModelPackageGroupName=stage.prefix)
+    return rows or ([Left("registry group", stage.prefix)] if group else [])
