@@ -1,0 +1,56 @@
+# Thin: each target is one or two plain commands; the README has them for those without make.
+SHELL := /bin/bash
+PYTHON ?= python3
+STAGE ?= dev
+PORT ?= 8501
+IN := .venv/bin
+PIP := $(IN)/python -m pip install --quiet --disable-pip-version-check
+AWS_LOCAL := AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME=http://127.0.0.1:8080 AWS_DEFAULT_REGION=us-east-1 \
+  AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
+
+.PHONY: run test stack train evaluate export lint clean help
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+run: .venv/run  ## the page on http://localhost:8501, with nothing configured
+	$(IN)/streamlit run ui/app.py --server.port $(PORT)
+
+test: .venv/test  ## every test but the slow ones
+	$(IN)/python -m pytest -m "not slow and not benchmarks"
+
+stack: .venv/test  ## endpoint :8080, API :8000 relaying by boto3, page :8501; Ctrl-C stops all three
+	@trap 'kill $$(jobs -p) 2>/dev/null; wait' EXIT; trap 'exit 0' INT TERM; \
+	$(IN)/python -m training.serve --port 8080 & \
+	$(AWS_LOCAL) SAGEMAKER_ENDPOINT_NAME=digits $(IN)/python -m backend.server --port 8000 & \
+	API_URL=http://127.0.0.1:8000 $(IN)/streamlit run ui/app.py --server.port $(PORT) & \
+	wait -n
+
+train: .venv/test  ## the network that ships, and one for each fold of writers (90 minutes on two cores)
+	$(IN)/python -m training.train
+	for fold in 0 1 2 3 4; do $(IN)/python -m training.train --fold $$fold --epochs 2 --run runs/fold-$$fold || exit 1; done
+
+export: .venv/test  ## runs/ -> training/artifacts/digits
+	$(IN)/python -m training.export --folds runs/fold-*
+
+evaluate: .venv/test  ## the table of targets, report.json and charts
+	$(IN)/python -m training.evaluate
+
+lint: .venv/test  ## ruff and mypy
+	$(IN)/ruff check . && $(IN)/ruff format --check . && $(IN)/mypy
+
+clean:  ## what can be made again
+	rm -rf .venv build runs .pytest_cache .mypy_cache .ruff_cache *.egg-info
+
+.venv/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit("Python 3.11, 3.12 or 3.13 is needed, $(PYTHON) is %d.%d. Try: make $(MAKECMDGOALS) PYTHON=python3.12" % v)'
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/run: .venv/python pyproject.toml
+	$(PIP) -e '.[ui,backend,embedded]'
+	@touch $@
+
+.venv/test: .venv/python pyproject.toml
+	$(PIP) -e '.[ui,backend,embedded,metrics,training,deploy,dev]'
+	@touch $@
