@@ -27,7 +27,7 @@ from backend.openapi import (
 from backend.predictions import model_of, predict_many, predict_one
 from backend.predictors import EmbeddedPredictor, Predictor, SageMakerPredictor
 from backend.problems import ApiProblem, answer_problems
-from backend.settings import Settings
+from backend.settings import Settings, SettingsError
 from backend.telemetry import watch, watched
 
 if TYPE_CHECKING:
@@ -58,11 +58,20 @@ def create_app(config: Mapping[str, str] | None = None, predictor: Predictor | N
 
 
 def make_predictor(settings: Settings) -> Predictor:
-    """The predictor that the settings ask for."""
+    """The predictor that the settings ask for. Raises SettingsError."""
     if not settings.sagemaker_endpoint_name:
-        return EmbeddedPredictor(settings.model_dir)
+        return _embedded(settings)
     endpoint = SageMakerPredictor(settings.sagemaker_endpoint_name)
-    return FallbackPredictor(endpoint, EmbeddedPredictor(settings.model_dir)) if settings.fallback else endpoint
+    return FallbackPredictor(endpoint, _embedded(settings)) if settings.fallback else endpoint
+
+
+def _embedded(settings: Settings) -> Predictor:
+    try:
+        return EmbeddedPredictor(settings.model_dir)
+    except ImportError:
+        raise SettingsError("The embedded model needs the extra `embedded`: pip install '.[embedded]'.") from None
+    except OSError as error:
+        raise SettingsError(f"No model in {settings.model_dir} ({error.strerror}): see BACKEND_MODEL_DIR.") from None
 
 
 def _share(app: Flask, settings: Settings) -> None:
@@ -89,7 +98,7 @@ class Views:
 
     @operation(answers=Readiness, problems=MODEL_PROBLEMS)
     def ready(self) -> Response:
-        """Whether the predictor answers, and which model it is. Raises ModelError."""
+        """Ready: the model answers, and it is this one."""
         probe = np.zeros((1, contract.SIDE, contract.SIDE), np.uint8)
         probe[:, 4:24, 13:15] = 255  # a one
         return answer(Readiness(model_of(self._predictor.predict(probe, g.request_id))))
@@ -103,7 +112,7 @@ class Views:
         extras=contract.EXTRAS,
     )
     def predict(self) -> Response:
-        """One picture -> one answer."""
+        """One picture in, one answer out."""
         extras = _extras(contract.EXTRAS)
         prediction = predict_one(self._predictor, read_picture(request), g.request_id, extras)
         g.predictions = [prediction]
@@ -117,7 +126,7 @@ class Views:
         extras=BATCH_EXTRAS,
     )
     def predict_batch(self) -> Response:
-        """Up to 64 pictures -> as many answers or problems."""
+        """Up to 64 pictures in; an answer or a problem for each, in their order."""
         extras = _extras(BATCH_EXTRAS)
         batch = predict_many(self._predictor, read_pictures(request), g.request_id, extras)
         g.predictions = [result.prediction for result in batch.results if result.prediction]

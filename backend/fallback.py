@@ -27,8 +27,8 @@ class FallbackPredictor:
     Written here because pybreaker 1.4 holds one lock during the call: 8 parallel calls of 0.2 s took 1.6 s.
     """
 
-    def __init__(self, first: Predictor, second: Predictor, pause: float = PAUSE) -> None:
-        self._first, self._second, self._pause = first, second, pause
+    def __init__(self, first: Predictor, second: Predictor) -> None:
+        self._first, self._second = first, second
         self._failures, self._try_at = 0, 0.0
         self._lock = threading.Lock()
 
@@ -50,11 +50,11 @@ class FallbackPredictor:
                 return True
             if monotonic() < self._try_at:
                 return False
-            self._try_at = monotonic() + self._pause  # this request tries; the others go on without
+            self._try_at = monotonic() + PAUSE  # this request tries; the others go on without
             return True
 
     def _count(self, error: ModelError) -> None:
         with self._lock:
             self._failures += 1
-            self._try_at = monotonic() + self._pause
+            self._try_at = monotonic() + PAUSE
         log.warning("%s (%s): answering with the embedded model", type(error).__name__, error)

@@ -96,7 +96,8 @@ class EmbeddedPredictor:
             self._interpreter.invoke()
             probabilities = self._interpreter.get_tensor(self._probabilities)
             scores = self._interpreter.get_tensor(self._scores).reshape(-1)
-        return Answers(probabilities, scores, self._labels, self._threshold, self._name, self._version, "embedded")
+        about = (self._labels, self._threshold, self._name, self._version, "embedded")
+        return checked(Answers(probabilities, scores, *about), len(x))
 
     def _resize(self, n: int) -> None:
         if n != self._size:
@@ -155,7 +156,7 @@ def sagemaker_runtime() -> SageMakerRuntimeClient:
     import boto3
     from botocore.config import Config
 
-    client: SageMakerRuntimeClient = boto3.client(
+    client: SageMakerRuntimeClient = boto3.Session().client(
         "sagemaker-runtime",
         config=Config(
             connect_timeout=CONNECT_TIMEOUT,
@@ -176,21 +177,41 @@ def _from_client_error(code: str) -> ModelError:
     return ModelUnavailable(code)
 
 
+class Row(msgspec.Struct):
+    """One prediction of the endpoint, which describes itself in each."""
+
+    probabilities: list[float]
+    score: float
+    threshold: float
+    labels: list[str]
+    name: str
+    version: str
+
+
+class Rows(msgspec.Struct):
+    """TensorFlow Serving's answer."""
+
+    predictions: list[Row]
+
+
 def read_answers(body: bytes, n: int) -> Answers:
     """TensorFlow Serving's JSON for n instances -> answers. Raises BadModelAnswer."""
     try:
-        rows = json.loads(body)["predictions"]
+        rows = msgspec.json.decode(body, type=Rows).predictions
         first = rows[0]
-        probabilities = np.array([row["probabilities"] for row in rows], np.float64)
-        scores = np.array([row["score"] for row in rows], np.float64).reshape(-1)
-        labels = tuple(str(label) for label in first["labels"])
-        answers = Answers(
-            probabilities, scores, labels, float(first["threshold"]), first["name"], first["version"], "sagemaker"
-        )
-    except (ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
+        probabilities = np.array([row.probabilities for row in rows])  # ValueError where the rows differ in length
+    except (msgspec.MsgspecError, ValueError, IndexError, RecursionError) as error:
         raise BadModelAnswer(f"{type(error).__name__} in {len(body)} bytes") from None
-    if probabilities.shape != (n, len(labels)) or scores.shape != (n,):
-        raise BadModelAnswer(f"shape {probabilities.shape} for {n} pictures and {len(labels)} labels")
-    if not (np.isfinite(probabilities).all() and np.isfinite(scores).all()):
+    scores = np.array([row.score for row in rows])
+    about = (tuple(first.labels), first.threshold, first.name, first.version, "sagemaker")
+    return checked(Answers(probabilities, scores, *about), n)
+
+
+def checked(answers: Answers, n: int) -> Answers:
+    """`answers`, if they are n rows of finite numbers, one for each label. Raises BadModelAnswer."""
+    shape = answers.probabilities.shape
+    if shape != (n, len(answers.labels)) or answers.scores.shape != (n,):
+        raise BadModelAnswer(f"shape {shape} for {n} pictures and {len(answers.labels)} labels")
+    if not (np.isfinite(answers.probabilities).all() and np.isfinite(answers.scores).all()):
         raise BadModelAnswer("not finite")
     return answers

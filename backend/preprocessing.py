@@ -191,7 +191,7 @@ def _otsu(ink: NDArray[np.floating[Any]]) -> tuple[float, float]:
 
 
 def _centre(ink: Image.Image) -> NDArray[np.uint8]:
-    """L of any size -> (28, 28): the ink's longer side 20 pixels, its centre of mass in the middle. Raises BlankPicture."""
+    """L of any size -> (28, 28): the ink's longer side 20 pixels, its centre of mass in the middle. Or BlankPicture."""
     peak = int(ink.getextrema()[1])  # type: ignore[arg-type]
     box = ink.point([255 * (v > EDGE * peak) for v in range(256)]).getbbox()
     if peak < MIN_CONTRAST or box is None:

@@ -53,6 +53,11 @@ def drawing() -> Drawing:
 
 
 @pytest.fixture(scope="session")
+def seven(drawing: Drawing) -> bytes:
+    return drawing("7")
+
+
+@pytest.fixture(scope="session")
 def embedded() -> EmbeddedPredictor:
     return EmbeddedPredictor(SHIPPED_MODEL)
 

@@ -1,0 +1,187 @@
+"""The folder that Zappa zips for Lambda: the backend's code, and its libraries built for Lambda's Python and Linux.
+
+Zappa takes all of the current folder and all of a virtual environment, so both are made here: build/lambda/<mode>/app
+and build/lambda/<mode>/runtime. Used by backend.deploy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backend.settings import SHIPPED_MODEL
+from backend.stage import StageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[1]
+BUILD = Path("build") / "lambda"
+PYTHON = "3.13"  # 3.11 on Lambda is Amazon Linux 2 with glibc 2.26, for which NumPy has no wheels any more
+PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux2014_x86_64")  # Lambda has glibc 2.34
+NOT_ON_LAMBDA = ("boto3", "waitress")  # the runtime brings the one, API Gateway does the other's work
+DEPLOYING = ("deploy.py", "package.py", "cost.py", "stage.py", "server.py", "keys.py")  # the code that is not served
+MODEL_FILES = ("model.tflite", "card.json")
+PRUNED = (  # never imported when a drawing is answered; each decoder is tried from the zip in tests/cloud
+    "**/tests",
+    "**/testing",
+    "numpy/f2py",
+    "numpy/distutils",
+    "numpy/typing",
+    "numpy/_pyinstaller",
+    "numpy/_core/include",
+    "numpy/_core/lib",
+    "numpy/**/*_tests*.so",
+    "numpy/_core/_simd*.so",
+    "numpy/**/*.pyi",
+    "PIL/_avif*",
+    "PIL/_imagingtk*",
+    "PIL/_imagingft*",
+    "PIL/_imagingcms*",
+    "pillow.libs/libavif*",
+    "pillow.libs/libfreetype*",
+    "pillow.libs/liblcms2*",
+    "pillow.libs/libharfbuzz*",
+    "zappa/cli.py",
+    "zappa/core.py",
+    "zappa/letsencrypt.py",
+    "ai_edge_litert/tools",
+    "ai_edge_litert/**/*.proto",
+    "bin",
+    "**/__pycache__",
+)
+
+
+def requirements(*, embedded: bool) -> list[str]:
+    """What the deployed backend needs, from pyproject.toml's extras, and Zappa's own parser of durations."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    needed = extras["backend"] + (extras["embedded"] if embedded else [])
+    return ["durationpy", *(line for line in needed if not line.startswith(NOT_ON_LAMBDA))]
+
+
+def build(name: str, *, embedded: bool, model: Path = SHIPPED_MODEL) -> Path:
+    """Make build/lambda/<name>/{app,runtime}; the libraries only where they have changed. Returns the folder."""
+    folder = ROOT / BUILD / name
+    _build_runtime(folder / "runtime", requirements(embedded=embedded))
+    shutil.rmtree(folder / "app", ignore_errors=True)
+    shutil.copytree(
+        ROOT / "backend",
+        folder / "app" / "backend",
+        ignore=shutil.ignore_patterns("__pycache__", "policies", *DEPLOYING),
+    )
+    (folder / "app" / "backend" / "prices.json").unlink(missing_ok=True)
+    if embedded:
+        (folder / "app" / "model").mkdir()
+        for file in MODEL_FILES:
+            shutil.copyfile(model / file, folder / "app" / "model" / file)
+    compile_all(folder / "app")
+    return folder
+
+
+def site_packages(runtime: Path) -> Path:
+    """Where Zappa, run by this Python, looks for libraries in a virtual environment."""
+    return runtime / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+
+
+def _build_runtime(runtime: Path, needed: list[str]) -> None:
+    stamp = runtime / "stamp.json"
+    wanted = json.dumps(
+        [needed, PLATFORMS, PRUNED, version("zappa"), str(site_packages(runtime).name), lambda_python()]
+    )
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    shutil.rmtree(runtime, ignore_errors=True)
+    target = site_packages(runtime)
+    _install(target, needed)
+    _install(target, ["--no-deps", f"zappa=={version('zappa')}"])
+    prune(target)
+    compile_all(target)
+    stamp.write_text(wanted)
+
+
+def _install(target: Path, packages: list[str]) -> None:
+    platforms = [f"--platform={platform}" for platform in PLATFORMS]
+    options = ["--only-binary=:all:", f"--python-version={PYTHON}", "--implementation=cp", *platforms]
+    silent = ["--quiet", "--disable-pip-version-check", "--root-user-action=ignore"]
+    pip = [sys.executable, "-m", "pip", "install", *silent, f"--target={target}", "--upgrade", *options, *packages]
+    done = subprocess.run(pip, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise StageError(f"pip cannot install the backend's libraries for Lambda: {done.stderr.strip()[-500:]}")
+
+
+def prune(target: Path) -> None:
+    """Take out what Lambda never imports."""
+    for pattern in PRUNED:
+        for path in list(target.glob(pattern)):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def lambda_python() -> str:
+    """A Python of Lambda's version on this machine, or empty."""
+    found = [sys.executable, shutil.which(f"python{PYTHON}"), *_pyenv()]
+    for python in filter(None, found):
+        ask = [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+        answer = subprocess.run(ask, capture_output=True, text=True, check=False)
+        if answer.stdout.strip() == PYTHON:
+            return str(python)
+    return ""
+
+
+def _pyenv() -> Iterator[str]:
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    yield from (str(path) for path in sorted(root.glob(f"versions/{PYTHON}*/bin/python")))
+
+
+def compile_all(folder: Path) -> None:
+    """Compile to .pyc that stay valid in Zappa's zip, where every file is of 1980: a cold start takes half the CPU."""
+    python = lambda_python()
+    if not python:
+        print(f"  no Python {PYTHON} here to compile with: cold starts will take about 450 ms longer")
+        return
+    options = ["-q", "-j", "2", "--invalidation-mode", "unchecked-hash"]
+    subprocess.run([python, "-m", "compileall", *options, str(folder)], capture_output=True, check=False)
+
+
+def zappa(folder: Path, settings: dict[str, Any], *arguments: str) -> str:
+    """Run Zappa's command in the app folder, on the runtime's libraries; returns what it printed. Raises StageError."""
+    app = folder / "app"
+    (app / "zappa_settings.json").write_text(json.dumps(settings, indent=2))
+    environment = {**os.environ, "VIRTUAL_ENV": str(folder / "runtime"), "PYTHONWARNINGS": "ignore"}
+    command = [sys.executable, "-m", "zappa.cli", *arguments]
+    done = subprocess.run(command, cwd=app, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise StageError(f"zappa {arguments[0]} failed: {_reason(done.stdout + done.stderr)}")
+    return done.stdout
+
+
+def _reason(output: str) -> str:
+    """The line of Zappa's output that says what is wrong: its last but for the decoration."""
+    lines = [line.strip() for line in output.splitlines() if line.strip(" ~!=-><")]
+    told = [line for line in lines if not line.startswith(("Need <b>help", "or <b>", "Love,"))]
+    return (told or ["it said nothing"])[-1][:600]
+
+
+def package(folder: Path, settings: dict[str, Any], stage: str) -> Path:
+    """Zip app and runtime with Zappa; returns the zip, named after its content, so unchanged code keeps its name."""
+    (folder / "package.zip").unlink(missing_ok=True)
+    zappa(folder, settings, "package", stage, "-o", "package.zip")
+    made = folder / "app" / "package.zip"
+    if not made.is_file():  # Zappa's exit code is 0 whatever happened
+        raise StageError("zappa package made no zip: run `make deploy` again.")
+    return made.rename(folder / "package.zip")
+
+
+def digest(path: Path) -> str:
+    """SHA-256, in hex."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

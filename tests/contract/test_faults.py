@@ -1,0 +1,181 @@
+"""Each way in which the endpoint can fail, through real boto3, and the problem that it becomes."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from backend import predictors
+from backend.app import create_app
+from backend.contract import SIDE
+from backend.preprocessing import normalise
+from tests.contract.misbehaving import cut, drip, hang_up, predictions, refuse, say, wait, well
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from werkzeug.test import TestResponse
+
+    from tests.contract.misbehaving import Behaviour, Runtime
+
+PNG = {"content_type": "image/png"}
+
+FAULTS = {
+    "cold": (refuse(429, "ModelNotReadyException"), 503, "model-starting"),
+    "throttled": (refuse(400, "ThrottlingException"), 503, "model-unavailable"),
+    "no rights": (refuse(403, "AccessDeniedException"), 503, "model-unavailable"),
+    "missing": (refuse(400, "ValidationError", "Endpoint digits of account 1 not found."), 503, "model-unavailable"),
+    "unavailable": (refuse(503, "ServiceUnavailable"), 503, "model-unavailable"),
+    "failing": (refuse(500, "InternalFailure"), 503, "model-unavailable"),
+    "model error": (refuse(424, "ModelError"), 502, "bad-model-answer"),
+    "not JSON": (say(b"<html>"), 502, "bad-model-answer"),
+    "not UTF-8": (say(b"\xff\xfe"), 502, "bad-model-answer"),
+    "deep JSON": (say(b"[" * 100_000), 502, "bad-model-answer"),
+    "no predictions": (say(b'{"predictions": []}'), 502, "bad-model-answer"),
+    "plain rows": (say(b'{"predictions": [[0.1, 0.9]]}'), 502, "bad-model-answer"),
+    "an error in it": (say(b'{"error": "whatever"}'), 502, "bad-model-answer"),
+    "cut": (cut, 503, "model-unavailable"),
+    "hung up": (hang_up, 503, "model-unavailable"),
+}
+
+
+@pytest.mark.parametrize(("behave", "status", "slug"), FAULTS.values(), ids=FAULTS)
+def test_each_fault_is_its_problem(
+    relay: Flask, runtime: Runtime, seven: bytes, behave: Behaviour, status: int, slug: str
+) -> None:
+    """And the next request, once the endpoint is well again, is answered."""
+    runtime.behave = behave
+    client = relay.test_client()
+    response = client.post("/predictions", data=seven, **PNG)
+    assert (response.status_code, response.json["type"]) == (status, f"/problems/{slug}")
+    assert response.content_type == "application/problem+json"
+    assert "digits" not in response.text, "the endpoint's own words stay inside"
+    assert ("Retry-After" in response.headers) == (status == 503)
+    runtime.behave = well
+    assert client.post("/predictions", data=seven, **PNG).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"probabilities": [0.1] * 9},
+        {"probabilities": [float("nan")] * 10},
+        {"probabilities": "0.1"},
+        {"score": None},
+        {"score": [1.0, 1.0]},
+        {"labels": None},
+        {"threshold": "high"},
+        {"name": 3},
+    ],
+    ids=str,
+)
+def test_an_answer_of_the_wrong_shape_is_502(
+    relay: Flask, runtime: Runtime, seven: bytes, change: dict[str, object]
+) -> None:
+    rows = [row | change for row in predictions(normalise(seven)[None])]
+    runtime.behave = say(json.dumps({"predictions": rows}).encode())
+    assert relay.test_client().post("/predictions", data=seven, **PNG).status_code == 502
+
+
+def test_too_few_answers_for_a_batch_are_502(relay: Flask, runtime: Runtime, seven: bytes) -> None:
+    runtime.behave = say(json.dumps({"predictions": predictions(normalise(seven)[None])}).encode())
+    assert post_batch(relay, [seven, seven]).status_code == 502
+
+
+def post_batch(app: Flask, pictures: list[bytes]) -> TestResponse:
+    data = {"image": [(BytesIO(picture), "drawing.png") for picture in pictures]}
+    return app.test_client().post("/predictions/batch", data=data)
+
+
+def test_a_slow_endpoint_is_504(runtime: Runtime, seven: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 0.2 s for each of two reads; the real limit of 5 s is checked below."""
+    monkeypatch.setattr(predictors, "READ_TIMEOUT", 0.2)
+    runtime.behave = wait(1)
+    started = time.monotonic()
+    response = create_app({"sagemaker_endpoint_name": "digits"}).test_client().post("/predictions", data=seven, **PNG)
+    assert (response.status_code, response.json["type"]) == (504, "/problems/model-timeout")
+    assert time.monotonic() - started < 2
+    assert len(runtime.calls) == 2, "two attempts"
+
+
+def test_a_dripping_endpoint_is_504(
+    relay: Flask, runtime: Runtime, seven: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No read ever times out, so the whole call has a limit of its own."""
+    monkeypatch.setattr(predictors, "TOTAL_TIMEOUT", 0.3)
+    runtime.behave = drip
+    started = time.monotonic()
+    assert relay.test_client().post("/predictions", data=seven, **PNG).status_code == 504
+    assert time.monotonic() - started < 1
+
+
+def test_an_address_where_nobody_listens_is_503(aws: None, seven: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", f"http://127.0.0.1:{free.getsockname()[1]}")
+        client = create_app({"sagemaker_endpoint_name": "digits"}).test_client()
+        assert client.post("/predictions", data=seven, **PNG).status_code == 503
+
+
+def test_no_credentials_is_503(runtime: Runtime, seven: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    client = create_app({"sagemaker_endpoint_name": "digits"}).test_client()
+    assert client.post("/predictions", data=seven, **PNG).status_code == 503
+
+
+def test_all_waiting_together_stays_below_25_seconds(aws: None) -> None:
+    config = predictors.sagemaker_runtime().meta.config
+    longest_pause = 1  # s: botocore's standard mode waits up to 2**0 before the second attempt
+    attempts = config.retries["total_max_attempts"]
+    assert attempts * (config.connect_timeout + config.read_timeout) + longest_pause <= predictors.TOTAL_TIMEOUT
+    assert predictors.TOTAL_TIMEOUT < 25
+
+
+def test_the_endpoint_gets_instances_of_28_rows_of_28(relay: Flask, runtime: Runtime, seven: bytes) -> None:
+    relay.test_client().post("/predictions", data=seven, headers={"X-Request-Id": "abc-1"}, **PNG)
+    [(path, headers, body)] = runtime.calls
+    assert path == "/endpoints/digits/invocations"
+    assert headers["Content-Type"] == "application/json"
+    assert headers["X-Amzn-SageMaker-Inference-Id"] == "abc-1"
+    assert headers["X-Amzn-SageMaker-Custom-Attributes"] == "request-id=abc-1"
+    instances = np.array(json.loads(body)["instances"])
+    assert instances.shape == (1, SIDE, SIDE)
+    assert (instances[0] == normalise(seven)).all()
+
+
+def test_a_batch_is_one_call_of_the_endpoint(relay: Flask, runtime: Runtime, seven: bytes) -> None:
+    response = post_batch(relay, 64 * [seven])
+    assert response.status_code == 200
+    assert len(response.json["results"]) == 64
+    assert len(runtime.calls) == 1
+
+
+def test_fallback_answers_while_the_endpoint_fails_and_lets_go_when_it_is_back(
+    runtime: Runtime, seven: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three failures open the circuit: then the endpoint is not asked, until a pause is over."""
+    monkeypatch.setattr("backend.fallback.PAUSE", 0.3)
+    app = create_app({"sagemaker_endpoint_name": "digits", "fallback": "embedded"})
+    client = app.test_client()
+
+    def served_by() -> str:
+        return client.post("/predictions", data=seven, **PNG).json["model"]["served_by"]
+
+    assert served_by() == "sagemaker"
+    runtime.behave = refuse(400, "ValidationError")
+    asked = len(runtime.calls)
+    assert [served_by() for _ in range(10)] == ["embedded"] * 10
+    assert len(runtime.calls) == asked + 3
+    runtime.behave = well
+    assert served_by() == "embedded"
+    time.sleep(0.35)
+    assert served_by() == "sagemaker"
