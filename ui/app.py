@@ -68,9 +68,10 @@ def sheet(here: Visit) -> tuple[Picture | None, bool]:
         with st.container(horizontal=True):
             st.button("Submit", key="submit", type="primary", on_click=here.ask, shortcut="Ctrl+Enter", width="stretch")
             st.button("Clear", key="clear", on_click=here.take_sheet, shortcut="Ctrl+Backspace", width="stretch")
-        thinnest, thickest, first = pad.PEN
-        st.slider("Pen width", thinnest, thickest, first, key="pen")
-        live = st.toggle("Live: answer after each stroke", key="live")
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+            thinnest, thickest, first = pad.PEN
+            st.slider("Pen width", thinnest, thickest, first, key="pen")
+            live = st.toggle("Live", key="live", help="Answers after each stroke, without Submit.")
     return drawn, live
 
 

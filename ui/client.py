@@ -226,7 +226,7 @@ def _retry(retries: int) -> Retry:
     return Retry(
         total=retries,
         connect=retries,
-        read=0,
+        read=False,  # not 0, which would turn a time-out into a broken line
         other=0,
         status=retries,
         status_forcelist=(429, 503),

@@ -1,5 +1,5 @@
 // Makes the canvas of streamlit-drawable-canvas 0.13.0 fit for touch, keyboard and screen readers. It lives in an open
-// shadow root, which only a script can reach. Told by pad.py: {sheet, strokes, drawing, answer, announcement}.
+// shadow root, which only a script can reach. Told by pad.py: {sheet, strokes, drawing, answer, failed, announcement, live}.
 
 const STYLE = `
   .dc-root { width: 100%; max-width: 100%; }
@@ -63,8 +63,16 @@ function shortcut(event, root) {
   button(root, title)?.click();
 }
 
+// On a phone the answer comes below the fold: bring it up, but never move the sheet away under a drawing hand.
+function show() {
+  const place = document.querySelector(".st-key-answer");
+  if (!place || place.getBoundingClientRect().top < innerHeight - 160) return;
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  place.scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "start" });
+}
+
 // One live region for the whole visit, outside of what Streamlit redraws: screen readers speak changes, not newcomers.
-function announce({ strokes, drawing, answer, announcement }) {
+function announce({ sheet, strokes, drawing, answer, failed, announcement, live }) {
   let region = document.getElementById("announcement");
   if (!region) {
     region = document.createElement("div");
@@ -73,11 +81,12 @@ function announce({ strokes, drawing, answer, announcement }) {
     region.className = "visually-hidden";
     (document.querySelector("[data-testid=stMain]") ?? document.body).append(region);
   }
+  if (answer && answer !== region.dataset.answer && !live) show();
   const text = answer && answer !== region.dataset.answer && announcement === region.textContent
     ? `${announcement}\u00a0` // the same words for another drawing are a change, too
     : announcement;
   if (region.textContent.trim() !== text) region.textContent = text;
-  Object.assign(region.dataset, { strokes, drawing, answer });
+  Object.assign(region.dataset, { sheet, strokes, drawing, answer, failed });
 }
 
 const told = { lifted: 0, drawing: false };
@@ -101,7 +110,9 @@ export default function ({ data }) {
   const when = () => {
     if (told.sheet !== data.sheet) return;
     const root = canvasRoot(data.sheet);
-    root?.querySelector(".upper-canvas") ? dress(root, data.strokes) : requestAnimationFrame(when);
+    if (!root?.querySelector(".upper-canvas")) return requestAnimationFrame(when);
+    dress(root, data.strokes);
+    document.getElementById("announcement").dataset.dressed = data.sheet;
   };
   when();
 }

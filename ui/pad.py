@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from streamlit_drawable_canvas import st_canvas  # type: ignore[import-untyped] # it has no py.typed
 
-from ui.visit import Picture
+from ui.visit import Failure, Picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,9 @@ def dress(visit: Visit, picture: Picture | None, announcement: str) -> None:
         "strokes": count(picture),
         "drawing": picture.digest if picture else "",
         "answer": visit.answer.picture.digest if visit.answer else "",
+        "failed": isinstance(visit.answer, Failure),
         "announcement": announcement,
+        "live": bool(st.session_state.get("live")),
     }
     _script()(key="dress", data=state)
 

@@ -1,0 +1,248 @@
+"""A real Chromium on the real page; its API is either its own (embedded model) or one whose moods a test sets."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_playwright
+
+from backend.app import create_app
+from backend.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from backend.predictors import EmbeddedPredictor
+
+ROOT = Path(__file__).parents[2]
+STROKES = json.loads((ROOT / "tests" / "strokes.json").read_text(encoding="utf-8"))
+DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+CHROMIUM = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+FAKE_CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+
+
+def start_page(**environment: str) -> tuple[subprocess.Popen[bytes], str]:
+    """`streamlit run ui/app.py` as a process of its own, from the repository's root as Community Cloud does."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        port = door.getsockname()[1]
+    flags = {"port": str(port), "address": "127.0.0.1", "headless": "true", "fileWatcherType": "none"}
+    options = [f"--server.{name}={value}" for name, value in flags.items()]
+    clean = {name: v for name, v in os.environ.items() if not name.startswith(("API_", "BACKEND_", "SAGEMAKER_"))}
+    command = [sys.executable, "-m", "streamlit", "run", "ui/app.py", *options]
+    process = subprocess.Popen(command, cwd=ROOT, env=clean | environment, stdout=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    _await_health(process, url)
+    return process, url
+
+
+def _await_health(process: subprocess.Popen[bytes], url: str) -> None:
+    for _ in range(300):
+        try:
+            if requests.get(f"{url}/_stcore/health", timeout=1).ok:
+                return
+        except requests.RequestException:
+            time.sleep(0.1)
+    process.kill()
+    pytest.fail("The page did not start within 30 seconds.")
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def page_url() -> Iterator[str]:
+    """The page with nothing configured."""
+    process, url = start_page()
+    yield url
+    stop(process)
+
+
+class MoodyApi:
+    """The real API, until a test gives it a mood: (status, headers, body), a delay in seconds, or a cut line."""
+
+    def __init__(self, predictor: EmbeddedPredictor, feedback: Path) -> None:
+        self._app = create_app({"feedback": str(feedback)}, predictor)
+        self.answer: tuple[str, dict[str, str], bytes] | None = None
+        self.delay, self.asked = 0.0, 0
+        self.bodies: list[bytes] = []
+
+    def refuse(self, status: int, slug: str, **headers: str) -> None:
+        """Answer POSTs and /ready with this problem from now on."""
+        body = {"type": f"/problems/{slug}", "title": "t", "status": status, "detail": "d", "request_id": "r"}
+        kind = {"Content-Type": "application/problem+json"}
+        self.answer = (f"{status} Refused", {**kind, **headers}, json.dumps(body).encode())
+
+    def mend(self) -> None:
+        """Be the real API again."""
+        self.answer, self.delay = None, 0.0
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """WSGI."""
+        prediction = environ["PATH_INFO"].startswith("/predictions")
+        self.asked += prediction
+        if prediction:
+            time.sleep(self.delay)
+        if self.answer and (prediction or environ["PATH_INFO"] == "/ready"):
+            status, headers, body = self.answer
+            start_response(status, [*headers.items(), ("Content-Length", str(len(body)))])
+            return [body]
+        return self._app(environ, start_response)
+
+
+@pytest.fixture(scope="session")
+def _moody(embedded: EmbeddedPredictor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MoodyApi, str]]:
+    api = MoodyApi(embedded, tmp_path_factory.mktemp("feedback"))
+    server = Server(api)  # type: ignore[arg-type]  # any WSGI app
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    process, url = start_page(API_URL=f"http://127.0.0.1:{server.effective_port}", API_KEY="open-sesame")
+    yield api, url
+    stop(process)
+    server.stop()
+    thread.join(5)
+
+
+@pytest.fixture
+def api(_moody: tuple[MoodyApi, str]) -> Iterator[MoodyApi]:
+    """The API behind `moody_url`, well at first."""
+    _moody[0].mend()
+    _moody[0].asked = 0
+    yield _moody[0]
+    _moody[0].mend()
+
+
+@pytest.fixture
+def moody_url(_moody: tuple[MoodyApi, str], api: MoodyApi) -> str:
+    return _moody[1]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM + FAKE_CAMERA)
+        yield chromium
+        chromium.close()
+
+
+class Visitor:
+    """One person in front of the page."""
+
+    def __init__(self, context: BrowserContext, url: str) -> None:
+        self.page: Page = context.new_page()
+        self.page.goto(url)
+        self.sheet = -1
+        self._await_sheet()
+
+    @property
+    def paper(self) -> Locator:
+        """The canvas that takes the pen."""
+        return self.page.locator("[class*='st-key-canvas-'] canvas.upper-canvas")
+
+    @property
+    def state(self) -> dict[str, str]:
+        """What the page knows after its last run: strokes, drawing, answer, sheet, and what is announced."""
+        return self.page.evaluate(
+            "() => { const e = document.getElementById('announcement'); return {...e.dataset, said: e.textContent} }"
+        )
+
+    def press(self, name: str) -> None:
+        self.page.get_by_role("button", name=name).first.click()
+
+    def draw(self, digit: str, style: int = 0) -> None:
+        """With the mouse, as people do: stroke by stroke."""
+        for stroke in STROKES[digit][style]:
+            self.stroke(stroke)
+
+    def stroke(self, points: list[list[float]]) -> None:
+        """Points on a sheet of 280 pixels."""
+        box = self.paper.bounding_box()
+        assert box
+        scale, mouse = box["width"] / 280, self.page.mouse
+        places = [(box["x"] + x * scale, box["y"] + y * scale) for x, y in points]
+        mouse.move(*places[0])
+        mouse.down()
+        for place in places:
+            mouse.move(*place)
+        mouse.up()
+
+    def await_state(self, **wanted: str) -> None:
+        """Until the page knows this."""
+        self.page.wait_for_function(
+            "wanted => { const d = document.getElementById('announcement').dataset;"
+            " return Object.entries(wanted).every(([k, v]) => d[k] === v) }",
+            arg=wanted,
+            timeout=15_000,
+        )
+
+    def await_strokes(self, n: int) -> None:
+        self.await_state(strokes=str(n))
+
+    def await_answer(self) -> str:
+        """Until the drawing on the sheet has its answer -> what a screen reader says."""
+        self.page.wait_for_function(
+            "() => { const d = document.getElementById('announcement').dataset;"
+            " return d.drawing && d.drawing === d.answer && d.failed === 'false' }",
+            timeout=15_000,
+        )
+        return self.state["said"]
+
+    def submit(self) -> str:
+        self.press("Submit")
+        return self.await_answer()
+
+    def clear(self) -> None:
+        self.press("Clear")
+        self._await_sheet()
+
+    def await_text(self, text: str) -> None:
+        self.page.get_by_text(text).first.wait_for(timeout=15_000)
+
+    def _await_sheet(self) -> None:
+        """A dressed canvas of another sheet than before."""
+        self.page.wait_for_function(
+            "old => { const e = document.getElementById('announcement');"
+            " return e && Number(e.dataset.sheet) > old && e.dataset.dressed === e.dataset.sheet }",
+            arg=self.sheet,
+            timeout=30_000,
+        )
+        self.sheet = int(self.state["sheet"])
+        self.page.mouse.move(5, 5)
+
+
+class Visit:
+    """visit(url, phone=True, dark=True) -> a Visitor in a browser of their own, gone with the test."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self.contexts: list[BrowserContext] = []
+
+    def __call__(self, url: str, *, phone: bool = False, dark: bool = False, **options: Any) -> Visitor:
+        context = self._browser.new_context(
+            viewport=PHONE if phone else DESK,
+            color_scheme="dark" if dark else "light",
+            device_scale_factor=2 if phone else 1,
+            has_touch=phone,
+            **options,
+        )
+        self.contexts.append(context)
+        return Visitor(context, url)
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    visits = Visit(browser)
+    yield visits
+    for context in visits.contexts:
+        context.close()
