@@ -13,7 +13,7 @@ from flask import Flask, Response, g, request
 from backend import contract
 from backend.contract import BatchPrediction, Health, Prediction, Readiness
 from backend.fallback import FallbackPredictor
-from backend.intake import ImageBody, ImagesBody, read_picture, read_pictures
+from backend.intake import ImageBody, ImagesBody, PictureRequest, read_picture, read_pictures
 from backend.keys import guard
 from backend.openapi import (
     BODY_PROBLEMS,
@@ -41,6 +41,7 @@ def create_app(config: Mapping[str, str] | None = None, predictor: Predictor | N
     """The Flask app. `config`: setting name -> text, instead of the environment. Raises SettingsError."""
     settings = Settings.from_environment() if config is None else Settings.read(config)
     app = Flask(__name__, static_folder=None)
+    app.request_class = PictureRequest
     app.config["MAX_CONTENT_LENGTH"] = contract.MAX_BODY_BYTES
     app.before_request(_begin)
     app.after_request(_end)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import binascii
-from typing import TYPE_CHECKING, Annotated, TypedDict, TypeVar
+from io import BytesIO
+from typing import Annotated, TypedDict, TypeVar
 
 import msgspec
+from flask import Request
 
 from backend import contract
 from backend.problems import ApiProblem
-
-if TYPE_CHECKING:
-    from flask import Request
 
 T = TypeVar("T")
 
@@ -29,6 +28,13 @@ class ImagesBody(TypedDict):
     """Up to 64 pictures in JSON."""
 
     images: Annotated[list[Base64Picture], msgspec.Meta(min_length=1, max_length=contract.MAX_BATCH)]
+
+
+class PictureRequest(Request):
+    """A request whose form's files stay in memory: 4 MiB at most, and no temporary file is left when a form breaks."""
+
+    def _get_file_stream(self, *_: object, **__: object) -> BytesIO:
+        return BytesIO()
 
 
 HINT = "Send the picture's bytes as image/png, image/jpeg, image/webp or image/gif, a form's file, or JSON."
@@ -108,4 +114,4 @@ def _check_count(n: int) -> None:
     if n == 0:
         raise ApiProblem(contract.MALFORMED, "There are no pictures in the batch.")
     if n > contract.MAX_BATCH:
-        raise ApiProblem(contract.TOO_LARGE, f"A batch takes {contract.MAX_BATCH} pictures; here are {n}.")
+        raise ApiProblem(contract.MALFORMED, f"A batch takes {contract.MAX_BATCH} pictures; here are {n}.")

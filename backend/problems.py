@@ -39,6 +39,12 @@ TABLE: dict[type[Exception], tuple[Problem, str]] = {
     predictors.ModelTimeout: (contract.MODEL_TIMEOUT, "The model did not answer in time. Try again in a few seconds."),
 }
 RETRY_AFTER = {contract.MODEL_UNAVAILABLE: 5, contract.MODEL_STARTING: 3}  # seconds
+MIB = contract.MAX_BODY_BYTES // 1024**2
+SENTENCES = {  # in place of Werkzeug's own
+    contract.NOT_FOUND: f"Nothing is here; {contract.DOCS} lists what there is.",
+    contract.METHOD_NOT_ALLOWED: "The header Allow names the methods that this address takes.",
+    contract.TOO_LARGE: f"A request takes {MIB} MiB at most, and a form 1,000 parts.",
+}
 BY_STATUS = {problem.status: problem for problem in reversed(contract.PROBLEMS)}
 
 
@@ -68,7 +74,8 @@ def _look_up(error: Exception) -> tuple[Problem, str]:
         problem, detail = TABLE[type(error)]
         return problem, detail or str(error)
     if isinstance(error, HTTPException) and error.code:
-        return BY_STATUS.get(error.code, contract.MALFORMED), error.description or ""
+        problem = BY_STATUS.get(error.code, contract.MALFORMED)
+        return problem, SENTENCES.get(problem, error.description or "")
     _log_bug(error)
     return contract.INTERNAL, "This is our fault, not yours. Please report it with the request id."
 

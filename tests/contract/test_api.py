@@ -1,0 +1,300 @@
+"""The wire, as a script meets it: every way to send a picture, every answer, every refusal."""
+
+from __future__ import annotations
+
+import base64
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import requests
+from PIL import Image, ImageDraw
+
+from backend import contract
+from backend.app import create_app
+from backend.contract import BatchPrediction, Prediction
+from backend.preprocessing import normalise
+
+if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+    from werkzeug.test import TestResponse
+
+    from tests.conftest import Drawing
+
+PNG = {"content_type": "image/png"}
+
+
+def picture_of(text: str) -> np.ndarray:
+    return np.asarray(Image.open(BytesIO(base64.b64decode(text))))
+
+
+@pytest.mark.parametrize("digit", "0123456789")
+def test_each_digit_is_read(client: FlaskClient, drawing: Drawing, digit: str) -> None:
+    body = client.post("/predictions", data=drawing(digit), **PNG).json
+    assert body["label"] == digit
+    assert body["confidence"] == body["probabilities"][digit] > 0.5
+    assert sum(body["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+    assert body["rejection"] is None
+    assert body["model"]["served_by"] == "embedded"
+    assert body["timing_ms"]["total"] > 0
+
+
+def test_an_answer_reads_back_as_the_contract_says(client: FlaskClient, seven: bytes) -> None:
+    body = client.post("/predictions?include=image", data=seven, **PNG).json
+    assert Prediction.from_json(body).to_json() == body
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
+def test_each_format_is_read_the_same(client: FlaskClient, drawing: Drawing, kind: str) -> None:
+    picture = drawing("3", kind=kind)
+    assert client.post("/predictions", data=picture, content_type=f"image/{kind.lower()}").json["label"] == "3"
+
+
+def test_raw_multipart_base64_and_data_url_give_one_answer(client: FlaskClient, seven: bytes) -> None:
+    text = base64.b64encode(seven).decode()
+    answers = [
+        client.post("/predictions", data=seven, **PNG),
+        client.post("/predictions", data={"image": (BytesIO(seven), "seven.png")}),
+        client.post("/predictions", json={"image": text}),
+        client.post("/predictions", json={"image": "\n".join(text[i : i + 76] for i in range(0, len(text), 76))}),
+        client.post("/predictions", json={"image": f"data:image/png;base64,{text}"}),
+    ]
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({str(answer.json["probabilities"]) for answer in answers}) == 1
+
+
+def test_the_bytes_decide_not_the_content_type(client: FlaskClient, drawing: Drawing) -> None:
+    assert client.post("/predictions", data=drawing("3", kind="JPEG"), **PNG).json["label"] == "3"
+
+
+def test_include_image_is_the_picture_that_the_model_saw(client: FlaskClient, seven: bytes) -> None:
+    body = client.post("/predictions?include=image", data=seven, **PNG).json
+    assert (picture_of(body["image"]) == normalise(seven)).all()
+    assert "explanation" not in body
+
+
+@pytest.mark.parametrize("query", ["include=image,explanation", "include=image&include=explanation"])
+def test_include_takes_commas_and_repetition(client: FlaskClient, seven: bytes, query: str) -> None:
+    body = client.post(f"/predictions?{query}", data=seven, **PNG).json
+    assert picture_of(body["explanation"]).shape == (28, 28)
+    assert picture_of(body["explanation"]).max() == 255
+    assert "image" in body
+
+
+def test_an_explanation_leaves_the_answer_as_it_is(client: FlaskClient, seven: bytes) -> None:
+    plain = client.post("/predictions", data=seven, **PNG).json["probabilities"]
+    explained = client.post("/predictions?include=explanation", data=seven, **PNG).json["probabilities"]
+    assert explained == pytest.approx(plain, abs=1e-5)
+
+
+@pytest.mark.parametrize("query", ["include=everything", "include=", "include=image,,explanation"])
+def test_an_unknown_extra_is_400(client: FlaskClient, seven: bytes, query: str) -> None:
+    refused(client.post(f"/predictions?{query}", data=seven, **PNG), 400, "malformed-request")
+
+
+def refused(response: TestResponse, status: int, slug: str) -> str:
+    """Check that it is this problem, whole; return its sentence."""
+    assert response.status_code == status
+    assert response.content_type == contract.PROBLEM_TYPE
+    assert set(response.json) == {"type", "title", "status", "detail", "request_id"}
+    assert response.json["type"] == f"/problems/{slug}"
+    assert response.json["status"] == status
+    assert response.json["detail"]
+    assert response.json["request_id"] == response.headers["X-Request-Id"]
+    return str(response.json["detail"])
+
+
+def test_a_blank_sheet_is_422(client: FlaskClient) -> None:
+    sheet = BytesIO()
+    Image.new("RGBA", (280, 280), "white").save(sheet, "PNG")
+    refused(client.post("/predictions", data=sheet.getvalue(), **PNG), 422, "blank-image")
+
+
+def test_a_scribble_is_an_answer_without_a_label(client: FlaskClient) -> None:
+    rng = np.random.default_rng(4)
+    sheet, buffer = Image.new("L", (280, 280), "white"), BytesIO()
+    ImageDraw.Draw(sheet).line([tuple(p) for p in rng.uniform(30, 250, (40, 2))], fill=0, width=8)
+    sheet.save(buffer, "PNG")
+    body = client.post("/predictions", data=buffer.getvalue(), **PNG).json
+    assert body["label"] is None
+    assert body["rejection"]["reason"] == "not_a_digit"
+    assert 0 <= body["rejection"]["score"] < 0.5
+
+
+@pytest.mark.parametrize(
+    ("data", "content_type", "status", "slug"),
+    [
+        (b"GIF89a", "image/gif", 415, "unsupported-media-type"),
+        (b"%PDF-1.7 ...", "image/png", 415, "unsupported-media-type"),
+        (b"", "image/png", 400, "malformed-request"),
+        (b"abc", "text/plain", 415, "unsupported-media-type"),
+        (b"abc", None, 415, "unsupported-media-type"),
+        (b"{", "application/json", 400, "malformed-request"),
+        (b"[]", "application/json", 400, "malformed-request"),
+        (b"{}", "application/json", 400, "malformed-request"),
+        (b'{"image": 7}', "application/json", 400, "malformed-request"),
+        (b'{"image": "no base64!"}', "application/json", 400, "malformed-request"),
+        (b'{"image": ""}', "application/json", 400, "malformed-request"),
+        (b'{"image": "data:image/png,raw"}', "application/json", 400, "malformed-request"),
+        (b'{"image": "AAAA"}', "application/json", 415, "unsupported-media-type"),
+        (b"\xff\xfe{}", "application/json", 400, "malformed-request"),
+        (b"x", "multipart/form-data; boundary=b", 400, "malformed-request"),
+        (b"x", "multipart/form-data", 400, "malformed-request"),
+    ],
+    ids=str,
+)
+def test_what_is_no_picture_is_refused(
+    client: FlaskClient, data: bytes, content_type: str | None, status: int, slug: str
+) -> None:
+    refused(client.post("/predictions", data=data, content_type=content_type), status, slug)
+
+
+def test_a_truncated_picture_is_422(client: FlaskClient, seven: bytes) -> None:
+    refused(client.post("/predictions", data=seven[: len(seven) // 2], **PNG), 422, "unreadable-image")
+
+
+def test_over_4_mib_is_413_with_a_sentence(client: FlaskClient) -> None:
+    detail = refused(client.post("/predictions", data=bytes(contract.MAX_BODY_BYTES + 1), **PNG), 413, "too-large")
+    assert "4 MiB" in detail
+
+
+def test_two_pictures_in_one_form_are_400(client: FlaskClient, seven: bytes) -> None:
+    data = {"image": [(BytesIO(seven), "a.png"), (BytesIO(seven), "b.png")]}
+    assert contract.BATCH in refused(client.post("/predictions", data=data), 400, "malformed-request")
+
+
+def test_an_unknown_address_is_404(client: FlaskClient) -> None:
+    refused(client.get("/predictions/7"), 404, "not-found")
+
+
+def test_the_wrong_method_is_405_and_names_the_right_one(client: FlaskClient) -> None:
+    response = client.get("/predictions")
+    refused(response, 405, "method-not-allowed")
+    assert set(response.headers["Allow"].split(", ")) == {"POST", "OPTIONS"}
+
+
+def test_options_names_the_methods(client: FlaskClient) -> None:
+    response = client.options("/predictions")
+    assert (response.status_code, response.data) == (200, b"")
+    assert set(response.headers["Allow"].split(", ")) == {"POST", "OPTIONS"}
+
+
+def test_head_is_get_without_a_body(client: FlaskClient) -> None:
+    response = client.head("/health")
+    assert (response.status_code, response.data) == (200, b"")
+    assert response.content_length == len(client.get("/health").data)
+
+
+def test_health_is_ok(client: FlaskClient) -> None:
+    assert client.get("/health").json == {"status": "ok"}
+
+
+def test_ready_names_the_model(client: FlaskClient) -> None:
+    body = client.get("/ready").json
+    assert body["status"] == "ready"
+    assert body["model"]["name"] == "digits"
+    assert body["model"]["served_by"] == "embedded"
+
+
+def test_a_request_id_comes_back(client: FlaskClient, seven: bytes) -> None:
+    response = client.post("/predictions", data=seven, headers={"X-Request-Id": "job-7.a_b:c"}, **PNG)
+    assert response.headers["X-Request-Id"] == response.json["request_id"] == "job-7.a_b:c"
+
+
+@pytest.mark.parametrize("given", ["", "a b", "ä", "x" * 65, '"><script>', "a,b"])
+def test_a_request_id_that_could_harm_is_replaced(client: FlaskClient, given: str) -> None:
+    made = client.get("/health", headers={"X-Request-Id": given}).headers["X-Request-Id"]
+    assert made != given
+    assert len(made) == 32
+
+
+# ---- batch
+
+
+def outcomes(response: TestResponse) -> list[str | int]:
+    """Each picture's label, or its problem's status."""
+    results = response.json["results"]
+    return [r["prediction"]["label"] if "prediction" in r else r["problem"]["status"] for r in results]
+
+
+def test_a_batch_keeps_the_order_and_one_bad_picture_fails_alone(client: FlaskClient, drawing: Drawing) -> None:
+    pictures = [drawing("1"), b"no picture", drawing("2"), drawing("3")[:300], b"", drawing("4")]
+    data = {"image": [(BytesIO(picture), f"{n}.png") for n, picture in enumerate(pictures)]}
+    response = client.post("/predictions/batch", data=data)
+    assert response.status_code == 200
+    assert outcomes(response) == ["1", 415, "2", 422, 415, "4"]
+    assert BatchPrediction.from_json(response.json).to_json() == response.json
+
+
+def test_a_json_batch_answers_as_a_form_does(client: FlaskClient, drawing: Drawing) -> None:
+    texts = [base64.b64encode(drawing(digit)).decode() for digit in "50"]
+    response = client.post("/predictions/batch?include=image", json={"images": [texts[0], "!", texts[1]]})
+    assert outcomes(response) == ["5", 400, "0"]
+    assert (picture_of(response.json["results"][2]["prediction"]["image"]) == normalise(drawing("0"))).all()
+
+
+def test_a_batch_answers_as_single_requests_do(client: FlaskClient, drawing: Drawing) -> None:
+    data = {"image": [(BytesIO(drawing(digit, 1)), "a.png") for digit in "0123456789"]}
+    results = client.post("/predictions/batch", data=data).json["results"]
+    for digit, result in zip("0123456789", results, strict=True):
+        single = client.post("/predictions", data=drawing(digit, 1), **PNG).json
+        assert result["prediction"]["probabilities"] == pytest.approx(single["probabilities"], abs=1e-5)
+
+
+def test_a_batch_of_bad_pictures_asks_no_model(relay_asked_by_nobody: FlaskClient) -> None:
+    """The endpoint's address is wrong, so asking it would be 503."""
+    response = relay_asked_by_nobody.post("/predictions/batch", json={"images": ["AAAA", "!"]})
+    assert [result["problem"]["status"] for result in response.json["results"]] == [415, 400]
+
+
+@pytest.fixture
+def relay_asked_by_nobody(aws: None, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", "http://127.0.0.1:9")
+    return create_app({"sagemaker_endpoint_name": "digits"}).test_client()
+
+
+@pytest.mark.parametrize("n", [0, 65, 10_000])
+def test_a_batch_holds_1_to_64(client: FlaskClient, n: int) -> None:
+    refused(client.post("/predictions/batch", json={"images": n * ["AAAA"]}), 400, "malformed-request")
+
+
+def test_a_form_holds_64_pictures_and_1000_parts(client: FlaskClient) -> None:
+    for n, status, slug in [(65, 400, "malformed-request"), (1001, 413, "too-large")]:
+        form = {"image": [(BytesIO(b"x"), "a.png") for _ in range(n)]}
+        refused(client.post("/predictions/batch", data=form), status, slug)
+
+
+def test_a_batch_has_no_explanations(client: FlaskClient) -> None:
+    refused(client.post("/predictions/batch?include=explanation", json={"images": ["AAAA"]}), 400, "malformed-request")
+
+
+def test_a_batch_has_a_pixel_budget(client: FlaskClient) -> None:
+    """Four pictures of 2048x2048 pass; the fifth is refused undecoded."""
+    sheet, buffer = Image.new("L", (2048, 2048), 255), BytesIO()
+    sheet.paste(0, (900, 300, 1100, 1800))
+    sheet.save(buffer, "PNG")
+    data = {"image": [(BytesIO(buffer.getvalue()), "large.png") for _ in range(6)]}
+    results = client.post("/predictions/batch", data=data).json["results"]
+    assert ["prediction" in result for result in results] == [True] * 4 + [False] * 2
+    assert results[4]["problem"]["status"] == 413
+
+
+# ---- over real HTTP
+
+
+def test_requests_over_real_http_are_answered(live_api: str, seven: bytes) -> None:
+    response = requests.post(f"{live_api}/predictions", data=seven, headers={"Content-Type": "image/png"}, timeout=5)
+    assert response.json()["label"] == "7"
+
+
+def test_one_connection_carries_many_requests_without_nagle_pauses(live_api: str, seven: bytes) -> None:
+    """A delayed acknowledgement would cost 40 ms each."""
+    with requests.Session() as session:
+        spent = [
+            session.post(
+                f"{live_api}/predictions", data=seven, headers={"Content-Type": "image/png"}, timeout=5
+            ).elapsed
+            for _ in range(40)
+        ]
+    assert sorted(spent)[20].total_seconds() < 0.04
