@@ -15,7 +15,12 @@ from backend.problems import ApiProblem
 T = TypeVar("T")
 
 
-Base64Picture = Annotated[str, msgspec.Meta(description="A picture's file in base64, or as a data: URL.")]
+Base64Picture = Annotated[
+    str,
+    msgspec.Meta(
+        description="A picture's file in base64, or as a data: URL.", extra_json_schema={"format": "base64-picture"}
+    ),
+]
 
 
 class ImageBody(TypedDict):
