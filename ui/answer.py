@@ -152,7 +152,9 @@ def table(rows: list[tuple[Picture, Prediction | ApiError]]) -> str:
 
 
 def _row(picture: Picture, result: Prediction | ApiError) -> str:
-    cells = [f'<img src="{inline(picture.data)}" alt="" width="48" height="48">', escape(picture.name)]
+    unseen = isinstance(result, client.BadPicture) and not isinstance(result, client.BlankSheet)
+    thumbnail = "" if unseen else f'<img src="{inline(picture.data)}" alt="" width="48" height="48">'
+    cells = [thumbnail, escape(picture.name)]
     if isinstance(result, client.ApiError):
         return "".join(f"<td>{cell}</td>" for cell in [*cells, "", escape(apology(result).what)])
     label = f"<strong>{escape(result.label)}</strong>" if result.label else ""

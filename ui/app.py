@@ -48,7 +48,7 @@ def connect(url: str, key: str) -> Client:
 
 def give(here: Visit) -> tuple[list[Picture], bool]:
     """The three ways to give a picture -> what was given, and whether it is answered without pressing Submit."""
-    draw, upload, camera = st.tabs([DRAW, UPLOAD, CAMERA], key="way", on_change="rerun")
+    draw, upload, camera = st.tabs([DRAW, UPLOAD, CAMERA], key="way", on_change=visit.Visit.forget, args=(here,))
     with draw:
         drawn, live = sheet(here)
     if upload.open:

@@ -23,6 +23,8 @@ TICK = 0.25  # seconds between two looks at the page's own buttons while waiting
 def show(client: Client, visit: Visit, picture: Picture | None, *, live: bool) -> str:
     """Ask if an answer is wanted, then show the state of things -> what a screen reader says of it."""
     place = st.empty()
+    if picture and picture.digest in visit.known and not visit.asked:
+        visit.answer = visit.known[picture.digest]
     visit.asked = visit.asked or (live and _is_new(visit, picture))
     if visit.asked and picture:
         _ask(client, visit, picture)

@@ -23,7 +23,7 @@ def show(visit: Visit, bring_back: Callable[[Answer], None]) -> None:
     """A strip of small pictures, the latest first."""
     if not visit.history:
         return
-    st.html("<h2>This visit</h2>")
+    st.html('<h2 class="section">This visit</h2>')
     items = [_item(answer) for answer in reversed(visit.history)]
     _strip()(key="history", data={"items": items}, on_picked_change=lambda: _picked(visit, bring_back))
     file = archive(visit.history)

@@ -25,9 +25,9 @@ def show(url: str, picture: Picture, *, with_key: bool) -> None:
         image = ""
     with st.expander("Call it from your code"):
         tabs = st.tabs(["curl", "Python", "JavaScript"])
-        tabs[0].code(curl(url, image, picture.name, with_key=with_key), language="bash")
-        tabs[1].code(python(url, image, picture.name, with_key=with_key), language="python")
-        tabs[2].code(javascript(url, image, picture.name, with_key=with_key), language="javascript")
+        tabs[0].code(curl(url, image, picture.name, with_key=with_key), language="bash", wrap_lines=True)
+        tabs[1].code(python(url, image, picture.name, with_key=with_key), language="python", wrap_lines=True)
+        tabs[2].code(javascript(url, image, picture.name, with_key=with_key), language="javascript", wrap_lines=True)
 
 
 def inline(data: bytes) -> str:

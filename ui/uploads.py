@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
-import io
+from io import BytesIO, StringIO
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from PIL import Image, ImageOps
 
+from backend.contract import MAX_BODY_BYTES
 from ui import answer as words
 from ui.client import ApiError, Client
 from ui.visit import Picture
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from ui.visit import Visit
 
 TYPES = ["png", "jpg", "jpeg", "webp", "gif"]
+ENOUGH = 1024  # pixels: the longer side of a photo that was made smaller
 MOST = 200  # pictures at once: as many rows as a page shows without becoming slow
 
 
@@ -24,13 +27,13 @@ def files() -> list[Picture]:
     """Show the file chooser -> what was chosen."""
     hint = "Choose pictures of one digit each"
     chosen = st.file_uploader(hint, type=TYPES, accept_multiple_files=True, key="files")
-    return [Picture(file.getvalue(), name=file.name) for file in chosen[:MOST]]
+    return [Picture(_fit(file.getvalue()), name=file.name) for file in chosen[:MOST]]
 
 
 def photo() -> list[Picture]:
     """Show the camera -> the photo, once taken."""
     taken = st.camera_input("Photograph one digit on paper", key="photo")
-    return [Picture(taken.getvalue(), name="photo.jpg")] if taken else []
+    return [Picture(_fit(taken.getvalue()), name="photo.jpg")] if taken else []
 
 
 def several(client: Client, visit: Visit, pictures: list[Picture]) -> str:
@@ -43,9 +46,25 @@ def several(client: Client, visit: Visit, pictures: list[Picture]) -> str:
         return words.apology(error).what
     read = sum(1 for _, result in rows if not isinstance(result, ApiError) and result.label)
     summary = f"{read} of {len(rows)} pictures read."
-    st.html(f"<h2>{summary}</h2>{words.table(rows)}")
+    st.html(f'<h2 class="section">{summary}</h2>{words.table(rows)}')
     st.download_button("Download as CSV", _csv(rows), "answers.csv", "text/csv", key="csv", on_click="ignore")
     return summary
+
+
+def _fit(data: bytes) -> bytes:
+    """A phone's photo may be over the API's limit: such a JPEG is made smaller here, everything else stays as it is."""
+    if len(data) <= MAX_BODY_BYTES or not data.startswith(b"\xff\xd8"):
+        return data
+    try:
+        image = Image.open(BytesIO(data))
+        image.draft("RGB", (ENOUGH, ENOUGH))
+        upright = ImageOps.exif_transpose(image).convert("RGB")
+    except (OSError, SyntaxError, ValueError):
+        return data  # the API says what is wrong with it
+    upright.thumbnail((ENOUGH, ENOUGH))
+    buffer = BytesIO()
+    upright.save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
 
 
 def _ask(client: Client, visit: Visit, pictures: list[Picture]) -> list[tuple[Picture, Prediction | ApiError]]:
@@ -62,7 +81,7 @@ def _ask(client: Client, visit: Visit, pictures: list[Picture]) -> list[tuple[Pi
 
 
 def _csv(rows: list[tuple[Picture, Prediction | ApiError]]) -> str:
-    buffer = io.StringIO()
+    buffer = StringIO()
     table = csv.writer(buffer, lineterminator="\n")
     table.writerow(("file", "label", "confidence", "problem"))
     for picture, result in rows:

@@ -76,6 +76,10 @@ class Visit:
         """A new sheet: empty, or with an earlier drawing on it."""
         self.sheet += 1
         self.start = replace(start, sheet=self.sheet) if start else None
+        self.forget()
+
+    def forget(self) -> None:
+        """Another way of giving a picture was chosen: the answer to the last one goes."""
         self.answer, self.asked, self.failures, self.waking_since = None, False, 0, None
 
     def ask(self) -> None:

@@ -62,18 +62,24 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.fixture(scope="session")
-def page_url() -> Iterator[str]:
-    """The page with nothing configured."""
+def page_process() -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """The page with nothing configured, and its URL."""
     process, url = start_page()
-    yield url
+    yield process, url
     stop(process)
+
+
+@pytest.fixture(scope="session")
+def page_url(page_process: tuple[subprocess.Popen[bytes], str]) -> str:
+    """The URL of the page with nothing configured."""
+    return page_process[1]
 
 
 class MoodyApi:
     """The real API, until a test gives it a mood: (status, headers, body), a delay in seconds, or a cut line."""
 
     def __init__(self, predictor: EmbeddedPredictor, feedback: Path) -> None:
-        self._app = create_app({"feedback": str(feedback)}, predictor)
+        self._app, self._feedback = create_app({"feedback": str(feedback)}, predictor), feedback
         self.answer: tuple[str, dict[str, str], bytes] | None = None
         self.delay, self.asked = 0.0, 0
         self.bodies: list[bytes] = []
@@ -83,6 +89,10 @@ class MoodyApi:
         body = {"type": f"/problems/{slug}", "title": "t", "status": status, "detail": "d", "request_id": "r"}
         kind = {"Content-Type": "application/problem+json"}
         self.answer = (f"{status} Refused", {**kind, **headers}, json.dumps(body).encode())
+
+    def kept(self) -> list[str]:
+        """The ids in the feedback store."""
+        return sorted(path.stem for path in self._feedback.rglob("*.png"))
 
     def mend(self) -> None:
         """Be the real API again."""

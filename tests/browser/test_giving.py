@@ -1,0 +1,131 @@
+"""Pictures that are not drawn here: files, several files, the camera; and what one can take away."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import subprocess
+import sys
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.conftest import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import FilePayload
+
+    from tests.browser.conftest import Visit, Visitor
+    from tests.conftest import Drawing
+
+
+def file(name: str, data: bytes) -> FilePayload:
+    return {"name": name, "mimeType": "image/png", "buffer": data}
+
+
+def upload(visitor: Visitor, *files: FilePayload) -> None:
+    visitor.page.get_by_role("tab", name="Upload").click()
+    visitor.page.locator("input[type=file]").set_input_files(list(files))
+
+
+def test_one_file_is_answered_without_pressing_anything(visit: Visit, page_url: str, drawing: Drawing) -> None:
+    visitor = visit(page_url)
+    upload(visitor, file("mine.png", drawing("6")))
+    assert visitor.await_answer().startswith("It is a 6:")
+
+
+def test_the_upload_path_works_with_the_keyboard_alone(visit: Visit, page_url: str, drawing: Drawing) -> None:
+    """From the top of the page with Tab and the arrow keys to the file chooser and the answer."""
+    visitor = visit(page_url)
+    keyboard = visitor.page.keyboard
+    tab = visitor.page.get_by_role("tab", name="Draw")
+    for _ in range(12):
+        keyboard.press("Tab")
+        if tab.evaluate("e => e === document.activeElement"):
+            break
+    keyboard.press("ArrowRight")
+    button = visitor.page.locator("[data-testid=stFileUploaderDropzone] button")
+    button.wait_for()
+    with visitor.page.expect_file_chooser() as chooser:
+        for _ in range(5):
+            keyboard.press("Tab")
+            if button.evaluate("e => e === document.activeElement"):
+                break
+        keyboard.press("Enter")
+    chooser.value.set_files(file("mine.png", drawing("2")))
+    assert visitor.await_answer().startswith("It is a 2:")
+
+
+def test_several_files_give_a_table_and_a_csv(visit: Visit, page_url: str, drawing: Drawing) -> None:
+    visitor = visit(page_url)
+    broken = file("broken.png", b"\x89PNG\r\n\x1a\n, and then nothing")
+    upload(visitor, *(file(f"{digit}.png", drawing(digit)) for digit in "0357"), broken)
+    visitor.await_text("4 of 5 pictures read.")
+    assert visitor.page.locator(".several tbody tr").count() == 5
+    assert visitor.page.locator(".several img").count() == 4
+    with visitor.page.expect_download() as download:
+        visitor.press("Download as CSV")
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+    assert [(row["file"], row["label"]) for row in rows] == [(f"{d}.png", d) for d in "0357"] + [("broken.png", "")]
+
+
+def test_the_camera_gives_a_photo(visit: Visit, page_url: str) -> None:
+    """Chromium's pretended camera shows a moving pie on green, which is no digit."""
+    visitor = visit(page_url, permissions=["camera"])
+    visitor.page.get_by_role("tab", name="Camera").click()
+    visitor.press("Take Photo")
+    visitor.page.locator(".answer").wait_for(timeout=15_000)
+    assert visitor.page.locator(".pictures img").count() == 3
+
+
+def test_leaving_the_sheet_and_coming_back_keeps_the_drawing(visit: Visit, page_url: str, drawing: Drawing) -> None:
+    visitor = visit(page_url)
+    visitor.draw("9")
+    assert visitor.submit().startswith("It is a 9:")
+    upload(visitor, file("mine.png", drawing("6")))
+    assert visitor.await_answer().startswith("It is a 6:")
+    visitor.page.get_by_role("tab", name="Draw").click()
+    visitor.await_strokes(1)
+    assert visitor.await_answer().startswith("It is a 9:")
+
+
+def test_the_history_brings_a_drawing_back_and_leaves_as_zip(visit: Visit, page_url: str) -> None:
+    visitor = visit(page_url)
+    for digit in "35":
+        visitor.draw(digit)
+        visitor.submit()
+        visitor.clear()
+    visitor.page.get_by_role("button", name="Bring back: read as 3").click()
+    visitor.await_strokes(1)
+    assert visitor.await_answer().startswith("It is a 3:")
+    visitor.stroke([[20, 250], [40, 250]])
+    visitor.await_strokes(2)
+    with visitor.page.expect_download() as download:
+        visitor.press("Download as ZIP")
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert archive.namelist() == ["01-drawing.png", "02-drawing.png", "answers.csv"]
+        rows = list(csv.DictReader(io.StringIO(archive.read("answers.csv").decode())))
+    assert {row["label"] for row in rows} == {"3", "5"}
+
+
+RUNNERS = {"curl": ["bash", "call.sh"], "Python": [sys.executable, "call.py"], "JavaScript": ["node", "call.mjs"]}
+
+
+@pytest.mark.parametrize("language", RUNNERS)
+def test_the_code_to_copy_runs_and_prints_the_answer(
+    visit: Visit, page_url: str, language: str, tmp_path: Path
+) -> None:
+    visitor = visit(page_url)
+    visitor.draw("4")
+    visitor.submit()
+    visitor.page.get_by_text("Call it from your code").click()
+    visitor.page.get_by_role("tab", name=language).click()
+    code = visitor.page.locator("[data-testid=stCode]:visible code").inner_text()
+    (tmp_path / RUNNERS[language][1]).write_text(code)
+    place = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    said = subprocess.check_output(RUNNERS[language], cwd=tmp_path, env=place, text=True, timeout=30)
+    assert said.startswith(('{"label":"4"', "4 0.")), said

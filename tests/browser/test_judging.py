@@ -1,0 +1,130 @@
+"""Right and wrong, consent, and taking a drawing back; and the page for everyone: axe, both themes, a long visit."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.browser.conftest import STROKES
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+    from tests.browser.conftest import MoodyApi, Visit, Visitor
+
+WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
+
+
+def test_a_correction_stays_in_the_visit_when_consent_is_refused(visit: Visit, moody_url: str, api: MoodyApi) -> None:
+    visitor = visit(moody_url)
+    visitor.draw("1")
+    visitor.submit()
+    visitor.press("It was a …")
+    visitor.page.get_by_test_id("stPopoverBody").get_by_text("7", exact=True).click()
+    visitor.await_text("noted as a 7")
+    visitor.press("No")
+    visitor.page.get_by_role("button", name="Bring back: read as 1, you said 7").wait_for()
+    assert api.kept() == []
+
+
+def test_a_judged_drawing_is_kept_with_consent_and_can_be_taken_back(
+    visit: Visit, moody_url: str, api: MoodyApi
+) -> None:
+    visitor = visit(moody_url)
+    visitor.draw("5")
+    visitor.submit()
+    visitor.press("Right")
+    visitor.press("Yes, keep them")
+    visitor.await_text("Kept for training, as")
+    kept = visitor.page.locator(".st-key-correction code").inner_text()
+    assert api.kept() == [kept]
+    visitor.press("Take it back")
+    visitor.page.get_by_role("button", name="Right").wait_for()
+    assert api.kept() == []
+
+
+def violations(visitor: Visitor) -> list[tuple[str, list[str]]]:
+    found = Axe().run(visitor.page, options=WCAG).response["violations"]
+    return [(each["id"], [node["html"][:120] for node in each["nodes"]]) for each in found]
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
+def test_no_violation_of_wcag_a_and_aa(visit: Visit, moody_url: str, api: MoodyApi, dark: bool, phone: bool) -> None:
+    visitor = visit(moody_url, dark=dark, phone=phone, reduced_motion="reduce")
+    assert violations(visitor) == [], "empty"
+    visitor.draw("3")
+    visitor.submit()
+    visitor.page.get_by_text("Call it from your code").click()
+    visitor.page.wait_for_timeout(500)
+    assert violations(visitor) == [], "answered"
+    visitor.clear()
+    api.refuse(500, "internal-error")
+    visitor.draw("8")
+    visitor.press("Submit")
+    visitor.await_state(failed="true")
+    assert violations(visitor) == [], "failed"
+    visitor.page.get_by_role("tab", name="Upload").click()
+    visitor.page.locator("[data-testid=stFileUploaderDropzone] button").wait_for()
+    assert violations(visitor) == [], "upload"
+
+
+def test_headings_descend_without_a_gap_and_pictures_have_words(visit: Visit, page_url: str) -> None:
+    visitor = visit(page_url)
+    visitor.draw("3")
+    visitor.submit()
+    levels = visitor.page.locator("h1, h2, h3, h4").evaluate_all("all => all.map(e => Number(e.tagName[1]))")
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    words = visitor.page.locator(".pictures img").evaluate_all("all => all.map(e => e.alt)")
+    assert len(words) == 3
+    assert all(len(alt) > 20 for alt in words)
+
+
+def test_a_new_answer_is_announced_in_one_lasting_region(visit: Visit, page_url: str) -> None:
+    visitor = visit(page_url)
+    region = visitor.page.locator("#announcement").element_handle()
+    said = []
+    for style in (0, 1):
+        visitor.draw("7", style)
+        said.append(visitor.submit())
+        visitor.clear()
+    assert region is not None
+    assert region.evaluate("e => e.isConnected && e.getAttribute('role') === 'status'")
+    assert said[0].startswith("It is a 7:")
+
+
+def test_nothing_moves_when_less_motion_is_wished(visit: Visit, page_url: str) -> None:
+    visitor = visit(page_url, reduced_motion="reduce")
+    visitor.draw("3")
+    visitor.submit()
+    names = visitor.page.locator(".headline, .bars .bar span").evaluate_all(
+        "all => all.map(e => getComputedStyle(e).animationName)"
+    )
+    assert set(names) == {"none"}
+
+
+def resident_megabytes(pid: int) -> float:
+    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024
+
+
+@pytest.mark.slow
+def test_fifty_drawings_grow_the_page_by_less_than_30_megabytes(
+    visit: Visit, page_process: tuple[Popen[bytes], str]
+) -> None:
+    """After ten drawings, by which everything is loaded and the history is half full."""
+    process, url = page_process
+    visitor, sizes, digits = visit(url), [], list(STROKES)
+    for number in range(60):
+        visitor.draw(digits[number % 10], number // 10 % 3)
+        visitor.stroke([[20 + 4 * number, 260], [22 + 4 * number, 260]])
+        visitor.submit()
+        visitor.clear()
+        if number in (9, 59):
+            sizes.append(resident_megabytes(process.pid))
+    assert sizes[1] - sizes[0] < 30, sizes
