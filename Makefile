@@ -8,7 +8,7 @@ PIP := $(IN)/python -m pip install --quiet --disable-pip-version-check
 AWS_LOCAL := AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME=http://127.0.0.1:8080 AWS_DEFAULT_REGION=us-east-1 \
   AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
 
-.PHONY: run test stack train evaluate export lint clean help
+.PHONY: run test soak stack train evaluate export lint clean help
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -18,6 +18,9 @@ run: .venv/run  ## the page on http://localhost:8501, with nothing configured
 
 test: .venv/test  ## every test but the slow ones
 	$(IN)/python -m pytest -m "not slow and not benchmarks"
+
+soak: .venv/test  ## a minute of 16 clients against a failing endpoint; prints what it counted
+	$(IN)/python -m pytest -s tests/benchmarks/test_soak.py
 
 stack: .venv/test  ## endpoint :8080, API :8000 relaying by boto3, page :8501; Ctrl-C stops all three
 	@trap 'kill $$(jobs -p) 2>/dev/null; wait' EXIT; trap 'exit 0' INT TERM; \

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import socket
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +11,7 @@ import requests
 
 from backend import contract
 from tests.contract import hostile
+from tests.contract.process import Process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,35 +20,18 @@ SECONDS = 1.0  # of the processor, for any body of 4 MiB; by the wall's clock on
 GROWTH = 150  # MB that any one request may take
 PNG = {"Content-Type": "image/png"}
 ALLOWED, REFUSED = hostile.allowed(), hostile.refused()
-TICK = os.sysconf("SC_CLK_TCK")
 
 
-class Process:
-    """`python -m backend.server` and what the kernel says about it."""
+class Victim(Process):
+    """The API under attack."""
 
     def __init__(self) -> None:
-        clean = {name: v for name, v in os.environ.items() if not name.startswith(("BACKEND_", "SAGEMAKER_"))}
-        command = [sys.executable, "-m", "backend.server", "--port", "0"]
-        self.popen = subprocess.Popen(command, env=clean, stderr=subprocess.PIPE, text=True)
-        assert self.popen.stderr is not None
-        self.url = next(found[0] for line in self.popen.stderr if (found := re.search(r"http://\S+", line)))
+        super().__init__()
         self.session = requests.Session()
-
-    def kernel(self, name: str) -> float:
-        """A line of /proc/<pid>/status, in MB."""
-        status = Path(f"/proc/{self.popen.pid}/status").read_text(encoding="ascii")
-        found = re.search(rf"{name}:\s+(\d+) kB", status)
-        assert found
-        return int(found[1]) / 1024
-
-    def seconds(self) -> float:
-        """Processor time that it has had, in user and in system mode."""
-        fields = Path(f"/proc/{self.popen.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICK
 
     def post(self, path: str = contract.PREDICTIONS, **request: object) -> requests.Response:
         """Ask, and check time, memory, and that it is a whole answer or a whole problem."""
-        Path(f"/proc/{self.popen.pid}/clear_refs").write_text("5", encoding="ascii")  # forget the peak
+        self.forget_peak()
         before, started = self.kernel("VmRSS"), self.seconds()
         response = self.session.post(self.url + path, timeout=20, **request)  # type: ignore[arg-type]  # as given
         assert response.status_code < 500, response.text
@@ -67,17 +46,15 @@ class Process:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Process]:
-    process = Process()
-    yield process
-    process.session.close()
-    process.popen.terminate()
-    process.popen.communicate(timeout=10)
-    assert process.popen.returncode == 0, "alive to the end, and then it left in order"
+def server() -> Iterator[Victim]:
+    victim = Victim()
+    yield victim
+    victim.session.close()
+    assert victim.stop() == 0, "alive to the end, and then it left in order"
 
 
 @pytest.fixture(autouse=True)
-def still_right(server: Process, seven: bytes) -> Iterator[None]:
+def still_right(server: Victim, seven: bytes) -> Iterator[None]:
     """After each attack the next request is answered rightly."""
     yield
     assert (
@@ -87,12 +64,12 @@ def still_right(server: Process, seven: bytes) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", ALLOWED)
-def test_large_and_odd_pictures_are_answered(server: Process, name: str) -> None:
+def test_large_and_odd_pictures_are_answered(server: Victim, name: str) -> None:
     response = server.post(data=ALLOWED[name], headers=PNG)
     assert response.status_code == 200, response.text
 
 
-def test_a_turned_photo_is_read_upright(server: Process) -> None:
+def test_a_turned_photo_is_read_upright(server: Victim) -> None:
     """The bar stands; turned by EXIF it lies, and is no one."""
     upright, turned = ALLOWED["CMYK JPEG"], ALLOWED["turned JPEG"]
     assert server.post(data=upright, headers=PNG).json()["label"] == "1"
@@ -100,20 +77,20 @@ def test_a_turned_photo_is_read_upright(server: Process) -> None:
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_bombs_and_strangers_are_refused(server: Process, name: str) -> None:
+def test_bombs_and_strangers_are_refused(server: Victim, name: str) -> None:
     response = server.post(data=REFUSED[name], headers=PNG)
     assert response.status_code in (413, 415, 422), response.text
 
 
 @pytest.mark.parametrize("name", ["RGBA PNG of 2048x2048", "lossless WebP", "progressive JPEG of 16 megapixels"])
-def test_a_batch_of_large_pictures_costs_no_more_than_one_request_may(server: Process, name: str) -> None:
+def test_a_batch_of_large_pictures_costs_no_more_than_one_request_may(server: Victim, name: str) -> None:
     picture = ALLOWED[name]
     n = min(contract.MAX_BATCH, contract.MAX_BODY_BYTES // (len(picture) + 200))
     response = server.post(contract.BATCH, files=[("image", ("a", picture))] * n)
     assert len(response.json()["results"]) == n
 
 
-def test_a_million_bytes_of_wrecked_files_are_each_an_answer_or_a_problem(server: Process) -> None:
+def test_a_million_bytes_of_wrecked_files_are_each_an_answer_or_a_problem(server: Victim) -> None:
     statuses = set()
     files = hostile.wrecks(seed=1, total=1_000_000)
     for at in range(0, len(files), contract.MAX_BATCH):
@@ -141,17 +118,17 @@ def test_a_million_bytes_of_wrecked_files_are_each_an_answer_or_a_problem(server
     ],
     ids=lambda value: repr(value)[:40],
 )
-def test_json_made_to_hurt_is_refused(server: Process, body: bytes, status: int) -> None:
+def test_json_made_to_hurt_is_refused(server: Victim, body: bytes, status: int) -> None:
     assert server.post(data=body, headers={"Content-Type": "application/json"}).status_code == status
 
 
-def test_ten_thousand_pictures_in_a_batch_are_refused(server: Process) -> None:
+def test_ten_thousand_pictures_in_a_batch_are_refused(server: Victim) -> None:
     assert server.post(contract.BATCH, json={"images": ["AAAA"] * 10_000}).status_code == 400
     files = [("image", ("a", b"x"))] * 10_000
     assert server.post(contract.BATCH, files=files).status_code == 413
 
 
-def test_a_form_of_empty_parts_is_refused(server: Process) -> None:
+def test_a_form_of_empty_parts_is_refused(server: Victim) -> None:
     body = b"--b\r\n\r\n" * 400_000 + b"--b--\r\n"
     assert server.post(data=body, headers={"Content-Type": "multipart/form-data; boundary=b"}).status_code in (400, 413)
     assert server.post(files={"image": ("", b"")}).status_code == 400
@@ -177,14 +154,14 @@ def head(*lines: str) -> bytes:
     )
 
 
-def test_a_chunked_body_is_read(server: Process, seven: bytes) -> None:
+def test_a_chunked_body_is_read(server: Victim, seven: bytes) -> None:
     response = server.session.post(
         server.url + contract.PREDICTIONS, data=iter([seven[:100], seven[100:]]), headers=PNG, timeout=5
     )
     assert response.json()["label"] == "7"
 
 
-def test_a_chunked_body_over_the_limit_is_413(server: Process) -> None:
+def test_a_chunked_body_over_the_limit_is_413(server: Victim) -> None:
     assert server.ask(bytes(1_000_000) for _ in range(6)).status_code == 413
 
 
@@ -201,25 +178,25 @@ def test_a_chunked_body_over_the_limit_is_413(server: Process) -> None:
     ],
     ids=lambda value: str(value)[:50],
 )
-def test_broken_http_is_a_problem_too(server: Process, lines: list[str], body: bytes, status: int) -> None:
+def test_broken_http_is_a_problem_too(server: Victim, lines: list[str], body: bytes, status: int) -> None:
     received = exchange(server.url, head(*lines) + body)
     assert int(received.split(b" ", 2)[1]) == status, received[:300]
     assert contract.PROBLEM_TYPE.encode() in received
     assert json.loads(received.partition(b"\r\n\r\n")[2])["status"] == status
 
 
-def test_a_header_without_end_is_cut_off(server: Process) -> None:
+def test_a_header_without_end_is_cut_off(server: Victim) -> None:
     assert b" 200 " not in exchange(server.url, head("X-Long: " + "x" * 1_000_000)[:-2])
 
 
-def test_a_header_cannot_be_injected_through_the_request_id(server: Process) -> None:
+def test_a_header_cannot_be_injected_through_the_request_id(server: Victim) -> None:
     received = exchange(
         server.url, head("Content-Length: 1", "Connection: close", "X-Request-Id: a%0d%0aSet-Cookie: x=1") + b"a"
     )
     assert b"Set-Cookie" not in received
 
 
-def test_too_short_a_body_holds_no_thread(server: Process, seven: bytes) -> None:
+def test_too_short_a_body_holds_no_thread(server: Victim, seven: bytes) -> None:
     """Fifty clients that promise a megabyte and send ten bytes; the fifty-first is answered at once."""
     host, port = server.url.removeprefix("http://").split(":")
     slow = [socket.create_connection((host, int(port))) for _ in range(50)]
