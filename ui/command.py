@@ -106,4 +106,5 @@ def _json(outcome: Outcome) -> str:
 
 def _text(outcome: Outcome) -> str:
     file, label, confidence, problem = outcome.row
-    return f"{file}: {label} ({100 * float(confidence):.1f} %)" if label else f"{file}: no label ({problem})"
+    sure = min(99.9, 100 * float(confidence or 0))  # nothing here is beyond doubt
+    return f"{file}: {label} ({sure:.1f} %)" if label else f"{file}: no label ({problem})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from io import BytesIO
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -44,7 +45,7 @@ def curl(url: str, image: str, name: str, *, with_key: bool) -> str:
     """One shell command."""
     key = f' \\\n  -H "{API_KEY_HEADER}: $API_KEY"' if with_key else ""
     if not image:
-        return f"curl '{url}{PREDICTIONS}'{key} \\\n  -F image=@'{name}'"
+        return f"curl '{url}{PREDICTIONS}'{key} \\\n  -F {quote(f'image=@{name}')}"
     body = json.dumps({"image": image})
     return f"curl '{url}{PREDICTIONS}' \\\n  -H 'Content-Type: application/json'{key} \\\n  -d '{body}'"
 
@@ -53,7 +54,7 @@ def python(url: str, image: str, name: str, *, with_key: bool) -> str:
     """A script for this project's client."""
     key = ', os.environ["API_KEY"]' if with_key else ""
     modules = ["import base64"] * bool(image) + ["import os"] * with_key
-    picture = f'base64.b64decode("{image}")' if image else f'"{name}"'
+    picture = f'base64.b64decode("{image}")' if image else repr(name)
     lines = [
         *modules,
         *[""] * bool(modules),
@@ -70,7 +71,7 @@ def javascript(url: str, image: str, name: str, *, with_key: bool) -> str:
     """For Node, or without the file and the key for a browser."""
     key = f', "{API_KEY_HEADER}": process.env.API_KEY' if with_key else ""
     read = "" if image else 'import { readFileSync } from "node:fs";\n\n'
-    picture = f'"{image}"' if image else f'readFileSync("{name}").toString("base64")'
+    picture = f'"{image}"' if image else f'readFileSync({json.dumps(name)}).toString("base64")'
     return (
         f'{read}const reply = await fetch("{url}{PREDICTIONS}", {{\n  method: "POST",\n'
         f'  headers: {{ "Content-Type": "application/json"{key} }},\n'

@@ -1,0 +1,203 @@
+"""The client against a server of canned answers: what is retried, and what each refusal becomes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from backend import contract
+from ui import client as module
+from ui.client import ApiError, Client, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PREDICTION: dict[str, Any] = {
+    "label": "7",
+    "confidence": 0.9,
+    "probabilities": {"7": 0.9, "1": 0.1},
+    "rejection": None,
+    "model": {"name": "digits", "version": "1", "served_by": "embedded"},
+    "request_id": "r",
+    "timing_ms": {"total": 1.0},
+}
+
+
+class Canned(ThreadingHTTPServer):
+    """Answers with `script`'s (status, headers, body, seconds to wait) one by one, the last of them for ever."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.script: list[tuple[int, dict[str, str], bytes, float]] = []
+        self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+    def answer(self, status: int, body: object, *, seconds: float = 0, **headers: str) -> None:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.script.append((status, named, data, seconds))
+
+    def refuse(self, problem: contract.Problem, **headers: str) -> None:
+        details = contract.ProblemDetails(f"/problems/{problem.slug}", problem.title, problem.status, "In words.", "r")
+        self.answer(problem.status, vars(details), **headers)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Canned
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.requests.append((self.command, self.path, dict(self.headers), body))
+        status, headers, data, seconds = self.server.script.pop(0) if self.server.script[1:] else self.server.script[0]
+        time.sleep(seconds)
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(data)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_GET = do_DELETE = do_OPTIONS = do_POST  # noqa: N815 - the names of http.server
+
+    def log_message(self, *_: object) -> None:
+        """Silent."""
+
+
+@pytest.fixture
+def server() -> Iterator[Canned]:
+    canned = Canned()
+    thread = threading.Thread(target=canned.serve_forever, args=(0.01,))
+    thread.start()
+    yield canned
+    canned.shutdown()
+    thread.join()
+    canned.server_close()
+
+
+def test_an_answer_becomes_a_prediction(server: Canned) -> None:
+    server.answer(200, PREDICTION)
+    prediction = Client(server.url, "key").predict(b"\xff\xd8 a JPEG", include=("image", "explanation"))
+    assert (prediction.label, prediction.confidence) == ("7", 0.9)
+    method, path, headers, body = server.requests[0]
+    assert (method, path) == ("POST", "/predictions?include=image%2Cexplanation")
+    assert (headers["Content-Type"], headers["X-Api-Key"], body) == ("image/jpeg", "key", b"\xff\xd8 a JPEG")
+
+
+@pytest.mark.parametrize("problem", contract.PROBLEMS, ids=lambda problem: problem.slug)
+def test_every_problem_of_the_contract_has_its_exception(server: Canned, problem: contract.Problem) -> None:
+    server.refuse(problem)
+    with pytest.raises(ApiError, match="In words") as raised:
+        Client(server.url, retries=0).predict(b"x")
+    assert raised.value.problem is not None
+    assert raised.value.problem.status == problem.status
+    expected = module.BY_SLUG.get(problem.slug) or module.BY_STATUS.get(problem.status)
+    assert type(raised.value) is (expected or module.ServerFailed)
+    assert expected or problem is contract.INTERNAL
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(403, module.KeyRejected), (429, module.RateLimited), (504, module.ModelFailed)]
+)
+def test_api_gateway_s_own_refusals_are_understood(server: Canned, status: int, kind: type[ApiError]) -> None:
+    server.answer(status, {"message": "Forbidden"})
+    with pytest.raises(kind):
+        Client(server.url, retries=0).predict(b"x")
+
+
+@pytest.mark.parametrize("body", [b"<h1>router</h1>", b"[]", b'{"label": "7"}', b'"text"', b"null"])
+def test_a_foreign_answer_is_not_understood(server: Canned, body: bytes) -> None:
+    server.answer(200, body)
+    with pytest.raises(module.NotUnderstood):
+        Client(server.url).predict(b"x")
+
+
+def test_429_and_503_are_retried_after_the_time_they_ask_for(server: Canned) -> None:
+    server.refuse(contract.RATE_LIMITED, Retry_After="1")
+    server.refuse(contract.MODEL_UNAVAILABLE)
+    server.answer(200, PREDICTION)
+    started = time.monotonic()
+    assert Client(server.url).predict(b"x").label == "7"
+    assert time.monotonic() - started >= 1
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("problem", [contract.INTERNAL, contract.MODEL_TIMEOUT, contract.BLANK_IMAGE])
+def test_what_would_only_fail_again_is_not_retried(server: Canned, problem: contract.Problem) -> None:
+    server.refuse(problem)
+    with pytest.raises(ApiError):
+        Client(server.url).predict(b"x")
+    assert len(server.requests) == 1
+
+
+def test_a_slow_answer_times_out_and_is_not_asked_again(server: Canned) -> None:
+    server.answer(200, PREDICTION, seconds=0.5)
+    with pytest.raises(module.TimedOut):
+        Client(server.url, timeout=(1, 0.1)).predict(b"x")
+    assert len(server.requests) == 1
+
+
+def test_an_absent_api_is_unreachable() -> None:
+    with pytest.raises(module.Unreachable):
+        Client("http://127.0.0.1:9", retries=1).predict(b"x")
+
+
+def test_the_pause_that_the_api_asks_for_reaches_the_caller(server: Canned) -> None:
+    server.refuse(contract.MODEL_STARTING, Retry_After="7")
+    with pytest.raises(module.ModelStarting) as raised:
+        Client(server.url, retries=0).predict(b"x")
+    assert raised.value.retry_after == 7
+
+
+def test_a_batch_is_sent_64_at_a_time_and_read_as_it_is_needed(server: Canned) -> None:
+    results = [{"prediction": PREDICTION}] * 64
+    server.answer(200, {"results": results, "request_id": "r", "timing_ms": {}})
+    taken = []
+
+    def pictures() -> Iterator[bytes]:
+        for number in range(200):
+            taken.append(number)
+            yield b"x"
+
+    answers = Client(server.url).predict_batch(pictures())
+    next(answers)
+    assert len(taken) <= 65
+    assert len(json.loads(server.requests[0][3])["images"]) == 64
+
+
+def test_large_pictures_go_in_smaller_batches_than_64(server: Canned) -> None:
+    server.answer(200, {"results": [{"prediction": PREDICTION}], "request_id": "r", "timing_ms": {}})
+    assert len(list(Client(server.url).predict_batch([bytes(2_000_000)] * 3))) == 3
+    assert [len(json.loads(body)["images"]) for *_, body in server.requests] == [1, 1, 1]
+    assert all(len(body) < contract.MAX_BODY_BYTES for *_, body in server.requests)
+
+
+def test_a_batch_with_too_few_answers_is_not_understood(server: Canned) -> None:
+    server.answer(200, {"results": [], "request_id": "r", "timing_ms": {}})
+    with pytest.raises(module.NotUnderstood):
+        list(Client(server.url).predict_batch([b"x"]))
+
+
+def test_paths_bytes_pillow_images_and_arrays_encode_to_the_same_picture(tmp_path: Path) -> None:
+    pixels = np.arange(784, dtype=np.uint8).reshape(28, 28)
+    image, path = Image.fromarray(pixels), tmp_path / "x.png"
+    image.save(path)
+    for picture in (path, str(path), path.read_bytes(), image, pixels):
+        data = encode(picture)
+        assert data.startswith(b"\x89PNG")
+        path.write_bytes(data)
+        assert (np.asarray(Image.open(path)) == pixels).all()
+
+
+def test_importing_the_client_loads_no_flask_boto3_or_numpy() -> None:
+    code = "import sys, ui.client; print(*sorted({'flask', 'boto3', 'numpy', 'PIL', 'streamlit'} & sys.modules.keys()))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == []

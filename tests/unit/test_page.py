@@ -1,0 +1,204 @@
+"""The page without a browser: its words, its snippets, its memory, and every failure's sentence."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import html
+import io
+import shlex
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from backend.contract import Model, Prediction, ProblemDetails, Rejection
+from ui import answer as words
+from ui import client, snippets, uploads
+from ui.client import ApiError, Client
+from ui.visit import HISTORY, Answer, Failure, Picture, Visit, archive
+
+APP = Path(__file__).parents[2] / "ui" / "app.py"
+PREDICTION = Prediction(
+    label="7",
+    confidence=0.98,
+    probabilities={"1": 0.02, "7": 0.98},
+    rejection=None,
+    model=Model("digits", "2026.11.1", "sagemaker"),
+    request_id="r",
+    timing_ms={"preprocess": 0.4, "inference": 1.2, "total": 1.9},
+)
+REJECTED = replace(PREDICTION, label=None, rejection=Rejection("not_a_digit", 0.07))
+
+
+def png(side: int = 40, colour: Any = 255, kind: str = "PNG", mode: str = "L") -> bytes:
+    buffer = io.BytesIO()
+    Image.new(mode, (side, side), colour).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def errors(kind: type[ApiError] = ApiError) -> list[type[ApiError]]:
+    return [error for each in kind.__subclasses__() for error in (each, *errors(each))]
+
+
+def page(monkeypatch: pytest.MonkeyPatch, drawn: bytes | None) -> AppTest:
+    """The page with something on its sheet, before an API that is not there."""
+    monkeypatch.setenv("API_URL", "http://127.0.0.1:9")
+    at = AppTest.from_file(str(APP), default_timeout=20)
+    if drawn:
+        data = f"data:image/png;base64,{base64.b64encode(drawn).decode()}"
+        at.session_state["canvas-0"] = {"drawing": {"raw": {"objects": [{}]}, "data": data}, "backgroundFit": None}
+    return at.run()
+
+
+def shown(at: AppTest) -> str:
+    return html.unescape(" ".join(element.proto.body for element in at.get("html")))
+
+
+def test_every_error_has_its_apology() -> None:
+    assert set(errors()) == set(words.APOLOGIES)
+
+
+@pytest.mark.parametrize("kind", errors(), ids=lambda kind: kind.__name__)
+def test_every_failure_is_shown_as_its_sentence_with_retry(
+    monkeypatch: pytest.MonkeyPatch, kind: type[ApiError]
+) -> None:
+    def fail(*_: object, **__: object) -> Prediction:
+        raise kind("secret inside")
+
+    monkeypatch.setattr(Client, "predict", fail)
+    monkeypatch.setattr(Client, "ready", lambda _: False)
+    monkeypatch.setattr("ui.asking.PATIENCE", -1)
+    at = page(monkeypatch, png())
+    at.button(key="submit").click().run()
+    assert words.APOLOGIES[kind].what in shown(at)
+    assert "secret inside" not in shown(at)
+    assert at.button(key="retry")
+    assert not at.exception
+
+
+def test_submitting_an_empty_sheet_is_a_friendly_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = page(monkeypatch, None)
+    at.button(key="submit").click().run()
+    assert words.EMPTY in shown(at)
+    assert not at.exception
+
+
+def test_an_answer_is_shown_with_digit_bars_and_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Client, "predict", lambda *_, **__: PREDICTION)
+    monkeypatch.setattr(Client, "collects_feedback", lambda _: False)
+    at = page(monkeypatch, png())
+    at.button(key="submit").click().run()
+    text = shown(at)
+    for part in ("It is a 7", "Very sure", "98.0 %", "digits 2026.11.1", "on SageMaker", "model 1.2 ms"):
+        assert part in text
+
+
+def test_the_key_is_not_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_KEY", "open-sesame")
+    monkeypatch.setattr(Client, "predict", lambda *_, **__: PREDICTION)
+    monkeypatch.setattr(Client, "collects_feedback", lambda _: False)
+    at = page(monkeypatch, png())
+    at.button(key="submit").click().run()
+    assert "$API_KEY" in " ".join(code.value for code in at.code)
+    assert "open-sesame" not in str([element.proto for element in at.main])
+
+
+@pytest.mark.parametrize(
+    ("confidence", "sure", "number"),
+    [
+        (0.99999, "Certain", "99.9 %"),
+        (0.95, "Very sure", "95.0 %"),
+        (0.75, "Fairly sure", "75.0 %"),
+        (0.55, "Not so sure", "55.0 %"),
+        (0.2, "Only a guess", "20.0 %"),
+        (0.004, "Only a guess", "under 1 %"),
+    ],
+)
+def test_how_sure_in_words_and_never_100_percent(confidence: float, sure: str, number: str) -> None:
+    assert (words.how_sure(confidence), words.percent(confidence)) == (sure, number)
+
+
+def test_a_rejected_drawing_folds_the_nearest_guesses_away() -> None:
+    page = words.page(Answer(Picture(png()), REJECTED, 0.1), stale=False)
+    assert "does not look like a digit" in page
+    assert "<details>" in page
+    assert words.sentence(REJECTED) == "That does not look like a digit."
+
+
+def test_labels_are_escaped() -> None:
+    evil = replace(PREDICTION, label="<b>", probabilities={"<b>": 1.0})
+    assert "<b>" not in words.page(Answer(Picture(png()), evil, 0.1), stale=False)
+
+
+def test_labels_of_another_model_are_words() -> None:
+    sneaker = replace(PREDICTION, label="Sneaker", probabilities={"Sneaker": 0.98, "Ankle boot": 0.02})
+    page = words.page(Answer(Picture(png()), sneaker, 0.1), stale=False)
+    assert 'class="digit word"' in page
+    assert "Ankle boot" in page
+
+
+def test_too_large_is_told_from_unreadable() -> None:
+    problem = ProblemDetails("/problems/too-large", "", 413, "", "")
+    assert words.apology(client.BadPicture("", problem)) is words.TOO_LARGE
+
+
+def test_the_history_holds_the_last_twenty_and_one_entry_a_sheet() -> None:
+    visit = Visit()
+    for number in range(30):
+        for stroke in (0, 1):
+            visit.keep(Answer(Picture(png(colour=[number, stroke][stroke] + number), sheet=number), PREDICTION, 0.1))
+    assert [answer.picture.sheet for answer in visit.history] == list(range(30 - HISTORY, 30))
+
+
+def test_pauses_between_retries_double_up_to_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ui.visit.monotonic", lambda: 0.0)
+    visit, pauses = Visit(), []
+    for _ in range(7):
+        visit.fail(Failure(Picture(png()), client.ModelFailed("")))
+        pauses.append(visit.quiet_until)
+    assert pauses == [3, 6, 12, 24, 48, 60, 60]
+
+
+def test_the_archive_holds_pictures_and_a_table() -> None:
+    answers = [Answer(Picture(png(), name="a.png"), PREDICTION, 0.1, truth="1"), Answer(Picture(png()), REJECTED, 0.1)]
+    with zipfile.ZipFile(io.BytesIO(archive(answers))) as file:
+        rows = list(csv.DictReader(io.StringIO(file.read("answers.csv").decode())))
+        assert file.read("01-a.png") == png()
+    assert [(row["label"], row["said_to_be"]) for row in rows] == [("7", "1"), ("", "")]
+
+
+def test_a_large_photo_is_made_smaller_and_other_files_are_not_touched() -> None:
+    noise = Image.effect_noise((2400, 1800), 200)
+    buffer = io.BytesIO()
+    noise.save(buffer, "JPEG", quality=98)
+    assert len(buffer.getvalue()) > 4 * 1024 * 1024
+    smaller = uploads._fit(buffer.getvalue())
+    assert max(Image.open(io.BytesIO(smaller)).size) == uploads.ENOUGH
+    for data in (png(), png(kind="JPEG"), b"\xff\xd8" + bytes(5_000_000)):
+        assert uploads._fit(data) is data
+
+
+def test_snippets_carry_the_same_pixels_as_the_drawing() -> None:
+    data = png(mode="RGBA", colour=(255, 255, 255, 255))
+    assert (
+        Image.open(io.BytesIO(base64.b64decode(snippets.inline(data)))).convert("RGBA").tobytes()
+        == Image.open(io.BytesIO(data)).tobytes()
+    )
+
+
+def test_a_colourful_or_large_picture_is_never_changed_by_the_snippets() -> None:
+    photo = png(mode="RGB", colour=(10, 20, 30), kind="JPEG")
+    assert base64.b64decode(snippets.inline(photo)) == photo
+
+
+def test_file_names_in_snippets_cannot_break_out() -> None:
+    name = "it's; rm -rf \".png"
+    command = snippets.curl("http://x", "", name, with_key=False)
+    assert shlex.split(command)[-1] == f"image=@{name}"
+    compile(snippets.python("http://x", "", name, with_key=True), "snippet", "exec")
+    assert repr(name) in snippets.python("http://x", "", name, with_key=True)
