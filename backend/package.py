@@ -6,7 +6,6 @@ and build/lambda/<mode>/runtime. Used by backend.deploy.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -28,7 +27,7 @@ BUILD = Path("build") / "lambda"
 PYTHON = "3.13"  # 3.11 on Lambda is Amazon Linux 2 with glibc 2.26, for which NumPy has no wheels any more
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux2014_x86_64")  # Lambda has glibc 2.34
 NOT_ON_LAMBDA = ("boto3", "waitress")  # the runtime brings the one, API Gateway does the other's work
-DEPLOYING = ("deploy.py", "package.py", "cost.py", "stage.py", "server.py", "keys.py")  # the code that is not served
+NOT_SERVED = ("deploy.py", "package.py", "cost.py", "stage.py", "watch.py", "server.py", "policies", "prices.json")
 MODEL_FILES = ("model.tflite", "card.json")
 PRUNED = (  # never imported when a drawing is answered; each decoder is tried from the zip in tests/cloud
     "**/tests",
@@ -53,8 +52,10 @@ PRUNED = (  # never imported when a drawing is answered; each decoder is tried f
     "zappa/cli.py",
     "zappa/core.py",
     "zappa/letsencrypt.py",
-    "ai_edge_litert/tools",
-    "ai_edge_litert/**/*.proto",
+    "ai_edge_litert/libLiteRtWebGpu*",
+    "ai_edge_litert/vendors",
+    "ai_edge_litert/aot",
+    "*-stubs",
     "bin",
     "**/__pycache__",
 )
@@ -73,11 +74,8 @@ def build(name: str, *, embedded: bool, model: Path = SHIPPED_MODEL) -> Path:
     _build_runtime(folder / "runtime", requirements(embedded=embedded))
     shutil.rmtree(folder / "app", ignore_errors=True)
     shutil.copytree(
-        ROOT / "backend",
-        folder / "app" / "backend",
-        ignore=shutil.ignore_patterns("__pycache__", "policies", *DEPLOYING),
+        ROOT / "backend", folder / "app" / "backend", ignore=shutil.ignore_patterns("__pycache__", *NOT_SERVED)
     )
-    (folder / "app" / "backend" / "prices.json").unlink(missing_ok=True)
     if embedded:
         (folder / "app" / "model").mkdir()
         for file in MODEL_FILES:
@@ -92,14 +90,12 @@ def site_packages(runtime: Path) -> Path:
 
 
 def _build_runtime(runtime: Path, needed: list[str]) -> None:
-    stamp = runtime / "stamp.json"
-    wanted = json.dumps(
-        [needed, PLATFORMS, PRUNED, version("zappa"), str(site_packages(runtime).name), lambda_python()]
-    )
+    stamp, target = runtime / "stamp.json", site_packages(runtime)
+    wanted = json.dumps([needed, PLATFORMS, PRUNED, version("zappa"), target.parent.name, lambda_python()])
     if stamp.is_file() and stamp.read_text() == wanted:
         return
+    print("  installing the backend's libraries for Lambda", flush=True)
     shutil.rmtree(runtime, ignore_errors=True)
-    target = site_packages(runtime)
     _install(target, needed)
     _install(target, ["--no-deps", f"zappa=={version('zappa')}"])
     prune(target)
@@ -107,12 +103,16 @@ def _build_runtime(runtime: Path, needed: list[str]) -> None:
     stamp.write_text(wanted)
 
 
+def _run(*command: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run one of our own commands, without a shell."""
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)  # noqa: S603 - no input of others
+
+
 def _install(target: Path, packages: list[str]) -> None:
     platforms = [f"--platform={platform}" for platform in PLATFORMS]
     options = ["--only-binary=:all:", f"--python-version={PYTHON}", "--implementation=cp", *platforms]
     silent = ["--quiet", "--disable-pip-version-check", "--root-user-action=ignore"]
-    pip = [sys.executable, "-m", "pip", "install", *silent, f"--target={target}", "--upgrade", *options, *packages]
-    done = subprocess.run(pip, capture_output=True, text=True, check=False)
+    done = _run(sys.executable, "-m", "pip", "install", *silent, f"--target={target}", "--upgrade", *options, *packages)
     if done.returncode:
         raise StageError(f"pip cannot install the backend's libraries for Lambda: {done.stderr.strip()[-500:]}")
 
@@ -131,8 +131,7 @@ def lambda_python() -> str:
     """A Python of Lambda's version on this machine, or empty."""
     found = [sys.executable, shutil.which(f"python{PYTHON}"), *_pyenv()]
     for python in filter(None, found):
-        ask = [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
-        answer = subprocess.run(ask, capture_output=True, text=True, check=False)
+        answer = _run(python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
         if answer.stdout.strip() == PYTHON:
             return str(python)
     return ""
@@ -149,17 +148,16 @@ def compile_all(folder: Path) -> None:
     if not python:
         print(f"  no Python {PYTHON} here to compile with: cold starts will take about 450 ms longer")
         return
-    options = ["-q", "-j", "2", "--invalidation-mode", "unchecked-hash"]
-    subprocess.run([python, "-m", "compileall", *options, str(folder)], capture_output=True, check=False)
+    _run(python, "-m", "compileall", "-q", "-j", "2", "--invalidation-mode", "unchecked-hash", str(folder))
 
 
 def zappa(folder: Path, settings: dict[str, Any], *arguments: str) -> str:
     """Run Zappa's command in the app folder, on the runtime's libraries; returns what it printed. Raises StageError."""
     app = folder / "app"
+    app.mkdir(parents=True, exist_ok=True)
     (app / "zappa_settings.json").write_text(json.dumps(settings, indent=2))
-    environment = {**os.environ, "VIRTUAL_ENV": str(folder / "runtime"), "PYTHONWARNINGS": "ignore"}
-    command = [sys.executable, "-m", "zappa.cli", *arguments]
-    done = subprocess.run(command, cwd=app, env=environment, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "VIRTUAL_ENV": str(folder / "runtime")}
+    done = _run(sys.executable, "-m", "zappa.cli", *arguments, cwd=app, env=environment)
     if done.returncode:
         raise StageError(f"zappa {arguments[0]} failed: {_reason(done.stdout + done.stderr)}")
     return done.stdout
@@ -168,20 +166,15 @@ def zappa(folder: Path, settings: dict[str, Any], *arguments: str) -> str:
 def _reason(output: str) -> str:
     """The line of Zappa's output that says what is wrong: its last but for the decoration."""
     lines = [line.strip() for line in output.splitlines() if line.strip(" ~!=-><")]
-    told = [line for line in lines if not line.startswith(("Need <b>help", "or <b>", "Love,"))]
+    told = [line for line in lines if not line.startswith(("Need help", "http", "Love", "or "))]
     return (told or ["it said nothing"])[-1][:600]
 
 
 def package(folder: Path, settings: dict[str, Any], stage: str) -> Path:
-    """Zip app and runtime with Zappa; returns the zip, named after its content, so unchanged code keeps its name."""
+    """Zip app and runtime with Zappa; returns build/lambda/<name>/package.zip. Raises StageError."""
     (folder / "package.zip").unlink(missing_ok=True)
     zappa(folder, settings, "package", stage, "-o", "package.zip")
     made = folder / "app" / "package.zip"
     if not made.is_file():  # Zappa's exit code is 0 whatever happened
         raise StageError("zappa package made no zip: run `make deploy` again.")
     return made.rename(folder / "package.zip")
-
-
-def digest(path: Path) -> str:
-    """SHA-256, in hex."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from dataclasses import dataclass, field
 from string import Template
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -309,6 +310,13 @@ def ensure_log_group(stage: Stage, name: str) -> None:
     ):
         logs.create_log_group(logGroupName=name, tags=stage.tags)
     logs.put_retention_policy(logGroupName=name, retentionInDays=LOG_DAYS)
+
+
+def print_logs(stage: Stage, group: str, minutes: float) -> None:
+    """Print what was written to the log group in the last minutes."""
+    since = int(1000 * (time.time() - 60 * minutes))
+    for event in pages(stage.client("logs"), "filter_log_events", "events", logGroupName=group, startTime=since):
+        print(f"{time.strftime('%H:%M:%S', time.gmtime(event['timestamp'] / 1000))} {event['message'].rstrip()}")
 
 
 def tagged(stage: Stage) -> list[Left]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,7 @@ from backend.stage import (
     ensure_bucket,
     ensure_log_group,
     pages,
+    print_logs,
     remove_bucket,
     show,
 )
@@ -128,15 +128,6 @@ def status(stage: Stage, artifact: Path) -> None:
         print(f"The repository's model is {here}: " + ("live." if here in live else "`make deploy` would serve it."))
 
 
-def logs(stage: Stage, minutes: float) -> None:
-    """Print what the endpoint's container wrote in the last minutes."""
-    since = int(1000 * (time.time() - 60 * minutes))
-    events = stage.client("logs").get_paginator("filter_log_events")
-    for page in events.paginate(logGroupName=log_group(stage), startTime=since):
-        for event in page["events"]:
-            print(f"{time.strftime('%H:%M:%S', time.gmtime(event['timestamp'] / 1000))} {event['message'].rstrip()}")
-
-
 def destroy(stage: Stage) -> None:
     """Remove every SageMaker part of the stage, then list what is left. Raises StageError if anything is."""
     submit.stop(stage)
@@ -224,7 +215,7 @@ def main() -> None:
         "list": lambda: show_releases(stage),
         "rollback": lambda: rollback(stage, options.version),
         "status": lambda: status(stage, options.artifact),
-        "logs": lambda: logs(stage, options.minutes),
+        "logs": lambda: print_logs(stage, log_group(stage), options.minutes),
         "destroy": lambda: destroy(stage),
     }
     others[options.command]()

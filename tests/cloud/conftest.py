@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import boto3
+import moto.apigateway.models
+import moto.awslambda.responses
+import moto.awslambda.urls
 import moto.s3.models
 import moto.sagemaker.responses
 import numpy as np
@@ -72,6 +75,22 @@ def _delete_model_package_group(self: Any) -> str:
 for action in (_update_endpoint, _delete_model_package, _delete_model_package_group):
     setattr(moto.sagemaker.responses.SageMakerResponse, action.__name__[1:], action)
 
+
+# asked for by `zappa update`, unknown to moto: there are no function URLs
+moto.awslambda.urls.url_paths[r"{0}/(?P<api_version>[^/]+)/functions/(?P<function_name>[\w_:%-]+)/urls/?$"] = (
+    moto.awslambda.responses.LambdaResponse.dispatch
+)
+moto.awslambda.responses.LambdaResponse.list_function_url_configs = lambda _: json.dumps({"FunctionUrlConfigs": []})  # type: ignore[attr-defined]
+
+_update_key = moto.apigateway.models.ApiKey.update_operations
+
+
+def _update_key_with_stages(self: Any, operations: list[dict[str, str]]) -> Any:
+    """moto knows no "add" here; API Gateway notes the stage, which our usage plan then binds."""
+    return _update_key(self, [operation for operation in operations if operation["path"] != "/stages"])
+
+
+moto.apigateway.models.ApiKey.update_operations = _update_key_with_stages  # type: ignore[method-assign]
 
 # moto reads a bucket policy without its Condition, so "deny what is not TLS" would deny everything
 moto.s3.models.FakeBucket.get_permission = lambda *_, **__: PermissionResult.NEUTRAL  # type: ignore[method-assign]
@@ -150,6 +169,7 @@ def aws(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
     runtime = Endpoint(moto_url)
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
     monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", runtime.url)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "desk"))
     monkeypatch.setattr("time.sleep", float)  # what is waited for there is at once here
     yield runtime
     runtime.server.shutdown()
@@ -173,7 +193,7 @@ def make_release(tmp_path: Path) -> Callable[[str], Release]:
 
 
 @pytest.fixture
-def stage(aws: Endpoint) -> Stage:  # noqa: ARG001 - it has to be there
+def stage(aws: Endpoint) -> Stage:
     from training.deploy import open_stage
 
     return open_stage("test")

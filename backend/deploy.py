@@ -1,0 +1,405 @@
+"""The Lambda part of a stage, deployed by Zappa: `python -m backend.deploy up|status|key|logs|destroy --stage dev`.
+
+Zappa makes the function and the API; this makes what Zappa leaves out: least rights, usage plan, alarms, budget, log
+retention. Every command may be stopped at any point and run again. The SageMaker part is training.deploy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from PIL import Image, ImageDraw
+
+from backend import package, watch
+from backend.contract import API_KEY_HEADER, PREDICTIONS, READY
+from backend.stage import (
+    Left,
+    Stage,
+    StageError,
+    attempt,
+    command,
+    ensure_bucket,
+    ensure_log_group,
+    ensure_role,
+    pages,
+    print_logs,
+    remove_bucket,
+    remove_role,
+    render,
+    show,
+    tagged,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parents[1]
+POLICIES = Path(__file__).parent / "policies"
+SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
+CHECK_SECONDS = 180  # a new API key is known everywhere within a minute, a serverless endpoint starts in two
+
+
+@dataclass(frozen=True)
+class Options:
+    """What may differ between stages beside zappa_settings.json."""
+
+    mode: str = "sagemaker"  # or "embedded": the model inside the function, no SageMaker at all
+    fallback: bool = False  # sagemaker mode: the embedded model answers while the endpoint fails
+    email: str = ""  # gets the alarms and the budget's warnings
+    rate: float = 10.0  # requests a second, steady
+    burst: int = 20
+    quota: int = 5000  # requests a day
+    budget: float = 20.0  # USD a month, of the whole account
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the model is in the package."""
+        return self.fallback or self.mode == "embedded"
+
+
+def settings(stage: Stage, options: Options, key: str = "") -> dict[str, Any]:
+    """zappa_settings.json's stage, or its base, with what only the account knows, as Zappa reads it."""
+    book = json.loads((ROOT / "zappa_settings.json").read_text())
+    found = {**book["base"], **book.get(stage.name, {})}
+    found.pop("extends", None)
+    known = {
+        "aws_region": stage.region,
+        "s3_bucket": stage.bucket("deploy"),
+        "role_arn": stage.role_arn("function"),
+        "tags": stage.tags,
+        "aws_environment_variables": found["aws_environment_variables"] | _environment(stage, options),
+        "exclude": ["zappa_settings.json"],
+    }
+    return {stage.name: {**found, **known, **({"api_key": key} if key else {})}}
+
+
+def _environment(stage: Stage, options: Options) -> dict[str, str]:
+    relay = {"SAGEMAKER_ENDPOINT_NAME": stage.prefix} if options.mode == "sagemaker" else {}
+    model = {"BACKEND_MODEL_DIR": "model"} if options.embedded else {}  # Lambda starts in the package's folder
+    return relay | model | ({"BACKEND_FALLBACK": "embedded"} if options.fallback else {})
+
+
+def up(stage: Stage, options: Options, check: Callable[[str, str], str] | None = None) -> None:
+    """Deploy or update the stage; `check`(url, key) asks it for an answer and returns the outcome in words."""
+    found = function_and_stack(stage)
+    print(f"{stage.prefix}: {options.mode}{', with the model as fallback' if options.fallback else ''}")
+    ensure_bucket(stage, "deploy")
+    ensure_role(stage, "function", policy(stage))
+    ensure_log_group(stage, log_group(stage))
+    key = ensure_key(stage)
+    config = settings(stage, options, key)
+    archive = _deploy(stage, options, config, *found)
+    if not stage.dry_run:
+        ensure_plan(stage, options, key)
+        watch.ensure(stage, options.email, options.budget, relays=options.mode == "sagemaker")
+        _prove(stage, config, check or ask, archive)
+
+
+def policy(stage: Stage) -> dict[str, Any]:
+    """The function's role, rendered for this stage."""
+    return render(POLICIES / "function.json", account=stage.account, region=stage.region, prefix=stage.prefix)
+
+
+def function_and_stack(stage: Stage) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """The function and the CloudFormation stack, each or None. Raises StageError where one is somebody else's."""
+    function = attempt(stage.client("lambda").get_function, FunctionName=stage.prefix)
+    stack = _stack(stage)
+    # by its role, for Zappa tags the function only some calls after it has made it
+    theirs = function and function["Configuration"]["Role"] != stage.role_arn("function")
+    if theirs or (stack and not stage.owns(stack.get("Tags", []))):
+        raise StageError(f"{stage.prefix} in this account is not ours: choose another STAGE.")
+    return function, stack
+
+
+def _stack(stage: Stage) -> dict[str, Any] | None:
+    found = attempt(stage.client("cloudformation").describe_stacks, StackName=stage.prefix)
+    return found["Stacks"][0] if found and found["Stacks"] else None
+
+
+def _deploy(stage: Stage, options: Options, config: dict[str, Any], function: Any, stack: dict[str, Any] | None) -> str:
+    """Have Zappa deploy, or update what is whole; half of a deployment is removed first. Returns the package's URL."""
+    stack = _settle(stage, stack)
+    whole = bool(function and stack and stack["StackStatus"] in SETTLED)
+    verb = "update" if whole else "deploy"
+    if stage.dry_run:
+        print(f"would run zappa {verb} {stage.name} with {json.dumps(config)}")
+        return ""
+    folder = package.build(options.mode + ("-fallback" if options.fallback else ""), embedded=options.embedded)
+    archive = package.package(folder, config, stage.name)
+    print(f"  package of {archive.stat().st_size / 1e6:.1f} MB")
+    if not whole:
+        _remove_function_and_stack(stage)
+    url = _upload(stage, archive)
+    package.zappa(folder, config, verb, stage.name, "--zip", url)
+    if url_of(stage) is None:  # Zappa's exit code is 0 whatever happened
+        raise StageError("Zappa made no API: run the command again.")
+    return url
+
+
+def _upload(stage: Stage, archive: Path) -> str:
+    """Put the package into the stage's bucket, where a later command finds it to go back to; returns its s3:// URL."""
+    content = archive.read_bytes()
+    key = f"packages/{hashlib.sha256(content).hexdigest()[:16]}.zip"
+    stage.client("s3").put_object(Bucket=stage.bucket("deploy"), Key=key, Body=content)
+    return f"s3://{stage.bucket('deploy')}/{key}"
+
+
+def _settle(stage: Stage, stack: dict[str, Any] | None, every: float = 5) -> dict[str, Any] | None:
+    """Wait while CloudFormation works on the stack: an interrupted command may have left it at that."""
+    while stack and stack["StackStatus"].endswith("IN_PROGRESS"):
+        print(f"  stack {stack['StackStatus']}", flush=True)
+        time.sleep(every)
+        stack = _stack(stage)
+    return stack
+
+
+def _remove_function_and_stack(stage: Stage) -> None:
+    client = stage.client("cloudformation")
+    if _stack(stage):
+        client.delete_stack(StackName=stage.prefix)
+        client.get_waiter("stack_delete_complete").wait(StackName=stage.prefix, WaiterConfig={"Delay": 5})
+    attempt(stage.client("lambda").delete_function, FunctionName=stage.prefix)
+
+
+def api_id(stage: Stage) -> str | None:
+    """The REST API's id, from the stack."""
+    describe = stage.client("cloudformation").describe_stack_resource
+    found = attempt(describe, StackName=stage.prefix, LogicalResourceId="Api")
+    return found["StackResourceDetail"].get("PhysicalResourceId") if found else None
+
+
+def url_of(stage: Stage) -> str | None:
+    """The API's address, or None."""
+    found = api_id(stage)
+    return f"https://{found}.execute-api.{stage.region}.amazonaws.com/{stage.name}" if found else None
+
+
+def ensure_key(stage: Stage) -> str:
+    """Make the stage's API key unless it is there; returns its id."""
+    found = _key(stage)
+    if found:
+        return str(found["id"])
+    return str(stage.client("apigateway").create_api_key(name=stage.prefix, enabled=True, tags=stage.tags)["id"])
+
+
+def _key(stage: Stage, *, value: bool = False) -> dict[str, Any] | None:
+    keys = pages(stage.client("apigateway"), "get_api_keys", "items", nameQuery=stage.prefix, includeValues=value)
+    return next((key for key in keys if key["name"] == stage.prefix), None)
+
+
+def _plan(stage: Stage) -> dict[str, Any] | None:
+    plans = pages(stage.client("apigateway"), "get_usage_plans", "items")
+    return next((plan for plan in plans if plan["name"] == stage.prefix), None)
+
+
+def ensure_plan(stage: Stage, options: Options, key: str) -> None:
+    """Bind key and API with a usage plan, which Zappa does not make: without one a key limits nothing."""
+    gateway, api = stage.client("apigateway"), api_id(stage)
+    throttle = {"rateLimit": options.rate, "burstLimit": options.burst}
+    quota = {"limit": options.quota, "period": "DAY"}
+    plan = _plan(stage)
+    if plan is None:
+        plan = gateway.create_usage_plan(name=stage.prefix, throttle=throttle, quota=quota, tags=stage.tags)
+    limits = {"/throttle/rateLimit": options.rate, "/throttle/burstLimit": options.burst, "/quota/limit": options.quota}
+    patch = [{"op": "replace", "path": path, "value": f"{limit:g}"} for path, limit in limits.items()]
+    bound = [(old["apiId"], old["stage"]) for old in plan.get("apiStages", [])]
+    patch += [
+        {"op": "remove", "path": "/apiStages", "value": ":".join(old)} for old in bound if old != (api, stage.name)
+    ]
+    if (api, stage.name) not in bound:
+        patch.append({"op": "add", "path": "/apiStages", "value": f"{api}:{stage.name}"})
+    gateway.update_usage_plan(usagePlanId=plan["id"], patchOperations=patch)
+    if not any(item["id"] == key for item in pages(gateway, "get_usage_plan_keys", "items", usagePlanId=plan["id"])):
+        gateway.create_usage_plan_key(usagePlanId=plan["id"], keyId=key, keyType="API_KEY")
+
+
+def _prove(stage: Stage, config: dict[str, Any], check: Callable[[str, str], str], archive: str) -> None:
+    """Ask the deployed API for an answer; where there is none, put the last good package back. Raises StageError."""
+    url, key = url_of(stage) or "", (_key(stage, value=True) or {}).get("value", "")
+    s3, good = stage.client("s3"), {"Bucket": stage.bucket("deploy"), "Key": "good"}
+    try:
+        print("  " + check(url, key))
+    except StageError as error:
+        before = attempt(s3.get_object, **good)
+        if before is None:
+            raise StageError(f"{error} See `make logs`, or remove it with `make destroy`.") from None
+        last = before["Body"].read().decode()
+        package.zappa(ROOT / package.BUILD / "rollback", config, "update", stage.name, "--zip", last)
+        raise StageError(f"{error} The function is back on the code before this.") from None
+    s3.put_object(**good, Body=archive.encode())
+    print(f"API_URL={url}")
+    print(f"API_KEY={key}" if sys.stdout.isatty() else f"API_KEY: python -m backend.deploy key --stage {stage.name}")
+
+
+def ask(url: str, key: str) -> str:
+    """Wait until the API is ready, then send it a drawn 1; returns what it said. Raises StageError."""
+    end = time.monotonic() + CHECK_SECONDS
+    while (status := _send(url + READY, key)[0]) != 200:
+        if time.monotonic() > end:
+            raise StageError(f"{url}{READY} still answers {status} after {CHECK_SECONDS} s.")
+        time.sleep(3)
+    status, body = _send(url + PREDICTIONS, key, _one())
+    if status != 200 or json.loads(body).get("label") != "1":
+        raise StageError(f"{url}{PREDICTIONS} answers {status} to a drawn 1: {body.decode(errors='replace')[:200]}")
+    return "reads a drawn 1 rightly"
+
+
+def _send(url: str, key: str, body: bytes | None = None) -> tuple[int, bytes]:
+    headers = {API_KEY_HEADER: key, "Content-Type": "image/png"}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=30) as answer:  # noqa: S310 - https
+            return int(answer.status), answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+    except OSError:
+        return 0, b""
+
+
+def _one() -> bytes:
+    image = Image.new("L", (280, 280), 255)
+    ImageDraw.Draw(image).line([(110, 90), (145, 45), (145, 235)], 0, 16, "curve")
+    buffer = BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def log_group(stage: Stage) -> str:
+    """The function's log group."""
+    return f"/aws/lambda/{stage.prefix}"
+
+
+def inventory(stage: Stage) -> list[Left]:
+    """Every part of the stage outside SageMaker that there is."""
+    function, stack = function_and_stack(stage)
+    rows = []
+    if function:
+        about = function["Configuration"]
+        note = f"{about['Runtime']}, {about['MemorySize']} MB, $0 at rest"
+        rows.append(Left("function", stage.prefix, about.get("State", ""), about["LastModified"][:16], note))
+    if stack:
+        rows.append(Left("stack", stage.prefix, stack["StackStatus"], note=url_of(stage) or ""))
+    if _key(stage):
+        rows.append(Left("API key", stage.prefix))
+    if plan := _plan(stage):
+        rows.append(Left("usage plan", stage.prefix, note=f"{plan['throttle']} {plan['quota']}"))
+    if attempt(stage.client("iam").get_role, RoleName=stage.role("function")):
+        rows.append(Left("role", stage.role("function")))
+    if attempt(stage.client("s3").head_bucket, Bucket=stage.bucket("deploy")) is not None:
+        rows.append(Left("bucket", stage.bucket("deploy")))
+    groups = pages(stage.client("logs"), "describe_log_groups", "logGroups", logGroupNamePrefix=log_group(stage))
+    rows += [Left("log group", g["logGroupName"]) for g in groups if g["logGroupName"] == log_group(stage)]
+    return [*rows, *watch.inventory(stage)]
+
+
+def destroy(stage: Stage) -> None:
+    """Remove all of it, then list by name and by tag what is left. Raises StageError if anything is."""
+    function_and_stack(stage)
+    gateway = stage.client("apigateway")
+    if plan := _plan(stage):
+        bound = [f"{item['apiId']}:{item['stage']}" for item in plan.get("apiStages", [])]
+        patch = [{"op": "remove", "path": "/apiStages", "value": value} for value in bound]
+        if patch:  # an API in a usage plan cannot be deleted
+            gateway.update_usage_plan(usagePlanId=plan["id"], patchOperations=patch)
+        gateway.delete_usage_plan(usagePlanId=plan["id"])
+    _undeploy(stage)
+    if key := _key(stage):
+        gateway.delete_api_key(apiKey=key["id"])
+    watch.remove(stage)
+    remove_role(stage, "function")
+    remove_bucket(stage, "deploy")
+    attempt(stage.client("logs").delete_log_group, logGroupName=log_group(stage))
+    if not stage.dry_run:
+        _check_gone(stage)
+
+
+def _undeploy(stage: Stage) -> None:
+    """Have Zappa undeploy; what an interrupted command left of function and stack goes one by one."""
+    function, stack = function_and_stack(stage)
+    if stage.dry_run:
+        print(f"would run zappa undeploy {stage.name}")
+        return
+    if function and _settle(stage, stack):
+        config = settings(stage, Options(), "kept")  # with a key named, Zappa leaves keys to us
+        package.zappa(ROOT / package.BUILD / "undeploy", config, "undeploy", stage.name, "--yes")
+    _remove_function_and_stack(stage)
+
+
+def _check_gone(stage: Stage) -> None:
+    others = (":sagemaker:", ":scheduler:", f"{stage.bucket('models')}", "/aws/sagemaker/", ":role/")
+    for _ in range(10):  # the tagging API lags behind; the rest is gone at once
+        left = inventory(stage)
+        left += [row for row in tagged(stage) if not any(other in row.name for other in others)]
+        if not left:
+            print(f"Nothing of {stage.prefix} is left outside SageMaker.")
+            return
+        time.sleep(6)
+    show(left)
+    raise StageError(f"{len(left)} parts of {stage.prefix} are left: run `make destroy` again.")
+
+
+def show_key(stage: Stage) -> None:
+    """Print the API's address and key, as the page reads them."""
+    url, key = url_of(stage), _key(stage, value=True)
+    if url is None or key is None:
+        raise StageError(f"Stage {stage.name} is not deployed: run `make deploy STAGE={stage.name}`.")
+    print(f"API_URL={url}\nAPI_KEY={key['value']}")
+
+
+def open_stage(name: str, *, dry_run: bool = False) -> Stage:
+    """The stage in the account and region that boto3 finds (environment, then ~/.aws)."""
+    config = Config(retries={"mode": "standard", "max_attempts": 6}, connect_timeout=5, read_timeout=60)
+    return Stage(name, boto3.Session(), config, dry_run)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m backend.deploy", description=(__doc__ or "").splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("up", "status", "key", "logs", "destroy"):
+        each = commands.add_parser(name)
+        each.add_argument("--stage", default="dev")
+        each.add_argument("--dry-run", action="store_true", help="print every call that would change something")
+        if name == "logs":
+            each.add_argument("--minutes", type=float, default=60)
+        if name == "up":
+            each.add_argument("--mode", choices=("sagemaker", "embedded"), default=Options.mode)
+            each.add_argument("--fallback", action="store_true", help="embed the model for when the endpoint fails")
+            each.add_argument("--email", default="", help="gets alarms and the budget's warnings")
+            each.add_argument("--rate", type=float, default=Options.rate, help="requests a second for the key")
+            each.add_argument("--burst", type=int, default=Options.burst)
+            each.add_argument("--quota", type=int, default=Options.quota, help="requests a day for the key")
+            each.add_argument("--budget", type=float, default=Options.budget, help="USD a month that warn by e-mail")
+    return parser
+
+
+def main() -> None:
+    """Read the command line and do it."""
+    options = _parser().parse_args()
+    stage = open_stage(options.stage, dry_run=options.dry_run)
+    if options.command == "up":
+        names = ("mode", "fallback", "email", "rate", "burst", "quota", "budget")
+        up(stage, Options(**{name: getattr(options, name) for name in names}))
+        return
+    others: dict[str, Callable[[], None]] = {
+        "status": lambda: show(inventory(stage)),
+        "key": lambda: show_key(stage),
+        "logs": lambda: print_logs(stage, log_group(stage), options.minutes),
+        "destroy": lambda: destroy(stage),
+    }
+    others[options.command]()
+
+
+if __name__ == "__main__":
+    command(main)

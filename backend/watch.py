@@ -1,0 +1,132 @@
+"""What watches a stage: alarms in CloudWatch, a topic that mails them, a monthly AWS Budget. Used by backend.deploy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from backend.stage import Left, attempt, pages
+
+if TYPE_CHECKING:
+    from backend.stage import Stage
+
+
+class Alarm(NamedTuple):
+    """Raised when `metric` passes `threshold` in each of `periods` five minutes."""
+
+    name: str
+    namespace: str
+    metric: str
+    dimensions: dict[str, str]
+    statistic: str
+    threshold: float
+    periods: int = 1
+
+
+def alarms(stage: Stage, *, relays: bool) -> list[Alarm]:
+    """The alarms of a stage; `relays`: it has an endpoint."""
+    api = {"ApiName": stage.prefix, "Stage": stage.name}
+    endpoint = {"EndpointName": stage.prefix, "VariantName": "AllTraffic"}
+    known = [
+        Alarm("errors", "AWS/ApiGateway", "5XXError", api, "Sum", 5),
+        Alarm("slow", "AWS/ApiGateway", "Latency", api, "p95", 5000, 2),  # milliseconds
+        Alarm("throttled", "AWS/Lambda", "Throttles", {"FunctionName": stage.prefix}, "Sum", 1),
+    ]
+    model = Alarm("endpoint-errors", "AWS/SageMaker", "Invocation5XXErrors", endpoint, "Sum", 5)
+    return [*known, model] if relays else known
+
+
+def ensure(stage: Stage, email: str, budget: float, *, relays: bool) -> None:
+    """Make topic, alarms and budget, or bring them up to date; without an address they only show in `make status`."""
+    topic = _ensure_topic(stage, email) if email else ""
+    for alarm in alarms(stage, relays=relays):
+        stage.client("cloudwatch").put_metric_alarm(**_metric_alarm(stage, alarm, topic))
+    if email:
+        _ensure_budget(stage, email, budget)
+    else:
+        print("  no EMAIL given: nobody is told of alarms, and there is no budget")
+
+
+def _metric_alarm(stage: Stage, alarm: Alarm, topic: str) -> dict[str, Any]:
+    statistic = "ExtendedStatistic" if alarm.statistic.startswith("p") else "Statistic"
+    return {
+        "AlarmName": f"{stage.prefix}-{alarm.name}",
+        "Namespace": alarm.namespace,
+        "MetricName": alarm.metric,
+        "Dimensions": [{"Name": name, "Value": value} for name, value in alarm.dimensions.items()],
+        statistic: alarm.statistic,
+        "Period": 300,
+        "EvaluationPeriods": alarm.periods,
+        "Threshold": alarm.threshold,
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        "TreatMissingData": "notBreaching",
+        "AlarmActions": [topic] if topic else [],
+        "Tags": stage.tag_list(),
+    }
+
+
+def _ensure_topic(stage: Stage, email: str) -> str:
+    sns = stage.client("sns")
+    topic = str(sns.create_topic(Name=stage.prefix, Tags=stage.tag_list())["TopicArn"])  # the same one each time
+    known = [item["Endpoint"] for item in pages(sns, "list_subscriptions_by_topic", "Subscriptions", TopicArn=topic)]
+    if email not in known:
+        sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=email)
+    return topic
+
+
+def _ensure_budget(stage: Stage, email: str, usd: float) -> None:
+    """A budget of the whole account: one by tag would see nothing until the tag is activated for billing."""
+    budgets = stage.client("budgets")
+    budget = {
+        "BudgetName": stage.prefix,
+        "BudgetLimit": {"Amount": f"{usd:g}", "Unit": "USD"},
+        "TimeUnit": "MONTHLY",
+        "BudgetType": "COST",
+    }
+    if attempt(budgets.describe_budget, AccountId=stage.account, BudgetName=stage.prefix):
+        budgets.delete_budget(AccountId=stage.account, BudgetName=stage.prefix)  # an update keeps the old address
+    warn = [_notification(email, kind, share) for kind, share in (("ACTUAL", 80.0), ("FORECASTED", 100.0))]
+    budgets.create_budget(AccountId=stage.account, Budget=budget, NotificationsWithSubscribers=warn)
+
+
+def _notification(email: str, kind: str, percent: float) -> dict[str, Any]:
+    return {
+        "Notification": {
+            "NotificationType": kind,
+            "ComparisonOperator": "GREATER_THAN",
+            "Threshold": percent,
+            "ThresholdType": "PERCENTAGE",
+        },
+        "Subscribers": [{"SubscriptionType": "EMAIL", "Address": email}],
+    }
+
+
+def _alarms_there(stage: Stage) -> list[dict[str, Any]]:
+    cloudwatch = stage.client("cloudwatch")
+    return list(pages(cloudwatch, "describe_alarms", "MetricAlarms", AlarmNamePrefix=f"{stage.prefix}-"))
+
+
+def _topic_arn(stage: Stage) -> str:
+    return stage.arn("sns", stage.prefix)
+
+
+def remove(stage: Stage) -> None:
+    """Remove alarms, topic and budget, whatever of them is there."""
+    if names := [alarm["AlarmName"] for alarm in _alarms_there(stage)]:
+        stage.client("cloudwatch").delete_alarms(AlarmNames=names)
+    if attempt(stage.client("sns").get_topic_attributes, TopicArn=_topic_arn(stage)):
+        stage.client("sns").delete_topic(TopicArn=_topic_arn(stage))
+    if attempt(stage.client("budgets").describe_budget, AccountId=stage.account, BudgetName=stage.prefix):
+        stage.client("budgets").delete_budget(AccountId=stage.account, BudgetName=stage.prefix)
+
+
+def inventory(stage: Stage) -> list[Left]:
+    """What there is of all that, with each alarm's state."""
+    rows = [Left("alarm", alarm["AlarmName"], alarm["StateValue"]) for alarm in _alarms_there(stage)]
+    if attempt(stage.client("sns").get_topic_attributes, TopicArn=_topic_arn(stage)):
+        rows.append(Left("topic", stage.prefix))
+    found = attempt(stage.client("budgets").describe_budget, AccountId=stage.account, BudgetName=stage.prefix)
+    if found:
+        limit = found["Budget"]["BudgetLimit"]["Amount"]
+        spent = found["Budget"].get("CalculatedSpend", {}).get("ActualSpend", {}).get("Amount", "?")
+        rows.append(Left("budget", stage.prefix, note=f"${spent} of ${limit} this month, whole account"))
+    return rows

@@ -1,0 +1,137 @@
+"""AWS' Lambda Runtime API, as the real awslambdaric asks it: hands over events one by one and takes the answers."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import queue
+import subprocess
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECONDS = 60  # for one answer, on a busy machine
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one packet an answer: with two, Nagle's algorithm costs 40 ms
+    events: queue.Queue[dict[str, Any]]
+    answers: queue.Queue[dict[str, Any]]
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        event = self.events.get()
+        self._send(200, json.dumps(event).encode())
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        kind = self.path.rsplit("/", 1)[-1]
+        self.answers.put({"kind": kind, "body": json.loads(body) if body else None})
+        self._send(202, b"{}")
+
+    def _send(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Lambda-Runtime-Aws-Request-Id", "11111111-1111-1111-1111-111111111111")
+        self.send_header("Lambda-Runtime-Deadline-Ms", str(int(1000 * (time.time() + 29))))
+        self.send_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:123456789012:function:x")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class Function:
+    """An unpacked package, run by awslambdaric as Lambda runs it: start it, send it API Gateway's events, stop it."""
+
+    def __init__(self, package: Path, python: str, tree: Path, environment: dict[str, str]) -> None:
+        handler = type("Handler", (_Handler,), {"events": queue.Queue(), "answers": queue.Queue()})
+        self.events, self.answers = handler.events, handler.answers  # type: ignore[attr-defined]
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+        self.process = subprocess.Popen(
+            [python, "-m", "awslambdaric", "handler.lambda_handler"],
+            cwd=package,
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": f"{package}:{tree}",
+                "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self.server.server_port}",
+                "AWS_LAMBDA_FUNCTION_NAME": "fullstack-model-test",
+                "AWS_REGION": "us-east-1",
+                "AWS_DEFAULT_REGION": "us-east-1",
+                "AWS_ACCESS_KEY_ID": "testing",
+                "AWS_SECRET_ACCESS_KEY": "testing",
+                "LAMBDA_TASK_ROOT": str(package),
+                "PYTHONDONTWRITEBYTECODE": "1",
+                **environment,
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def request(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> Answer:
+        """Send one REST v1 proxy event, as API Gateway with binary support does; wait for the answer."""
+        self.events.put(event(method, path, body, headers or {}))
+        end = time.monotonic() + SECONDS
+        while True:
+            try:
+                return Answer(**self.answers.get(timeout=0.5))
+            except queue.Empty:
+                if self.process.poll() is not None or time.monotonic() > end:
+                    raise AssertionError(f"no answer from Lambda: {self.stop()}") from None
+
+    def stop(self) -> str:
+        """End it; returns all that it printed."""
+        self.process.kill()
+        output, _ = self.process.communicate()
+        self.server.shutdown()
+        self.server.server_close()
+        return output.decode(errors="replace")
+
+
+class Answer:
+    """What the function gave API Gateway."""
+
+    def __init__(self, kind: str, body: dict[str, Any]) -> None:
+        assert kind == "response", body
+        self.status = body["statusCode"]
+        self.headers = {name.lower(): values[0] for name, values in body["multiValueHeaders"].items()}
+        raw = body.get("body", "")
+        self.body = base64.b64decode(raw) if body.get("isBase64Encoded") else raw.encode()
+        self.json = json.loads(self.body) if "json" in self.headers.get("content-type", "") else None
+
+
+def event(method: str, path: str, body: bytes, headers: dict[str, str]) -> dict[str, Any]:
+    """An event of API Gateway's REST API, version 1."""
+    path, _, query = path.partition("?")
+    pairs = dict(pair.split("=") for pair in query.split("&")) if query else None
+    headers = {"Host": "abc.execute-api.us-east-1.amazonaws.com", "X-Forwarded-Proto": "https", **headers}
+    return {
+        "resource": "/{proxy+}",
+        "path": path,
+        "httpMethod": method,
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "queryStringParameters": pairs,
+        "multiValueQueryStringParameters": {name: [value] for name, value in (pairs or {}).items()} or None,
+        "pathParameters": {"proxy": path.lstrip("/")},
+        "stageVariables": None,
+        "requestContext": {
+            "resourcePath": "/{proxy+}",
+            "httpMethod": method,
+            "path": f"/dev{path}",
+            "stage": "dev",
+            "apiId": "abc",
+            "accountId": "123456789012",
+            "requestId": "22222222-2222-2222-2222-222222222222",
+            "identity": {"sourceIp": "192.0.2.1", "apiKeyId": "key"},
+        },
+        "body": base64.b64encode(body).decode() if body else None,
+        "isBase64Encoded": bool(body),
+    }

@@ -1,0 +1,139 @@
+"""The Lambda part of a stage lives its whole life against moto's server, with the real Zappa doing the deploying."""
+
+from __future__ import annotations
+
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from backend import deploy, package
+from backend.deploy import Options
+from backend.stage import READS, Stage, StageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EMBEDDED = Options(mode="embedded", email="someone@example.org")
+
+
+class Crash(BaseException):
+    """The machine goes off."""
+
+
+def answers(url: str, key: str) -> str:
+    assert url.startswith("https://")
+    assert len(key) >= 20
+    return "answers"
+
+
+def fails(url: str, key: str) -> str:
+    raise StageError("It answers 500.")
+
+
+@pytest.fixture(autouse=True)
+def small_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package of one line: the real one has its own tests, and takes seconds to send."""
+    archive = tmp_path / "package.zip"
+    with zipfile.ZipFile(archive, "w") as content:
+        content.writestr("handler.py", "lambda_handler = None")
+    monkeypatch.setattr(package, "build", lambda *_, **__: tmp_path)
+    monkeypatch.setattr(package, "package", lambda *_: archive)
+
+
+def test_deploy_update_and_destroy(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    deploy.up(stage, EMBEDDED, answers)
+    made = deploy.inventory(stage)
+    assert {row.kind for row in made} == {
+        "function", "stack", "API key", "usage plan", "role", "bucket", "log group", "alarm", "topic", "budget",
+    }  # fmt: skip
+    deploy.up(stage, EMBEDDED, answers)
+    assert [row[:2] for row in deploy.inventory(stage)] == [row[:2] for row in made]
+    deploy.destroy(stage)
+    assert deploy.inventory(stage) == []
+    assert "Nothing of fullstack-model-test is left" in capsys.readouterr().out
+
+
+def test_failed_update_goes_back_to_the_code_before(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    deploy.up(stage, EMBEDDED, answers)
+    ran: list[tuple[str, ...]] = []
+    real = package.zappa
+    monkeypatch.setattr(package, "zappa", lambda *given: (ran.append(given[2:]), real(*given))[1])
+    with pytest.raises(StageError, match="back on the code before"):
+        deploy.up(stage, EMBEDDED, fails)
+    assert [command[0] for command in ran] == ["update", "update"]
+    good = stage.client("s3").get_object(Bucket=stage.bucket("deploy"), Key="good")["Body"].read().decode()
+    assert ran[1][-1] == good
+
+
+def test_usage_plan_limits_the_key(stage: Stage) -> None:
+    deploy.up(stage, Options(mode="embedded", rate=3, burst=4, quota=50), answers)
+    gateway = stage.client("apigateway")
+    [plan] = gateway.get_usage_plans()["items"]
+    assert (plan["throttle"], plan["quota"]["limit"]) == ({"burstLimit": 4, "rateLimit": 3.0}, 50)
+    assert [bound["stage"] for bound in plan["apiStages"]] == ["test"]
+    [key] = gateway.get_usage_plan_keys(usagePlanId=plan["id"])["items"]
+    assert key["name"] == stage.prefix
+
+
+def test_foreign_stack_is_left_alone(stage: Stage) -> None:
+    template = '{"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}'
+    stage.client("cloudformation").create_stack(StackName=stage.prefix, TemplateBody=template)
+    for command in (lambda: deploy.up(stage, EMBEDDED, answers), lambda: deploy.destroy(stage)):
+        with pytest.raises(StageError, match="not ours"):
+            command()
+    assert stage.client("s3").list_buckets()["Buckets"] == []
+    assert stage.client("cloudformation").describe_stacks(StackName=stage.prefix)["Stacks"]
+
+
+def test_dry_run_makes_nothing(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    deploy.up(deploy.open_stage("test", dry_run=True), EMBEDDED, answers)
+    printed = capsys.readouterr().out
+    for call in ("S3 CreateBucket", "IAM PutRolePolicy", "API Gateway CreateApiKey", "zappa deploy test"):
+        assert f"would {'run' if 'zappa' in call else 'call'} {call}" in printed
+    assert deploy.inventory(stage) == []
+
+
+def heal(stage: Stage, counter: Path, calls: int, run: str) -> bool:
+    """Run `up` or `destroy`, dying after this many calls that write, here or in Zappa's process; whether it died."""
+    counter.write_text(str(calls))
+
+    def count(model: Any, **_: Any) -> None:
+        if model.name.startswith(READS):
+            return
+        left = int(counter.read_text()) - 1
+        counter.write_text(str(left))
+        if left == 0:
+            raise Crash
+
+    dying = deploy.open_stage(stage.name)
+    dying.session.events.register("after-call", count)
+    try:
+        deploy.up(dying, EMBEDDED, answers) if run == "up" else deploy.destroy(dying)
+    except Crash:
+        return True
+    except StageError:
+        return int(counter.read_text()) <= 0  # it was Zappa's process that died
+    finally:
+        counter.write_text("1000000")
+    return False
+
+
+@pytest.fixture
+def counter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "calls"
+    path.write_text("1000000")
+    monkeypatch.setenv("CRASH_FILE", str(path))
+    return path
+
+
+CRASHES = [1, 9, 12, 13, 14, 15, 16, 20]  # in between the rest: `make test-slow` tries every one
+
+
+@pytest.mark.parametrize("calls", CRASHES)
+def test_a_crash_of_deploy_is_healed_by_running_it_again(stage: Stage, counter: Path, calls: int) -> None:
+    assert heal(stage, counter, calls, "up")
+    deploy.up(stage, EMBEDDED, answers)
+    assert len(deploy.inventory(stage)) == 12
+    deploy.destroy(stage)
+    assert deploy.inventory(stage) == []

@@ -1,0 +1,182 @@
+"""The very zip that goes to Lambda: what is in it, what is not, and that it answers under the real runtime client."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from backend import deploy, package
+from backend.deploy import Options
+from backend.stage import Stage
+from tests.cloud.runtime_api import Function
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import Drawing
+
+MODES = {"sagemaker": Options(mode="sagemaker"), "embedded": Options(mode="embedded")}
+MB = 1e6
+LIMITS = {"sagemaker": 22 * MB, "embedded": 45 * MB}
+UNWANTED = (
+    r"tensorflow|streamlit|keras|(^|/)tests?/|\.npz$|moto|boto3|botocore|\.gz$|credentials|\.pem$|zappa_settings\.json"
+)
+
+
+class Here:
+    """As much of a boto3 session as building a package asks for."""
+
+    region_name = "us-east-1"
+
+
+@pytest.fixture(scope="session")
+def zips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Both packages, built as `make deploy` builds them."""
+    stage = Stage("dev", Here(), _account="123456789012")
+    made = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        for mode, options in MODES.items():
+            folder = package.build(mode, embedded=options.embedded)
+            made[mode] = package.package(folder, deploy.settings(stage, options), "dev")
+    return made
+
+
+@pytest.fixture(scope="session")
+def unpacked(zips: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folders = {}
+    for mode, archive in zips.items():
+        folders[mode] = tmp_path_factory.mktemp(mode)
+        with zipfile.ZipFile(archive) as content:
+            content.extractall(folders[mode])
+    return folders
+
+
+@pytest.fixture(scope="session")
+def python(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """A Python of Lambda's version, and a folder with what Lambda's own runtime brings: awslambdaric and boto3."""
+    found = package.lambda_python()
+    assert found, f"The package is for Python {package.PYTHON}, so its test needs one: put it on the PATH."
+    tree = Path("build") / "lambda" / "awslambdaric"
+    if not tree.is_dir():
+        pip = [found, "-m", "pip", "install", "-q", "--no-warn-script-location", "--root-user-action=ignore"]
+        subprocess.run([*pip, f"--target={tree}", "awslambdaric>=4,<5", "boto3>=1.40,<2"], check=True)
+    return found, tree.resolve()
+
+
+@pytest.fixture(scope="module")
+def function(unpacked: dict[str, Path], python: tuple[str, Path]) -> Iterator[Function]:
+    """The embedded package under awslambdaric, with the environment that zappa_settings.json gives it."""
+    book = json.loads(Path("zappa_settings.json").read_text())["base"]["aws_environment_variables"]
+    running = Function(unpacked["embedded"], *python, {**book, "BACKEND_MODEL_DIR": "model"})
+    yield running
+    running.stop()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_size_is_within_the_limit(zips: dict[str, Path], mode: str) -> None:
+    size = zips[mode].stat().st_size
+    print(f"{mode}: {size / MB:.1f} MB zipped")
+    assert size < LIMITS[mode]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_unpacked_size_is_within_lambdas_250_mb(unpacked: dict[str, Path], mode: str) -> None:
+    assert sum(path.stat().st_size for path in unpacked[mode].rglob("*")) < 150 * MB
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_no_library_needs_a_newer_glibc_than_lambdas(unpacked: dict[str, Path], mode: str) -> None:
+    libraries = [path for path in unpacked[mode].rglob("*.so*") if path.is_file()]
+    needed = {tuple(map(int, v.split(b"."))) for p in libraries for v in re.findall(rb"GLIBC_(2\.\d+)", p.read_bytes())}
+    assert len(libraries) > 10
+    assert max(needed) <= (2, 34)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_nothing_is_in_it_that_does_not_answer_drawings(zips: dict[str, Path], mode: str) -> None:
+    with zipfile.ZipFile(zips[mode]) as content:
+        names = content.namelist()
+        settings = content.read("zappa_settings.py").decode()
+    assert [name for name in names if re.search(UNWANTED, name)] == []
+    assert not re.search(r"(?i)secret|password|AKIA|api_key", settings)
+    assert not any(name.startswith(f"backend/{file}") for name in names for file in package.NOT_SERVED)
+    assert ("model/model.tflite" in names) == (mode == "embedded")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
+@pytest.mark.parametrize("digit", ["3", "7"])
+def test_every_format_is_read_rightly_on_lambda(function: Function, drawing: Drawing, kind: str, digit: str) -> None:
+    headers = {"Content-Type": f"image/{kind.lower()}"}
+    answer = function.request("POST", "/predictions", drawing(digit, kind=kind), headers)
+    assert answer.status == 200, answer.body
+    assert answer.json["label"] == digit
+    assert answer.json["model"]["served_by"] == "embedded"
+
+
+def test_picture_the_model_saw_comes_back_whole(function: Function, drawing: Drawing) -> None:
+    answer = function.request("POST", "/predictions?include=image", drawing("5"), {"Content-Type": "image/png"})
+    assert answer.json["image"]
+
+
+def test_batch_is_answered_on_lambda(function: Function, drawing: Drawing) -> None:
+    import base64
+
+    images = [{"image": base64.b64encode(drawing(digit)).decode()} for digit in "12"]
+    body = json.dumps({"images": [image["image"] for image in images]}).encode()
+    answer = function.request("POST", "/predictions/batch", body, {"Content-Type": "application/json"})
+    assert answer.status == 200, answer.body
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "media", "status"),
+    [
+        ("POST", "/predictions", b"not a picture", "text/plain", 415),
+        ("POST", "/predictions", b"\x89PNG\r\n\x1a\nbroken", "image/png", 422),
+        ("GET", "/predictions", b"", "", 405),
+        ("GET", "/nothing", b"", "", 404),
+    ],
+)
+def test_problems_are_problems_on_lambda(
+    function: Function, method: str, path: str, body: bytes, media: str, status: int
+) -> None:
+    answer = function.request(method, path, body, {"Content-Type": media} if media else {})
+    assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert answer.json["status"] == status
+
+
+def test_cold_start_is_within_seconds(unpacked: dict[str, Path], python: tuple[str, Path], drawing: Drawing) -> None:
+    started = time.perf_counter()
+    cold = Function(unpacked["embedded"], *python, {"BACKEND_MODEL_DIR": "model"})
+    try:
+        cold.request("POST", "/predictions", drawing("7"), {"Content-Type": "image/png"})
+        first = time.perf_counter() - started
+        started = time.perf_counter()
+        cold.request("POST", "/predictions", drawing("7"), {"Content-Type": "image/png"})
+        warm = time.perf_counter() - started
+    finally:
+        cold.stop()
+    print(f"import and first answer {first:.2f} s, then {1000 * warm:.1f} ms")
+    assert first < 10
+
+
+def test_endpoint_that_is_missing_is_a_503_on_lambda(
+    unpacked: dict[str, Path], python: tuple[str, Path], drawing: Drawing
+) -> None:
+    environment = {
+        "SAGEMAKER_ENDPOINT_NAME": "fullstack-model-dev",
+        "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": "http://127.0.0.1:9",  # nobody listens on the discard port
+    }
+    relay = Function(unpacked["sagemaker"], *python, environment)
+    try:
+        answer = relay.request("POST", "/predictions", drawing("7"), {"Content-Type": "image/png"})
+    finally:
+        relay.stop()
+    assert (answer.status, answer.json["type"].rsplit("/", 1)[-1]) == (503, "model-unavailable")
