@@ -13,6 +13,7 @@ in the middle of 28x28), after finding what is ink: the colour distance from the
 
 from __future__ import annotations
 
+from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -63,13 +64,15 @@ def normalise(data: bytes) -> NDArray[np.uint8]:
 
 
 def normalise_image(image: Image.Image) -> NDArray[np.uint8]:
-    """Decoded picture of mode L or RGB -> (28, 28) uint8, ink 255 on paper 0. Raises BlankPicture."""
+    """Decoded picture of mode L, RGB or opaque RGBA -> (28, 28) uint8, ink 255 on paper 0. Raises BlankPicture."""
     factor = max(image.size) // WORKING_SIDE
-    return _centre(_ink(image.reduce(factor) if factor > 1 else image))
+    if factor > 1:
+        image = (image.convert("RGB") if image.mode == "RGBA" else image).reduce(factor)
+    return _centre(_ink(image))
 
 
 def decode(data: bytes) -> Image.Image:
-    """Encoded picture -> its first frame, upright, opaque, mode L or RGB. Raises PictureError."""
+    """Encoded picture -> its first frame, upright, opaque, mode L, RGB or RGBA. Raises PictureError."""
     try:
         image = Image.open(BytesIO(data), formats=FORMATS)
         _check_size(image)
@@ -103,7 +106,7 @@ def _check_size(image: Image.Image) -> None:
 
 
 def _flatten(image: Image.Image) -> Image.Image:
-    """Any mode -> L or RGB; transparent pixels become paper."""
+    """Any mode -> L, RGB or opaque RGBA; transparent pixels become paper."""
     if image.mode.startswith("I"):  # 16 bits a pixel: the high byte is all that 28x28 can show
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("1", "L"):
@@ -116,12 +119,12 @@ def _flatten(image: Image.Image) -> Image.Image:
 def _composite(image: Image.Image) -> Image.Image:
     """Lay RGBA on paper: the border's colour or, where that is see-through, white under dark ink, black under light."""
     alpha = image.getchannel("A")
-    if alpha.getextrema()[0] == 255:
-        return image.convert("RGB")
+    if not ImageChops.invert(alpha).getbbox():  # nothing is see-through; getextrema() takes twice as long
+        return image
     border = _border(image)
-    opaque = border[border[:, 3] > 127, :3]
-    if 2 * len(opaque) > len(border):
-        colour = tuple(int(v) for v in np.median(opaque, axis=0))
+    opaque = border[:3, border[3] > 127]
+    if 2 * opaque.shape[1] > border.shape[1]:
+        colour = tuple(int(v) for v in np.median(opaque, axis=1))
     else:
         luminance = np.asarray(image.convert("L"))[np.asarray(alpha) > 127]
         colour = (0, 0, 0) if luminance.size and luminance.mean() > 127 else (255, 255, 255)
@@ -129,26 +132,33 @@ def _composite(image: Image.Image) -> Image.Image:
 
 
 def _border(image: Image.Image) -> NDArray[np.uint8]:
-    """The outermost ring as (n, bands); cut out first, for a large picture's array is a second copy of it."""
+    """The outermost ring as (bands, n); cut out first, for a large picture's array is a second copy of it."""
     w, h = image.size
     boxes = ((0, 0, w, 1), (0, h - 1, w, h), (0, 0, 1, h), (w - 1, 0, w, h))
-    bands = len(image.getbands())
-    return np.concatenate([np.asarray(image.crop(box)).reshape(-1, bands) for box in boxes])
+    ring = b"".join(image.crop(box).tobytes() for box in boxes)
+    return np.ascontiguousarray(np.frombuffer(ring, np.uint8).reshape(-1, len(image.getbands())).T)
 
 
 def _ink(image: Image.Image) -> Image.Image:
-    """L or RGB -> L: how much ink each pixel holds, 0 for paper."""
+    """L, RGB or opaque RGBA -> L, cut to what is not exactly paper: how much ink each pixel holds, 0 for paper."""
     border = _border(image)
-    paper = np.median(border, axis=0).astype(np.uint8)
-    distance = np.abs(border.astype(np.int16) - paper).max(axis=1)
-    if np.percentile(distance, 75) > UNEVEN:
+    middle = border.shape[1] // 2  # of an even number: the median is the mean of two
+    paper = np.sort(border, axis=1)[:, middle - 1 : middle + 1].sum(axis=1, dtype=np.int16) // 2
+    if _upper_quartile(np.abs(border - paper[:, None]).max(axis=0)) > UNEVEN:
         return _photo_ink(image.convert("L"))
     colour = tuple(paper.tolist())
     away = ImageChops.difference(image, Image.new(image.mode, image.size, colour if len(colour) > 1 else colour[0]))
-    first, *rest = away.split()
+    first, *rest = away.crop(away.getbbox(alpha_only=False)).split()[:3]  # on a drawing a quarter of the pixels is left
     for band in rest:
         first = ImageChops.lighter(first, band)
     return first
+
+
+def _upper_quartile(values: NDArray[np.int16]) -> float:
+    """As np.percentile(values, 75) has it, which takes 60 us for this."""
+    whole, quarters = divmod(3 * (len(values) - 1), 4)
+    low, high = np.sort(values)[whole : whole + 2].tolist()
+    return float(low + quarters * (high - low) / 4)
 
 
 def _photo_ink(grey: Image.Image) -> Image.Image:
@@ -192,11 +202,23 @@ def _otsu(ink: NDArray[np.floating[Any]]) -> tuple[float, float]:
 
 def _centre(ink: Image.Image) -> NDArray[np.uint8]:
     """L of any size -> (28, 28): the ink's longer side 20 pixels, its centre of mass in the middle. Or BlankPicture."""
-    peak = int(ink.getextrema()[1])  # type: ignore[arg-type]
-    box = ink.point([255 * (v > EDGE * peak) for v in range(256)]).getbbox()
-    if peak < MIN_CONTRAST or box is None:
+    darkness = np.asarray(ink)
+    columns, rows = darkness.max(axis=0), darkness.max(axis=1)
+    peak = int(rows.max())
+    if peak < MIN_CONTRAST:
         raise BlankPicture(BLANK)
-    crop = ink.crop(box).point([min(255, v * 255 // peak) * (v > NOISE * peak) for v in range(256)])
+    x, y = np.flatnonzero(columns > EDGE * peak), np.flatnonzero(rows > EDGE * peak)
+    return _place(ink.crop((int(x[0]), int(y[0]), int(x[-1]) + 1, int(y[-1]) + 1)).point(_stretch(peak)))
+
+
+@cache
+def _stretch(peak: int) -> tuple[int, ...]:
+    """For each of 256 greys what it becomes: `peak` 255, noise 0."""
+    return tuple(min(255, v * 255 // peak) * (v > NOISE * peak) for v in range(256))
+
+
+def _place(crop: Image.Image) -> NDArray[np.uint8]:
+    """L, cut to its ink -> (28, 28)."""
     side = max(crop.size) * SIDE / DIGIT_SIDE
     x, y = _centre_of_mass(np.asarray(crop))
     pad = int(side / 2) + 1
@@ -210,7 +232,8 @@ def _centre(ink: Image.Image) -> NDArray[np.uint8]:
 
 def _centre_of_mass(ink: NDArray[np.uint8]) -> tuple[float, float]:
     """(h, w) -> x, y in pixels from the top left corner."""
-    columns, rows = ink.sum(axis=0, dtype=np.float64), ink.sum(axis=1, dtype=np.float64)
+    weights = ink.astype(np.float32)  # exact: a row of 560 pixels is below 2**24
+    columns, rows = weights.sum(axis=0).astype(np.float64), weights.sum(axis=1).astype(np.float64)
     return (
         float(columns @ np.arange(len(columns)) / columns.sum() + 0.5),
         float(rows @ np.arange(len(rows)) / rows.sum() + 0.5),
