@@ -13,6 +13,7 @@ from flask import Flask, Response, g, request
 from backend import contract
 from backend.contract import BatchPrediction, Health, Prediction, Readiness
 from backend.fallback import FallbackPredictor
+from backend.feedback import collect
 from backend.intake import ImageBody, ImagesBody, PictureRequest, read_picture, read_pictures
 from backend.keys import guard
 from backend.openapi import (
@@ -55,6 +56,8 @@ def create_app(config: Mapping[str, str] | None = None, predictor: Predictor | N
     app.add_url_rule(contract.HEALTH, view_func=health)
     app.add_url_rule(contract.READY, view_func=views.ready)
     describe_itself(app, settings)
+    if settings.feedback:
+        collect(app, settings.feedback)
     return app
 
 

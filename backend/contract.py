@@ -53,6 +53,7 @@ INTERNAL = Problem("internal-error", 500, "Something went wrong here")
 BAD_MODEL_ANSWER = Problem("bad-model-answer", 502, "The model's answer cannot be understood")
 MODEL_UNAVAILABLE = Problem("model-unavailable", 503, "The model is not available")
 MODEL_STARTING = Problem("model-starting", 503, "The model is starting")
+FEEDBACK_UNAVAILABLE = Problem("feedback-unavailable", 503, "Feedback cannot be kept at the moment")
 MODEL_TIMEOUT = Problem("model-timeout", 504, "The model took too long")
 
 PROBLEMS = (
@@ -69,6 +70,7 @@ PROBLEMS = (
     BAD_MODEL_ANSWER,
     MODEL_UNAVAILABLE,
     MODEL_STARTING,
+    FEEDBACK_UNAVAILABLE,
     MODEL_TIMEOUT,
 )
 
@@ -195,3 +197,40 @@ class BatchPrediction:
     def from_json(cls, body: dict[str, Any]) -> BatchPrediction:
         """The wire's object -> BatchPrediction. Raises KeyError or TypeError on anything else."""
         return cls([BatchResult.from_json(r) for r in body["results"]], body["request_id"], dict(body["timing_ms"]))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What of a prediction is kept with the feedback on it."""
+
+    label: str | None
+    confidence: float
+    model: Model
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """A drawing that a person gives, with its right label; without `consent` nothing is kept."""
+
+    image: str  # base64 or data: URL
+    label: str
+    consent: bool
+    prediction: Judged | None = None
+
+
+@dataclass(frozen=True)
+class FeedbackReceipt:
+    """The answer to feedback: the id with which the person can fetch or delete it; the same for the same content."""
+
+    id: str
+
+
+@dataclass(frozen=True)
+class KeptFeedback:
+    """GET /feedback/<id>: all that is kept. `image` is a base64 PNG without the original file's metadata."""
+
+    id: str
+    label: str
+    created: str  # ISO 8601, UTC
+    prediction: Judged | None
+    image: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -43,7 +44,7 @@ class Operation:
 
     answers: type | None = None  # the class of a JSON answer
     status: int = 200
-    media: str = "application/json"
+    media: str = "application/json"  # empty: an answer without a body
     problems: tuple[Problem, ...] = ()
     json: type | None = None  # the class of a JSON body
     form: dict[str, Any] | None = None  # a multipart body's properties
@@ -133,11 +134,9 @@ def _operation(name: str, path: str, doc: str, about: Operation, settings: Setti
 
 def _parameters(path: str, about: Operation) -> list[dict[str, Any]]:
     parameters: list[dict[str, Any]] = [{"name": contract.REQUEST_ID_HEADER, "in": "header", **TEXT}]
-    if "<slug>" in path:
-        slugs = [each.slug for each in contract.PROBLEMS]
-        parameters.append({"name": "slug", "in": "path", "required": True, "schema": {"enum": slugs}})
-    if "<id>" in path:
-        parameters.append({"name": "id", "in": "path", "required": True, **TEXT})
+    for name in re.findall(r"<(\w+)>", path):
+        schema = {"enum": [each.slug for each in contract.PROBLEMS]} if name == "slug" else {"type": "string"}
+        parameters.append({"name": name, "in": "path", "required": True, "schema": schema})
     if about.extras:
         items = {"type": "array", "items": {"enum": list(about.extras)}}
         parameters.append({"name": "include", "in": "query", "schema": items})
@@ -160,7 +159,7 @@ def _responses(about: Operation, problems: tuple[Problem, ...]) -> dict[str, Any
     answer: dict[str, Any] = {"description": "The answer", "headers": headers}
     if about.answers:
         answer["content"] = {about.media: {"schema": {"$ref": f"#/components/schemas/{about.answers.__name__}"}}}
-    else:
+    elif about.media:
         answer["content"] = {about.media: {}}
     responses = {str(about.status): answer}
     schema = {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}
