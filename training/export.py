@@ -53,9 +53,10 @@ class Judged(NamedTuple):
 
 def calibrated(model: keras.Model, temperature: float) -> keras.Model:
     """(n, 28, 28) float32, ink 255 -> `probabilities` (n, labels), `score` (n,): what every caller gets."""
-    logits = model(model.input)
+    image = keras.Input((SIDE, SIDE), name="image")
+    logits = model(image)
     probabilities = keras.ops.softmax(logits[:, :-1] / temperature)
-    return keras.Model(model.input, {"probabilities": probabilities, "score": 1 - keras.ops.softmax(logits)[:, -1]})
+    return keras.Model(image, {"probabilities": probabilities, "score": 1 - keras.ops.softmax(logits)[:, -1]})
 
 
 class Endpoint(tf.Module):
@@ -102,10 +103,13 @@ def pack(saved_model: Path) -> bytes:
     buffer = io.BytesIO()
     with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as archive:
         for path in sorted(saved_model.rglob("*")):
-            member = archive.gettarinfo(path, f"1/{path.relative_to(saved_model).as_posix()}")
-            member.mtime, member.uid, member.gid, member.uname, member.gname = 0, 0, 0, "", ""
-            archive.addfile(member, path.open("rb") if path.is_file() else None)
+            archive.add(path, f"1/{path.relative_to(saved_model).as_posix()}", recursive=False, filter=_anonymous)
     return buffer.getvalue()
+
+
+def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.mtime, member.uid, member.gid, member.uname, member.gname = 0, 0, 0, "", ""
+    return member
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -59,4 +59,4 @@ def build_model(name: str, labels: int) -> keras.Model:
     """An untrained network of BODIES. Raises KeyError for another name."""
     image = keras.Input((SIDE, SIDE), name="image")
     x = layers.Reshape((SIDE, SIDE, 1))(layers.Rescaling(1 / 255)(image))
-    return keras.Model(image, layers.Dense(labels + 1, name="logits")(BODIES[name](x)), name=name)
+    return keras.Model(image, layers.Dense(labels + 1, name="logits")(BODIES[name](x)), name="network")

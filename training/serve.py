@@ -41,15 +41,15 @@ class SavedModel:
     """A SavedModel's `serving_default`: JSON instances in, JSON predictions out, as TensorFlow Serving's row format."""
 
     def __init__(self, path: Path) -> None:
-        self._root = tempfile.TemporaryDirectory()
-        if path.is_file():
-            with tarfile.open(path) as archive:
-                archive.extractall(self._root.name, filter="data")
-            path = Path(self._root.name)
-        versions = sorted(folder.parent for folder in path.rglob("saved_model.pb"))
-        if not versions:
-            raise FileNotFoundError(f"no saved_model.pb in {path}")
-        self._loaded = tf.saved_model.load(str(versions[-1]))
+        with tempfile.TemporaryDirectory() as root:
+            if path.is_file():
+                with tarfile.open(path) as archive:
+                    archive.extractall(root, filter="data")
+                path = Path(root)
+            versions = sorted(file.parent for file in path.rglob("saved_model.pb"))
+            if not versions:
+                raise FileNotFoundError(f"no saved_model.pb in {path}")
+            self._loaded = tf.saved_model.load(str(versions[-1]))
         self._signature = self._loaded.signatures["serving_default"]
         ((self.input, self._spec),) = self._signature.structured_input_signature[1].items()
 

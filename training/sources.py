@@ -36,7 +36,7 @@ class Source(NamedTuple):
 
 
 def _arrays(path: Path) -> bytes:
-    with np.load(path) as arrays:
+    with path.open("rb") as file, np.load(file) as arrays:  # given a path, NumPy leaves a damaged file open
         return b"".join(arrays[name].tobytes() for name in sorted(arrays.files))
 
 
@@ -141,6 +141,8 @@ def _download(source: Source, path: Path) -> None:
             for chunk in response.iter_content(CHUNK):
                 file.write(chunk)
                 _progress(path.name, file.tell(), total)
+            if file.tell() < total:
+                raise DataError(f"{source.url} broke off after {file.tell()} of {total} bytes. Try again.")
         _check(source, half)
         half.replace(path)
     except requests.RequestException as error:

@@ -50,8 +50,10 @@ class Plan:
 def split(dataset: Dataset, plan: Plan) -> tuple[Dataset, Dataset]:
     """Training and validation pictures; the fold held out is in neither: it judges, so it may not choose the weights."""
     known = (dataset.fold != TEST) & ((dataset.fold != plan.fold) | (plan.fold == NEVER_HELD_OUT))
-    validation = np.random.default_rng(plan.seed).random(len(dataset.y)) < VALIDATION
-    return dataset.where(known & ~validation), dataset.where(known & validation)
+    shuffled = np.random.default_rng(plan.seed).permutation(np.flatnonzero(known))
+    validation = np.zeros(len(known), bool)
+    validation[shuffled[: max(1, round(VALIDATION * len(shuffled)))]] = True
+    return dataset.where(known & ~validation), dataset.where(validation)
 
 
 def targets(dataset: Dataset) -> NDArray[np.int32]:
@@ -139,7 +141,7 @@ def train(plan: Plan, folder: Path) -> Path:
     _same_plan(plan, folder / "plan.json")
     keras.utils.set_random_seed(plan.seed)
     learnt, held = split(load(plan.dataset, quick=plan.quick), plan)
-    steps = int(plan.epochs * len(learnt.y) / BATCH)
+    steps = max(1, int(plan.epochs * len(learnt.y) / BATCH))
     rounds = max(1, min(20, round(steps / 500)))
     model = build_model(plan.model, len(learnt.labels))
     compile_model(model, steps)
@@ -153,6 +155,7 @@ def train(plan: Plan, folder: Path) -> Path:
             KeepBest(held.x.astype(np.float32), targets(held), best),
             keras.callbacks.BackupAndRestore(folder / "backup", delete_checkpoint=True),
         ],
+        shuffle=False,  # the dataset shuffles itself
         verbose=1 if sys.stdout.isatty() else 2,
     )
     return best

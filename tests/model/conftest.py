@@ -1,0 +1,125 @@
+"""The shipped model both ways, five hundred drawings that nobody else has, and tiny stand-ins for the public datasets."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import struct
+import zipfile
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from backend.preprocessing import normalise_image
+from tests.conftest import STROKES
+from training import data, sources, strokes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+def own_strokes(digit: int, style: int) -> strokes.Drawing:
+    """One of the ten digits of tests/strokes.json, in canvas pixels."""
+    return [np.array(stroke, float) for stroke in STROKES[str(digit)][style % len(STROKES[str(digit)])]]
+
+
+@pytest.fixture(scope="session")
+def varied() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """600 pictures (600, 28, 28) of our own ten digits, each bent another way, and what they are."""
+    rng = np.random.default_rng(5)
+    y = np.arange(600) % 10
+    drawings = [strokes.fit(strokes.vary(own_strokes(d, i // 10), rng, strength=0.7), 160) for i, d in enumerate(y)]
+    x = [normalise_image(strokes.draw(drawing, rng.uniform(8, 20), detail=2)) for drawing in drawings]
+    return np.stack(x), y
+
+
+@pytest.fixture
+def tiny_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A DATA_DIR with every source file in its real format, 20 to 200 items each, and the digests to match."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    _mnist(folder / "mnist.npz")
+    (folder / "pendigits-orig.tra.gz").write_bytes(gzip.compress(_unipen().encode()))
+    _omniglot(folder / "omniglot_strokes_background_small1.zip")
+    _fashion(folder)
+    for key, source in sources.SOURCES.items():
+        digest = hashlib.sha256(source.content(folder / source.name)).hexdigest()
+        monkeypatch.setitem(sources.SOURCES, key, source._replace(sha256=digest))
+    monkeypatch.setenv("DATA_DIR", str(folder))
+    monkeypatch.setenv("DATA_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(data, "PLANS", {name: (labels, _tiny(plan)) for name, (labels, plan) in data.PLANS.items()})
+    _forget()
+    yield folder
+    _forget()
+
+
+def _tiny(plan: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
+    return [(kind, min(items, 60), 1) for kind, items, _ in plan]
+
+
+def _forget() -> None:
+    for read in (data.mnist, data.pen, data.letters, data.alphabets, data.fashion, data._pens_of_fold):
+        read.cache_clear()
+
+
+def _mnist(path: Path) -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(200) % 10
+    x = np.stack([_picture(strokes.vary(own_strokes(int(d), i // 10), rng)) for i, d in enumerate(y)])
+    np.savez(path, x_train=x[:120], y_train=y[:120], x_test=x[120:], y_test=y[120:])
+
+
+def _picture(drawing: strokes.Drawing) -> NDArray[np.uint8]:
+    sheet = strokes.draw(strokes.fit(drawing, 20, (14, 14)), 2.5, canvas=28, detail=8)
+    return 255 - np.asarray(sheet)
+
+
+def _unipen() -> str:
+    rng = np.random.default_rng(1)
+    parts = [".HIERARCHY DIGIT\n"]
+    for item in range(60):
+        digit = item % 10
+        drawing = strokes.fit(strokes.vary(own_strokes(digit, item // 10), rng), 200, (250, -250))
+        pens = [".PEN_DOWN\n" + "\n".join(f" {x:.0f} {-y:.0f}" for x, y in s) + "\n.PEN_UP\n" for s in drawing]
+        parts.append(f'.SEGMENT DIGIT {item} ? "{digit}"\n.COMMENT {digit} {1 + item % 7} 9\n' + "".join(pens))
+    return "\n".join(parts)
+
+
+def _omniglot(path: Path) -> None:
+    rng = np.random.default_rng(2)
+    with zipfile.ZipFile(path, "w") as archive:
+        for item in range(60):
+            points = strokes.fit([rng.normal(0, 1, (12, 2)).cumsum(axis=0)], 100, (52, 52))[0]
+            text = "START\n" + "\n".join(f"{x:.3f},{-y:.3f},{t}" for t, (x, y) in enumerate(points)) + "\nBREAK\n"
+            name = f"strokes_background_small1/Abc{item % 5}/character{1 + item // 20:02d}/0001_{1 + item % 20:02d}.txt"
+            archive.writestr(name, text)
+
+
+def _fashion(folder: Path) -> None:
+    """Ten unlike patterns in MNIST's IDX format: stripes that turn, so that a small network can learn them."""
+    y = np.arange(200) % 10
+    rows, columns = np.mgrid[:28, :28]
+    x = np.stack([_stripes(rows, columns, label, item) for item, label in enumerate(y)])
+    for part, chosen in (("train", slice(0, 120)), ("t10k", slice(120, 200))):
+        images, labels = x[chosen], y[chosen].astype(np.uint8)
+        header = struct.pack(">4i", 2051, len(images), 28, 28)
+        (folder / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(header + images.tobytes()))
+        header = struct.pack(">2i", 2049, len(labels))
+        (folder / f"{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(header + labels.tobytes()))
+
+
+def _stripes(rows: NDArray[np.int64], columns: NDArray[np.int64], label: int, item: int) -> NDArray[np.uint8]:
+    angle = np.pi * label / 10
+    wave = np.sin((np.cos(angle) * rows + np.sin(angle) * columns) / 1.6 + item % 3) > 0
+    inside = (abs(rows - 14) < 9) & (abs(columns - 14) < 9)
+    return (255 * (wave & inside)).astype(np.uint8)
+
+
+def as_picture(x: NDArray[np.uint8]) -> Image.Image:
+    """(28, 28) ink -> a picture, black on white."""
+    return Image.fromarray(255 - x)

@@ -1,0 +1,122 @@
+"""Data to artifact on tiny data: every stage as its command runs it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from backend.app import create_app
+from backend.predictors import EmbeddedPredictor
+from tests.model.conftest import as_picture
+from training import data, export, train
+from training.pictures import encode
+from training.serve import SavedModel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _train(dataset: str, run: Path, *more: str) -> None:
+    train.main(["--dataset", dataset, "--run", str(run), *more])
+
+
+def test_unseen_writers_and_alphabets_are_in_neither_training_nor_validation(tiny_sources: Path) -> None:
+    whole = data.load("digits")
+    learnt, validation = train.split(whole, train.Plan("digits", "mlp", 1, 1, 2, quick=False))
+    assert 2 not in {*learnt.fold, *validation.fold}
+    assert data.TEST not in {*learnt.fold, *validation.fold}
+    writers = {data.pen()[item][2] for item in learnt.item[learnt.kind == "pen"]}
+    assert writers
+    assert all(data.writer_fold(writer) != 2 for writer in writers)
+
+
+def test_every_kind_of_picture_is_made_and_has_ink(tiny_sources: Path) -> None:
+    whole = data.load("digits")
+    assert set(whole.kind) == {kind for kind, _, _ in data.PLANS["digits"][1]}
+    assert whole.x.shape[1:] == (28, 28)
+    assert (whole.x.max(axis=(1, 2)) >= 254).all()  # 255 but for rounding
+    assert set(whole.y) == {data.NOT_A_DIGIT, *range(10)}
+
+
+def test_the_same_seed_makes_the_same_pictures_and_weights(tiny_sources: Path, tmp_path: Path) -> None:
+    first, second = data.make([data.Task("pen", 3, 1)]), data.make([data.Task("pen", 3, 1)])
+    assert first[0] is not None
+    assert second[0] is not None
+    assert (first[0].x == second[0].x).all()
+    for run in ("a", "b"):
+        _train("mnist", tmp_path / run, "--model", "softmax", "--epochs", "2")
+    x = np.zeros((1, 28, 28), np.float32)
+    one, two = (export.read_run(tmp_path / run).model.predict(x, verbose=0) for run in ("a", "b"))
+    assert one == pytest.approx(two, abs=1e-4)  # threads add up in another order
+
+
+def test_a_finished_run_goes_on_where_it_stopped_and_another_plan_is_refused(tiny_sources: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    _train("mnist", run, "--model", "softmax", "--epochs", "2")
+    assert len((run / "log.jsonl").read_text().splitlines()) == 1
+    with pytest.raises(SystemExit, match="another run"):
+        _train("mnist", run, "--model", "softmax", "--epochs", "3")
+
+
+def test_missing_data_ends_the_command_with_a_sentence(tiny_sources: Path, tmp_path: Path) -> None:
+    (tiny_sources / "mnist.npz").unlink()
+    with pytest.raises(SystemExit, match="training stopped: mnist"):
+        _train("mnist", tmp_path / "run")
+
+
+def test_a_sagemaker_job_reads_its_channel_and_writes_its_model_folder(
+    tiny_sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DATA_DIR")
+    monkeypatch.setenv("SM_CHANNEL_TRAINING", str(tiny_sources))
+    monkeypatch.setenv("SM_MODEL_DIR", str(tmp_path / "model"))
+    train.main(["--dataset", "mnist", "--model", "softmax", "--epochs", "1"])
+    assert (tmp_path / "model" / "best.keras").exists()
+
+
+def test_fashion_answers_sneaker_without_touching_the_backend(tiny_sources: Path, tmp_path: Path) -> None:
+    _train("fashion_mnist", tmp_path / "run", "--model", "mlp", "--epochs", "60")
+    export.main(["--run", str(tmp_path / "run"), "--out", str(tmp_path / "artifact")])
+    test = data.load("fashion_mnist")
+    sneaker = as_picture(test.x[(test.y == 7) & (test.fold == data.TEST)][0])
+    client = create_app({}, EmbeddedPredictor(tmp_path / "artifact")).test_client()
+    answer = client.post("/predictions", data=encode(sneaker), content_type="image/png").get_json()
+    assert answer["label"] == "Sneaker"
+    assert set(answer["probabilities"]) == set(data.FASHION)
+    assert answer["rejection"] is None
+    (row,) = SavedModel(tmp_path / "artifact" / "model.tar.gz").predict(test.x[:1].tolist())
+    assert row["labels"] == list(data.FASHION)
+
+
+def test_export_keeps_a_better_model_unless_told_to(tiny_sources: Path, tmp_path: Path) -> None:
+    _train("mnist", tmp_path / "run", "--model", "softmax", "--epochs", "3")
+    out = tmp_path / "artifact"
+    arguments = ["--run", str(tmp_path / "run"), "--out", str(out)]
+    export.main(arguments)
+    card = json.loads((out / "card.json").read_text())
+    card["metrics"] = dict.fromkeys(card["metrics"], 1.0)
+    (out / "card.json").write_text(json.dumps(card))
+    with pytest.raises(SystemExit, match="measures better"):
+        export.main(arguments)
+    assert json.loads((out / "card.json").read_text())["metrics"] == card["metrics"]
+    export.main([*arguments, "--force"])
+    assert json.loads((out / "card.json").read_text())["version"] != card["version"]
+
+
+def test_a_run_without_weights_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="Train first"):
+        export.main(["--run", str(tmp_path)])
+
+
+def test_calibration_divides_what_is_too_sure() -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 4000)
+    logits = rng.normal(0, 1, (4000, 4))
+    logits[np.arange(4000), y] += 1.5
+    logits[:, -1] = -9
+    plain = export.Judged(logits.astype(np.float32), y, np.full(4000, "pen"))
+    boasting = plain._replace(logits=plain.logits * 2)
+    assert export.calibrate(boasting)[0] == pytest.approx(2 * export.calibrate(plain)[0], rel=0.05)
