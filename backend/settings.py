@@ -10,6 +10,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+SWITCH = {
+    "1": True,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+    "": False,
+}
 SHIPPED_MODEL = Path(__file__).parents[1] / "training" / "artifacts" / "digits"
 
 
@@ -49,7 +60,7 @@ class Settings:
         unknown = sorted({name.lower() for name in texts} - kinds.keys())
         if unknown:
             raise SettingsError(f"There is no setting {', '.join(unknown)}; there are {', '.join(kinds)}.")
-        settings = cls(**{name.lower(): _parse(str(kinds[name.lower()]), text) for name, text in texts.items()})
+        settings = cls(**{name.lower(): _parse(name, str(kinds[name.lower()]), text) for name, text in texts.items()})
         settings.check()
         return settings
 
@@ -68,9 +79,11 @@ class Settings:
             raise SettingsError("BACKEND_API_KEYS takes SHA-256 hashes: make one with `python -m backend.keys`.")
 
 
-def _parse(kind: str, text: str) -> Any:
+def _parse(name: str, kind: str, text: str) -> Any:
     if kind == "bool":
-        return text.lower() in ("1", "true", "yes", "on")
+        if text.lower() not in SWITCH:
+            raise SettingsError(f'BACKEND_{name.upper()} is "1" or "0", not "{text}".')
+        return SWITCH[text.lower()]
     if kind == "Path":
         return Path(text)
     if kind.startswith("tuple"):

@@ -1,0 +1,144 @@
+"""From a predictor's numbers to the wire: rejection, explanation, problems, the contract's own classes."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from backend import contract, predictors, preprocessing
+from backend.contract import BatchPrediction, BatchResult, Model, Prediction, ProblemDetails, Rejection
+from backend.explanation import cover, heat
+from backend.predictions import predict_one
+from backend.predictors import Answers, BadModelAnswer, checked, read_answers
+from backend.preprocessing import normalise
+from backend.problems import TABLE, describe
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from backend.predictors import EmbeddedPredictor
+    from tests.conftest import Drawing
+
+
+class Fixed:
+    """A predictor of shoes that always says the same."""
+
+    def __init__(self, score: float) -> None:
+        self.score = score
+
+    def predict(self, x: NDArray[np.uint8], request_id: str = "") -> Answers:
+        p = np.tile([0.1, 0.7, 0.2], (len(x), 1))
+        return Answers(p, np.full(len(x), self.score), ("Boot", "Sneaker", "Sandal"), 0.5, "shoes", "3", "sagemaker")
+
+
+def test_another_models_labels_go_through(seven: bytes) -> None:
+    prediction = predict_one(Fixed(0.9), seven, "id-1")
+    assert (prediction.label, prediction.confidence) == ("Sneaker", 0.7)
+    assert prediction.probabilities == {"Boot": 0.1, "Sneaker": 0.7, "Sandal": 0.2}
+    assert prediction.model == Model("shoes", "3", "sagemaker")
+    assert prediction.request_id == "id-1"
+
+
+def test_below_the_threshold_is_a_rejection_with_its_score(seven: bytes) -> None:
+    prediction = predict_one(Fixed(0.49), seven)
+    assert prediction.label is None
+    assert prediction.rejection == Rejection("not_a_digit", 0.49)
+    assert predict_one(Fixed(0.5), seven).rejection is None
+
+
+def families(base: type[Exception]) -> set[type[Exception]]:
+    return {sub for each in base.__subclasses__() for sub in {each, *families(each)}}
+
+
+def test_every_error_of_picture_and_model_has_its_problem() -> None:
+    assert set(TABLE) == families(preprocessing.PictureError) | families(predictors.ModelError)
+
+
+def test_every_problem_has_its_own_slug_and_is_listed() -> None:
+    defined = {value for value in vars(contract).values() if isinstance(value, contract.Problem)}
+    assert defined == set(contract.PROBLEMS)
+    assert len({problem.slug for problem in defined}) == len(defined)
+
+
+def test_what_the_model_says_stays_inside() -> None:
+    details = describe(BadModelAnswer("arn:aws:secret"), "id")
+    assert "arn" not in f"{details}"
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        Answers(np.ones((1, 9)), np.ones(1), tuple("0123456789"), 0.5, "", "", ""),
+        Answers(np.ones((2, 10)), np.ones(1), tuple("0123456789"), 0.5, "", "", ""),
+        Answers(np.ones((1, 10)), np.ones(2), tuple("0123456789"), 0.5, "", "", ""),
+        Answers(np.full((1, 10), np.nan), np.ones(1), tuple("0123456789"), 0.5, "", "", ""),
+        Answers(np.ones((1, 10)), np.full(1, np.inf), tuple("0123456789"), 0.5, "", "", ""),
+    ],
+    ids=["labels", "rows", "scores", "NaN", "infinity"],
+)
+def test_numbers_that_are_no_answer_are_refused(answers: Answers) -> None:
+    with pytest.raises(BadModelAnswer):
+        checked(answers, 1)
+
+
+def test_an_endpoints_answer_is_read() -> None:
+    body = b"""{"predictions": [{"probabilities": [0.25, 0.75], "score": 1, "threshold": 0, "labels": ["a", "b"],
+        "name": "n", "version": "v", "more": []}]}"""
+    answers = read_answers(body, 1)
+    assert answers.probabilities.tolist() == [[0.25, 0.75]]
+    assert (answers.labels, answers.threshold, answers.served_by) == (("a", "b"), 0.0, "sagemaker")
+
+
+def test_the_embedded_model_gives_each_thread_its_own_answer(embedded: EmbeddedPredictor, drawing: Drawing) -> None:
+    """Sixteen threads, batches of one and of three, against the answers of one thread."""
+    x = np.stack([normalise(drawing(digit)) for digit in "0123456789"])
+    alone = embedded.predict(x).probabilities
+    start = threading.Barrier(16)
+
+    def ask(n: int) -> bool:
+        start.wait()
+        ok = True
+        for k in range(20):
+            rows = [(n + k) % 10] if k % 2 else [(n + k + i) % 10 for i in range(3)]
+            ok &= bool(np.allclose(embedded.predict(x[rows]).probabilities, alone[rows], atol=1e-5))
+        return ok
+
+    with ThreadPoolExecutor(16) as pool:
+        assert all(pool.map(ask, range(16)))
+
+
+def test_covering_blanks_ink_and_leaves_the_first_as_it_is(seven: bytes) -> None:
+    x = normalise(seven)
+    pictures = cover(x)
+    assert (pictures[0] == x).all()
+    assert 3 <= len(pictures) - 1 <= 16
+    assert all((picture <= x).all() and picture.sum() < x.sum() for picture in pictures[1:])
+
+
+def test_the_heat_is_where_the_answer_hangs_on() -> None:
+    """A predictor that looks at the top left of the ink alone: the heat is there, and 255 at most."""
+    x = np.zeros((28, 28), np.uint8)
+    x[4:24, 4:24] = 200
+    pictures = cover(x)
+    p = pictures[:, 4:9, 4:9].mean(axis=(1, 2)) / 200
+    warm = heat(x, np.stack([p, np.zeros_like(p)], axis=1))
+    assert warm.max() == 255
+    assert warm[4:9, 4:9].mean() > 5 * warm[14:, 14:].mean()
+    assert warm[:4].sum() == warm[:, :4].sum() == 0
+
+
+def test_an_answer_that_nothing_changes_has_no_heat() -> None:
+    x = np.zeros((28, 28), np.uint8)
+    x[4:24, 12:16] = 200
+    assert heat(x, np.ones((len(cover(x)), 2))).sum() == 0
+
+
+def test_the_contract_reads_what_it_writes() -> None:
+    prediction = Prediction("7", 0.9, {"7": 0.9}, None, Model("m", "1", "embedded"), "id", {"total": 1.0}, image="aaaa")
+    problem = ProblemDetails("/problems/blank-image", "The sheet is empty", 422, "Nothing.", "id")
+    batch = BatchPrediction([BatchResult(prediction), BatchResult(problem=problem)], "id", {"total": 2.0})
+    assert BatchPrediction.from_json(batch.to_json()) == batch

@@ -1,0 +1,104 @@
+"""Who imports whom: each part in a fresh interpreter, then what it loaded."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MODULES = sorted(
+    str(path.relative_to(ROOT).with_suffix("")).replace("/", ".")
+    for part in ("ui", "backend", "training")
+    for path in (ROOT / part).rglob("*.py")
+    if "artifacts" not in path.parts
+)
+
+
+def loaded_by(module: str) -> set[str]:
+    """Names of all modules in memory after `import module`."""
+    code = f"import sys, {module}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def imports_of(module: str) -> set[str]:
+    """What the file imports anywhere, inside functions and for types too."""
+    tree = ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+    return names
+
+
+def reaches(names: set[str], package: str) -> set[str]:
+    return {name for name in names if name == package or name.startswith(f"{package}.")}
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("backend.")])
+def test_backend_imports_neither_ui_nor_training(module: str) -> None:
+    assert not reaches(imports_of(module), "ui")
+    assert not reaches(imports_of(module), "training")
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("ui.")])
+def test_ui_imports_only_the_contract(module: str) -> None:
+    """The page that runs its own API is the one exception."""
+    assert not reaches(imports_of(module), "training")
+    if module != "ui.local_stack":
+        assert reaches(imports_of(module), "backend") <= {"backend", *reaches(imports_of(module), "backend.contract")}
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("training.")])
+def test_training_imports_of_the_backend_only_what_both_share(module: str) -> None:
+    """The wire, the preprocessing, and the deployers' common stage; evaluation alone asks the whole API."""
+    assert not reaches(imports_of(module), "ui")
+    shared = (
+        "contract",
+        "preprocessing",
+        "stage",
+        "cost",
+        *(("app", "predictors") if module == "training.evaluate" else ()),
+    )
+    allowed = {"backend"}.union(*(reaches(imports_of(module), f"backend.{name}") for name in shared))
+    assert reaches(imports_of(module), "backend") <= allowed
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if not name.startswith("training.")])
+def test_tensorflow_is_imported_in_training_alone(module: str) -> None:
+    assert not reaches(imports_of(module), "tensorflow")
+    assert not reaches(imports_of(module), "keras")
+
+
+def test_the_contract_needs_the_standard_library_alone() -> None:
+    known = sys.stdlib_module_names | {"backend", "__main__", "sitecustomize", "usercustomize"}
+    strangers = {name for name in loaded_by("backend.contract") if name.partition(".")[0] not in known}
+    strangers = {
+        name for name in strangers if not name.startswith(("__editable__", "_distutils_hack", "mpl", "google"))
+    }
+    assert strangers == set()
+
+
+@pytest.mark.parametrize("heavy", ["flask", "numpy", "boto3", "PIL"])
+def test_the_client_loads_neither_flask_nor_numpy_nor_boto3(heavy: str) -> None:
+    assert not reaches(loaded_by("ui.client"), heavy)
+
+
+def test_the_app_loads_what_it_always_needs_and_no_more() -> None:
+    """Each of these is loaded only when a setting asks for it: Lambda starts 0.4 s of processor time sooner."""
+    loaded = loaded_by("backend.app")
+    for later in ("boto3", "botocore", "ai_edge_litert", "limits", "flask_cors", "aws_lambda_powertools", "waitress"):
+        assert not reaches(loaded, later), later
+
+
+def test_importing_the_app_reads_no_setting() -> None:
+    """A setting that would stop the start does not stop the import; create_app() reads it."""
+    code = "import os; os.environ['BACKEND_FALLBACK'] = 'nonsense'; import backend.app; print('imported')"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "imported\n"

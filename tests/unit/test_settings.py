@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backend.app import create_app
+from backend.settings import SHIPPED_MODEL, Settings, SettingsError
+
+
+def test_nothing_set_is_the_embedded_model_open_to_all() -> None:
+    assert Settings.read({}) == Settings(model_dir=SHIPPED_MODEL)
+
+
+def test_each_kind_of_setting_is_read() -> None:
+    texts = {
+        "LOG": "1",
+        "model_dir": "/m",
+        "cors_origins": "https://a.example, https://b.example,",
+        "metrics": " Digits ",
+    }
+    settings = Settings.read(texts)
+    assert settings.log is True
+    assert settings.model_dir == Path("/m")
+    assert settings.cors_origins == ("https://a.example", "https://b.example")
+    assert settings.metrics == "Digits"
+
+
+@pytest.mark.parametrize("text", ["0", "false", "no", "off", ""])
+def test_a_switch_is_off(text: str) -> None:
+    assert Settings.read({"log": text}).log is False
+
+
+def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAGEMAKER_ENDPOINT_NAME", "digits-prod")
+    monkeypatch.setenv("BACKEND_FALLBACK", "embedded")
+    settings = Settings.from_environment()
+    assert (settings.sagemaker_endpoint_name, settings.fallback) == ("digits-prod", "embedded")
+
+
+@pytest.mark.parametrize(
+    ("texts", "words"),
+    [
+        ({"raet_limit": "1 per minute"}, "no setting raet_limit; there are .*rate_limit"),
+        ({"fallback": "yes"}, 'BACKEND_FALLBACK is "embedded" or empty'),
+        ({"api_keys": "plain"}, "python -m backend.keys"),
+        ({"log": "perhaps"}, "BACKEND_LOG"),
+    ],
+    ids=str,
+)
+def test_a_setting_that_means_nothing_stops_the_start(texts: dict[str, str], words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        Settings.read(texts)
+
+
+def test_a_missing_model_stops_the_start_and_names_the_setting(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="BACKEND_MODEL_DIR"):
+        create_app({"model_dir": str(tmp_path)})
+
+
+def test_every_setting_is_documented() -> None:
+    assert Settings.__doc__
+    for name in Settings.__dataclass_fields__:
+        assert f"\n    {name} " in Settings.__doc__
