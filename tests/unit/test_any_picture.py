@@ -1,0 +1,121 @@
+"""Any picture at all -> 28x28 of ink or a PictureError, nothing else. Hypothesis looks for the one that breaks it."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import hypothesis.strategies as st
+import numpy as np
+from hypothesis import HealthCheck, example, given, settings
+from PIL import Image, ImageDraw
+
+from backend.preprocessing import MIN_CONTRAST, PictureError, UnsupportedPicture, decode, normalise, pixels
+
+MODES = {
+    "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
+    "JPEG": ("L", "RGB", "CMYK"),
+    "WEBP": ("RGB", "RGBA"),
+    "GIF": ("L", "P"),
+}
+SIDES = st.integers(1, 64) | st.sampled_from([280, 281, 560, 700])
+quick = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+
+
+@st.composite
+def sheets(draw: st.DrawFn) -> Image.Image:
+    """Paper of any colour with up to four rectangles or lines of any colour, or noise."""
+    w, h = draw(SIDES), draw(SIDES)
+    if draw(st.integers(0, 4)) == 0:
+        return Image.fromarray(np.random.default_rng(w * h).integers(0, 256, (h, w, 4), np.uint8))
+    colours = st.tuples(*[st.sampled_from([0, 1, 127, 128, 254, 255])] * 4)
+    sheet = Image.new("RGBA", (w, h), draw(colours))
+    pencil = ImageDraw.Draw(sheet)
+    for _ in range(draw(st.integers(0, 4))):
+        x, y = (
+            sorted([draw(st.integers(-5, w + 5)) for _ in "ab"]),
+            sorted([draw(st.integers(-5, h + 5)) for _ in "ab"]),
+        )
+        if draw(st.booleans()):
+            pencil.rectangle((x[0], y[0], x[1], y[1]), fill=draw(colours))
+        else:
+            pencil.line((x[0], y[0], x[1], y[1]), fill=draw(colours), width=draw(st.integers(1, 30)))
+    return sheet
+
+
+@st.composite
+def files(draw: st.DrawFn) -> bytes:
+    """A sheet in any mode of any of the four formats, turned as EXIF can say."""
+    sheet = draw(sheets())
+    kind = draw(st.sampled_from(sorted(MODES)))
+    mode = draw(st.sampled_from(MODES[kind]))
+    deep = Image.fromarray(np.asarray(sheet.convert("L")).astype(np.uint16) * 257) if mode == "I;16" else None
+    exif = Image.Exif()
+    exif[0x0112] = draw(st.integers(0, 9))
+    buffer = BytesIO()
+    options = {"exif": exif} if kind != "GIF" else {"transparency": draw(st.sampled_from([0, 255]))}
+    (deep or sheet.convert(mode)).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def outcome(data: bytes) -> np.ndarray | PictureError:
+    try:
+        return normalise(data)
+    except PictureError as error:
+        return error
+
+
+@quick
+@given(data=files())
+def test_any_picture_becomes_28x28_of_ink_or_is_blank(data: bytes) -> None:
+    x = outcome(data)
+    if isinstance(x, PictureError):
+        assert str(x).endswith(".")
+        return
+    assert (x.shape, x.dtype) == ((28, 28), np.uint8)
+    assert x.max() >= 254, "the darkest ink is black"
+
+
+@quick
+@given(data=files(), cut=st.floats(0, 1), places=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=8))
+def test_a_wrecked_picture_is_read_or_refused(data: bytes, cut: float, places: list[tuple[float, int]]) -> None:
+    wreck = bytearray(data[: int(cut * len(data)) + 1])
+    for place, value in places:
+        wreck[int(place * (len(wreck) - 1))] = value
+    x = outcome(bytes(wreck))
+    assert isinstance(x, PictureError) or x.shape == (28, 28)
+    assert pixels(bytes(wreck)) >= 0
+
+
+@quick
+@given(data=st.binary(max_size=500))
+@example(data=b"")
+@example(data=b"P6 1 1 255 abc")
+@example(data=b"\x89PNG\r\n\x1a\n")
+def test_what_is_no_picture_is_refused(data: bytes) -> None:
+    assert isinstance(outcome(data), PictureError)
+
+
+@quick
+@given(sheet=sheets())
+def test_only_the_four_formats_are_decoded(sheet: Image.Image) -> None:
+    for kind in ("BMP", "TIFF", "PPM", "TGA"):
+        buffer = BytesIO()
+        sheet.convert("RGB").save(buffer, kind)
+        assert isinstance(outcome(buffer.getvalue()), UnsupportedPicture)
+
+
+@quick
+@given(shade=st.integers(0, 255), other=st.integers(0, 255))
+def test_a_sheet_is_blank_where_its_contrast_is_too_small_to_see(shade: int, other: int) -> None:
+    sheet, buffer = Image.new("L", (60, 60), shade), BytesIO()
+    sheet.paste(other, (20, 10, 30, 50))
+    sheet.save(buffer, "PNG")
+    assert isinstance(outcome(buffer.getvalue()), PictureError) == (abs(shade - other) < MIN_CONTRAST)
+
+
+def test_a_first_frame_is_what_counts() -> None:
+    frames, buffer = [Image.new("L", (60, 60), 255) for _ in range(3)], BytesIO()
+    frames[0].paste(0, (20, 10, 30, 50))
+    frames[1].paste(0, (0, 20, 60, 30))
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
+    assert decode(buffer.getvalue()).convert("L").getpixel((25, 15)) == 0
