@@ -118,11 +118,11 @@ def pictures(picture: Picture, prediction: Prediction) -> str:
     if prediction.image:
         seen = _decode(prediction.image)
         alt = "The picture as the model saw it: 28 by 28 pixels, centred, white on black"
-        figures.append(_figure(_inline_image(_enlarge(seen)), alt, "What the model saw"))
+        figures.append(_figure(_inline_image(_enlarge(seen)), alt, "Model's view"))
         if prediction.explanation:
             heat = _decode(prediction.explanation)
             alt = f"The same with the pixels that carried the decision glowing, most of all {_place(heat)}"
-            figures.append(_figure(_inline_image(_glow(seen, heat)), alt, "What it looked at"))
+            figures.append(_figure(_inline_image(_glow(seen, heat)), alt, "What counted"))
     return f'<div class="pictures">{"".join(figures)}</div>'
 
 
@@ -142,6 +142,15 @@ def apologise(error: ApiError) -> str:
     """HTML: a failure, as one sentence and what to do."""
     what, remedy, _ = apology(error)
     return f'<div class="apology" role="alert"><h2>{escape(what)}</h2><p>{escape(remedy)}</p></div>'
+
+
+def cannot_start(error: Exception) -> str:
+    """HTML: the page has no API of its own, because of a missing package or model, or a wrong setting."""
+    remedy = (
+        "Set API_URL, or install the extras backend and embedded." if isinstance(error, ImportError) else str(error)
+    )
+    what = "This page cannot start its own API."
+    return f'<div class="apology" role="alert"><h2>{what}</h2><p>{escape(remedy)}</p></div>'
 
 
 def table(rows: list[tuple[Picture, Prediction | ApiError]]) -> str:

@@ -16,6 +16,7 @@ import streamlit as st
 # Streamlit puts this file's folder on the path, not the repository's, and Community Cloud installs no project.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from ui import answer as words
 from ui import asking, history, pad, snippets, uploads, visit
 from ui.client import Client
 
@@ -89,7 +90,12 @@ def main() -> None:
     st.set_page_config(page_title="Draw a digit", page_icon=str(HERE / "icon.svg"), layout="wide")
     st.html(HERE / "style.css")
     st.html('<header class="masthead"><h1>Draw a digit</h1><p>A small neural network reads it.</p></header>')
-    client, here = connect(setting("API_URL"), setting("API_KEY")), visit.current()
+    try:
+        client = connect(setting("API_URL"), setting("API_KEY"))
+    except (ImportError, OSError, ValueError) as error:
+        st.html(words.cannot_start(error))
+        return
+    here = visit.current()
     left, right = st.columns([5, 6], gap="large")
     with left:
         given, live = give(here)

@@ -31,14 +31,14 @@ CHROMIUM = ["--no-sandbox", "--disable-background-networking", "--disable-compon
 FAKE_CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 
 
-def start_page(**environment: str) -> tuple[subprocess.Popen[bytes], str]:
+def start_page(python: str = sys.executable, **environment: str) -> tuple[subprocess.Popen[bytes], str]:
     """`streamlit run ui/app.py` as a process of its own, from the repository's root as Community Cloud does."""
     with socket.create_server(("127.0.0.1", 0)) as door:
         port = door.getsockname()[1]
     flags = {"port": str(port), "address": "127.0.0.1", "headless": "true", "fileWatcherType": "none"}
     options = [f"--server.{name}={value}" for name, value in flags.items()]
     clean = {name: v for name, v in os.environ.items() if not name.startswith(("API_", "BACKEND_", "SAGEMAKER_"))}
-    command = [sys.executable, "-m", "streamlit", "run", "ui/app.py", *options]
+    command = [python, "-m", "streamlit", "run", "ui/app.py", *options]
     process = subprocess.Popen(command, cwd=ROOT, env=clean | environment, stdout=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     _await_health(process, url)
@@ -158,7 +158,7 @@ class Visitor:
     @property
     def paper(self) -> Locator:
         """The canvas that takes the pen."""
-        return self.page.locator("[class*='st-key-canvas-'] canvas.upper-canvas")
+        return self.page.locator(f".st-key-canvas-{self.sheet} canvas.upper-canvas")
 
     @property
     def state(self) -> dict[str, str]:
