@@ -128,8 +128,8 @@ class Prediction:
 
     def to_json(self) -> dict[str, Any]:
         """The wire's object; `image` and `explanation` only where there is one."""
-        body = asdict(self)
-        return {name: value for name, value in body.items() if value is not None or name not in EXTRAS}
+        body = {name: value for name, value in vars(self).items() if value is not None or name not in EXTRAS}
+        return body | {"rejection": self.rejection and vars(self.rejection), "model": vars(self.model)}
 
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> Prediction:

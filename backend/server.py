@@ -79,9 +79,10 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
 
 def give_memory_back() -> None:
     """Have glibc return buffers of 1 MB and more at once: 8 threads each keeping theirs grew from 70 to 830 MB."""
-    mmap_threshold = -3  # M_MMAP_THRESHOLD; once set, it does not grow with use
+    mmap_threshold, trim_threshold = -3, -1  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD; once set, they do not grow with use
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         libc.mallopt(mmap_threshold, 1024 * 1024)
+        libc.mallopt(trim_threshold, 8 * 1024 * 1024)  # at 128 kB each drawing's buffers came and went as page faults
 
 
 def main() -> None:
