@@ -114,7 +114,7 @@ def bars(prediction: Prediction) -> str:
 
 def pictures(picture: Picture, prediction: Prediction) -> str:
     """HTML: the drawing, the 28x28 that the model saw, and what mattered in it."""
-    figures = [_figure(inline(picture.data), "The picture as you gave it", "Yours")]
+    figures = [_figure(inline(picture.preview), "The picture as you gave it", "Yours")]
     if prediction.image:
         seen = _decode(prediction.image)
         alt = "The picture as the model saw it: 28 by 28 pixels, centred, white on black"
@@ -162,7 +162,7 @@ def table(rows: list[tuple[Picture, Prediction | ApiError]]) -> str:
 
 def _row(picture: Picture, result: Prediction | ApiError) -> str:
     unseen = isinstance(result, client.BadPicture) and not isinstance(result, client.BlankSheet)
-    thumbnail = "" if unseen else f'<img src="{inline(picture.data)}" alt="" width="48" height="48">'
+    thumbnail = "" if unseen else f'<img src="{inline(picture.preview)}" alt="" width="48" height="48">'
     cells = [thumbnail, escape(picture.name)]
     if isinstance(result, client.ApiError):
         return "".join(f"<td>{cell}</td>" for cell in [*cells, "", escape(apology(result).what)])

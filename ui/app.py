@@ -19,9 +19,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from ui import answer as words
 from ui import asking, history, pad, snippets, uploads, visit
 from ui.client import Client
+from ui.visit import Answer
 
 if TYPE_CHECKING:
-    from ui.visit import Answer, Picture, Visit
+    from ui.visit import Picture, Visit
 
 HERE = Path(__file__).parent
 DRAW, UPLOAD, CAMERA = "Draw", "Upload", "Camera"
@@ -54,10 +55,10 @@ def give(here: Visit) -> tuple[list[Picture], bool]:
         drawn, live = sheet(here)
     if upload.open:
         with upload:
-            return uploads.files(), True
+            return uploads.files(here), True
     if camera.open:
         with camera:
-            return uploads.photo(), True
+            return uploads.photo(here), True
     return ([drawn] if drawn else []), live
 
 
@@ -105,7 +106,7 @@ def main() -> None:
         else:
             said = asking.show(client, here, given[0] if given else None, live=live)
     history.show(here, bring_back)
-    if here.answer:
+    if isinstance(here.answer, Answer):
         snippets.show(client.url, here.answer.picture, with_key=bool(setting("API_KEY")))
     pad.dress(here, given[0] if given else None, said)
 

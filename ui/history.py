@@ -42,7 +42,12 @@ def _item(answer: Answer) -> dict[str, str]:
     label = answer.prediction.label or "?"
     said = f", you said {answer.truth}" if answer.truth and answer.truth != label else ""
     name = f"Bring back: read as {answer.prediction.label or 'no digit'}{said}"
-    return {"digest": answer.picture.digest, "source": words.inline(answer.picture.data), "label": label, "name": name}
+    return {
+        "digest": answer.picture.digest,
+        "source": words.inline(answer.picture.preview),
+        "label": label,
+        "name": name,
+    }
 
 
 @cache

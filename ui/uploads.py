@@ -15,6 +15,10 @@ from ui.client import ApiError, Client
 from ui.visit import Picture
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
+
     from backend.contract import Prediction
     from ui.visit import Visit
 
@@ -23,17 +27,26 @@ ENOUGH = 1024  # pixels: the longer side of a photo that was made smaller
 MOST = 200  # pictures at once: as many rows as a page shows without becoming slow
 
 
-def files() -> list[Picture]:
+def files(visit: Visit) -> list[Picture]:
     """Show the file chooser -> what was chosen."""
     hint = "Choose pictures of one digit each"
     chosen = st.file_uploader(hint, type=TYPES, accept_multiple_files=True, key="files")
-    return [Picture(_fit(file.getvalue()), name=file.name) for file in chosen[:MOST]]
+    return _pictures(visit, chosen[:MOST])
 
 
-def photo() -> list[Picture]:
+def photo(visit: Visit) -> list[Picture]:
     """Show the camera -> the photo, once taken."""
     taken = st.camera_input("Photograph one digit on paper", key="photo")
-    return [Picture(_fit(taken.getvalue()), name="photo.jpg")] if taken else []
+    return _pictures(visit, [taken] if taken else [])
+
+
+def _pictures(visit: Visit, chosen: Sequence[UploadedFile]) -> list[Picture]:
+    """Read each file once, however often the page runs."""
+    known = visit.files
+    visit.files = {
+        file.file_id: known.get(file.file_id) or Picture(_fit(file.getvalue()), name=file.name) for file in chosen
+    }
+    return list(visit.files.values())
 
 
 def several(client: Client, visit: Visit, pictures: list[Picture]) -> str:

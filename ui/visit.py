@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import csv
-import io
 import zipfile
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
+from io import BytesIO, StringIO
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
+from PIL import Image, ImageOps
 
 if TYPE_CHECKING:
     from backend.contract import Prediction
     from ui.client import ApiError
 
+PREVIEW, PREVIEW_BYTES = 336, 20_000  # pixels of the longer side; what need not be made smaller
 HISTORY = 20  # drawings that one visit remembers
 CACHE = 64  # answers kept by content, so that live mode and undo ask only once for the same picture
 
@@ -35,6 +37,19 @@ class Picture:
     def digest(self) -> str:
         """What makes two pictures the same."""
         return sha256(self.data).hexdigest()[:16]
+
+    @cached_property
+    def preview(self) -> bytes:
+        """The same, small enough to go to the browser again and again. Only for what the API could decode."""
+        if len(self.data) <= PREVIEW_BYTES:
+            return self.data
+        image = Image.open(BytesIO(self.data))
+        image.draft("RGB", (2 * PREVIEW, 2 * PREVIEW))
+        small = ImageOps.exif_transpose(image).convert("RGB")
+        small.thumbnail((PREVIEW, PREVIEW))
+        buffer = BytesIO()
+        small.save(buffer, "JPEG", quality=80)
+        return buffer.getvalue()
 
 
 @dataclass
@@ -70,6 +85,7 @@ class Visit:
     quiet_until: float = 0.0  # monotonic seconds: before that nothing is asked without a press
     waking_since: float | None = None  # monotonic seconds: since when a starting model is waited for
     known: OrderedDict[str, Answer] = field(default_factory=OrderedDict)  # by digest
+    files: dict[str, Picture] = field(default_factory=dict)  # what is uploaded at the moment, by Streamlit's id
     several: tuple[str, list[Prediction | ApiError]] | None = None  # the last set of files, by digests
 
     def take_sheet(self, start: Picture | None = None) -> None:
@@ -113,7 +129,7 @@ def current() -> Visit:
 
 def archive(history: list[Answer]) -> bytes:
     """The drawings and answers.csv as a ZIP."""
-    buffer, table = io.BytesIO(), io.StringIO()
+    buffer, table = BytesIO(), StringIO()
     rows = csv.writer(table, lineterminator="\n")
     rows.writerow(("file", "label", "confidence", "said_to_be"))
     with zipfile.ZipFile(buffer, "w") as file:

@@ -153,7 +153,7 @@ class Visitor:
         self.page: Page = context.new_page()
         self.page.goto(url)
         self.sheet = -1
-        self._await_sheet()
+        self.await_sheet()
 
     @property
     def paper(self) -> Locator:
@@ -214,12 +214,12 @@ class Visitor:
 
     def clear(self) -> None:
         self.press("Clear")
-        self._await_sheet()
+        self.await_sheet()
 
     def await_text(self, text: str) -> None:
         self.page.get_by_text(text).first.wait_for(timeout=15_000)
 
-    def _await_sheet(self) -> None:
+    def await_sheet(self) -> None:
         """A dressed canvas of another sheet than before."""
         self.page.wait_for_function(
             "old => { const e = document.getElementById('announcement');"

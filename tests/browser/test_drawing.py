@@ -199,7 +199,7 @@ def test_the_page_asks_nobody_outside(visit: Visit, page_url: str) -> None:
     visitor.page.on("request", lambda request: asked.append(request.url))
     visitor.page.reload()
     visitor.sheet = -1
-    visitor._await_sheet()
+    visitor.await_sheet()
     visitor.draw("5")
     visitor.submit()
     assert [url for url in asked if not url.startswith((page_url, "data:", "blob:"))] == [], json.dumps(asked)

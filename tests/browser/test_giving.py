@@ -11,6 +11,7 @@ import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image, ImageDraw
 
 from tests.browser.conftest import ROOT
 
@@ -60,6 +61,26 @@ def test_the_upload_path_works_with_the_keyboard_alone(visit: Visit, page_url: s
     assert visitor.await_answer().startswith("It is a 2:")
 
 
+def test_an_unreadable_file_is_a_sentence(visit: Visit, page_url: str) -> None:
+    visitor = visit(page_url)
+    upload(visitor, file("broken.png", b"\x89PNG\r\n\x1a\n, and then nothing"))
+    visitor.await_text("This picture cannot be read.")
+    assert visitor.page.locator("[data-testid=stException]").count() == 0
+
+
+def test_a_large_photo_is_read_and_only_a_preview_goes_back_to_the_browser(visit: Visit, page_url: str) -> None:
+    photo = Image.effect_noise((3000, 2250), 90).point([200 + v // 6 for v in range(256)])
+    ImageDraw.Draw(photo).line([(1500, 500), (1500, 1700)], fill=20, width=130)
+    buffer = io.BytesIO()
+    photo.save(buffer, "JPEG", quality=98)
+    assert len(buffer.getvalue()) > 4 * 1024 * 1024
+    visitor = visit(page_url)
+    upload(visitor, {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": buffer.getvalue()})
+    assert visitor.await_answer().startswith("It is a 1:")
+    sizes = visitor.page.locator(".pictures img, .strip img").evaluate_all("all => all.map(e => e.src.length)")
+    assert max(sizes) < 60_000
+
+
 def test_several_files_give_a_table_and_a_csv(visit: Visit, page_url: str, drawing: Drawing) -> None:
     visitor = visit(page_url)
     broken = file("broken.png", b"\x89PNG\r\n\x1a\n, and then nothing")
@@ -100,6 +121,7 @@ def test_the_history_brings_a_drawing_back_and_leaves_as_zip(visit: Visit, page_
         visitor.submit()
         visitor.clear()
     visitor.page.get_by_role("button", name="Bring back: read as 3").click()
+    visitor.await_sheet()
     visitor.await_strokes(1)
     assert visitor.await_answer().startswith("It is a 3:")
     visitor.stroke([[20, 250], [40, 250]])

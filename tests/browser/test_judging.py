@@ -24,6 +24,7 @@ def test_a_correction_stays_in_the_visit_when_consent_is_refused(visit: Visit, m
     visitor.draw("1")
     visitor.submit()
     visitor.press("It was a …")
+    visitor.page.wait_for_timeout(500)  # it unfolds; a press in flight would miss
     visitor.page.get_by_test_id("stPopoverBody").get_by_text("7", exact=True).click()
     visitor.await_text("noted as a 7")
     visitor.press("No")

@@ -50,9 +50,14 @@ def page(monkeypatch: pytest.MonkeyPatch, drawn: bytes | None) -> AppTest:
     monkeypatch.setenv("API_URL", "http://127.0.0.1:9")
     at = AppTest.from_file(str(APP), default_timeout=20)
     if drawn:
-        data = f"data:image/png;base64,{base64.b64encode(drawn).decode()}"
-        at.session_state["canvas-0"] = {"drawing": {"raw": {"objects": [{}]}, "data": data}, "backgroundFit": None}
+        at.session_state["canvas-0"] = canvas(drawn)
     return at.run()
+
+
+def canvas(drawn: bytes) -> dict[str, Any]:
+    """What the canvas sends for one stroke that makes this picture."""
+    data = f"data:image/png;base64,{base64.b64encode(drawn).decode()}"
+    return {"drawing": {"raw": {"objects": [{}]}, "data": data}, "backgroundFit": None}
 
 
 def shown(at: AppTest) -> str:
@@ -96,6 +101,28 @@ def test_an_answer_is_shown_with_digit_bars_and_model(monkeypatch: pytest.Monkey
     text = shown(at)
     for part in ("It is a 7", "Very sure", "98.0 %", "digits 2026.11.1", "on SageMaker", "model 1.2 ms"):
         assert part in text
+
+
+def test_the_address_may_come_from_streamlit_s_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("API_URL", raising=False)
+    asked = []
+    monkeypatch.setattr(Client, "predict", lambda self, *_, **__: asked.append(self.url) or PREDICTION)
+    monkeypatch.setattr(Client, "collects_feedback", lambda _: False)
+    at = AppTest.from_file(str(APP), default_timeout=20)
+    at.secrets["API_URL"] = "https://api.example/dev/"
+    at.session_state["canvas-0"] = canvas(png())
+    at.run()
+    at.button(key="submit").click().run()
+    assert asked == ["https://api.example/dev"]
+
+
+def test_a_wrong_setting_is_a_sentence_and_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("API_URL", raising=False)
+    monkeypatch.setenv("BACKEND_FALLBACK", "nonsense")
+    at = AppTest.from_file(str(APP), default_timeout=20).run()
+    assert "This page cannot start its own API." in shown(at)
+    assert "BACKEND_FALLBACK" in shown(at)
+    assert not at.exception
 
 
 def test_the_key_is_not_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
