@@ -8,7 +8,7 @@ PIP := $(IN)/python -m pip install --quiet --disable-pip-version-check
 AWS_LOCAL := AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME=http://127.0.0.1:8080 AWS_DEFAULT_REGION=us-east-1 \
   AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
 
-.PHONY: run test soak stack train evaluate export lint clean help
+.PHONY: bench-ui screenshots run test soak stack train evaluate export lint clean help
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -28,6 +28,12 @@ stack: .venv/test  ## endpoint :8080, API :8000 relaying by boto3, page :8501; C
 	$(AWS_LOCAL) SAGEMAKER_ENDPOINT_NAME=digits $(IN)/python -m backend.server --port 8000 & \
 	API_URL=http://127.0.0.1:8000 $(IN)/streamlit run ui/app.py --server.port $(PORT) & \
 	wait -n
+
+bench-ui: .venv/test  ## how long people wait for the page and for an answer
+	$(IN)/python -m tests.benchmarks.bench_ui
+
+screenshots: .venv/test  ## the README's pictures of the page, drawn anew
+	$(IN)/python -m tests.browser.screenshots
 
 train: .venv/test  ## the network that ships, and one for each fold of writers (90 minutes on two cores)
 	$(IN)/python -m training.train
