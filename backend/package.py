@@ -40,7 +40,11 @@ PRUNED = (  # never imported when a drawing is answered; each decoder is tried f
     "numpy/_core/lib",
     "numpy/**/*_tests*.so",
     "numpy/_core/_simd*.so",
-    "numpy/**/*.pyi",
+    "numpy/random",
+    "numpy/polynomial",
+    "**/*.pyi",
+    "aws_lambda_powertools/event_handler",
+    "aws_lambda_powertools/utilities/[!_j]*",
     "PIL/_avif*",
     "PIL/_imagingtk*",
     "PIL/_imagingft*",
@@ -49,6 +53,9 @@ PRUNED = (  # never imported when a drawing is answered; each decoder is tried f
     "pillow.libs/libfreetype*",
     "pillow.libs/liblcms2*",
     "pillow.libs/libharfbuzz*",
+    "pillow.libs/libbrotli*",
+    "tqdm/keras.py",
+    "tqdm/contrib",
     "zappa/cli.py",
     "zappa/core.py",
     "zappa/letsencrypt.py",
@@ -64,7 +71,7 @@ PRUNED = (  # never imported when a drawing is answered; each decoder is tried f
 def requirements(*, embedded: bool) -> list[str]:
     """What the deployed backend needs, from pyproject.toml's extras, and Zappa's own parser of durations."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    needed = extras["backend"] + (extras["embedded"] if embedded else [])
+    needed = extras["backend"] + extras["metrics"] + (extras["embedded"] if embedded else [])
     return ["durationpy", *(line for line in needed if not line.startswith(NOT_ON_LAMBDA))]
 
 

@@ -240,7 +240,7 @@ def expire(stage: Stage, plan: Plan) -> None:
     if not plan.instance_type or not plan.ttl_hours:
         attempt(scheduler.delete_schedule, GroupName=stage.prefix, Name=stage.prefix)
         return
-    role = ensure_role(stage, "ttl", _policy(stage, "schedule"))
+    role = ensure_role(stage, "ttl", policy(stage, "schedule"))
     if attempt(scheduler.get_schedule_group, Name=stage.prefix) is None:
         scheduler.create_schedule_group(Name=stage.prefix, Tags=stage.tag_list())
     schedule = _schedule(stage, plan, role)
@@ -270,10 +270,11 @@ def endpoint_role(stage: Stage, release: Release, bucket: str) -> str:
     account, _, rest = release.image.partition(".dkr.ecr.")
     repository = rest.partition("/")[2].partition(":")[0]
     values = {"bucket": bucket, "image_account": account, "image_repository": repository}
-    return ensure_role(stage, "endpoint", _policy(stage, "endpoint", **values))
+    return ensure_role(stage, "endpoint", policy(stage, "endpoint", **values))
 
 
-def _policy(stage: Stage, name: str, **values: str) -> dict[str, Any]:
+def policy(stage: Stage, name: str, **values: str) -> dict[str, Any]:
+    """training/policies/<name>.json for this stage: trust and policy."""
     known = {"account": stage.account, "region": stage.region, "prefix": stage.prefix}
     return render(POLICIES / f"{name}.json", **known, **values)
 

@@ -42,6 +42,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Lambda-Runtime-Aws-Request-Id", "11111111-1111-1111-1111-111111111111")
         self.send_header("Lambda-Runtime-Deadline-Ms", str(int(1000 * (time.time() + 29))))
         self.send_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:123456789012:function:x")
+        self.send_header("Lambda-Runtime-Trace-Id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0")
+        self.send_header("Content-Type", "application/json")  # without it awslambdaric's C part reads a null pointer
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -87,7 +89,9 @@ class Function:
                     raise AssertionError(f"no answer from Lambda: {self.stop()}") from None
 
     def stop(self) -> str:
-        """End it; returns all that it printed."""
+        """End it; returns all that it printed, the first time."""
+        if self.process.stdout is None or self.process.stdout.closed:
+            return ""
         self.process.kill()
         output, _ = self.process.communicate()
         self.server.shutdown()
