@@ -1,0 +1,1 @@
+"""Figures, not verdicts: `make bench` measures this project beside what people would use instead."""

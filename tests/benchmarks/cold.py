@@ -1,0 +1,204 @@
+"""Cold starts: the packaged function under the real awslambdaric beside a hello-world on Zappa; the page's server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from backend import deploy, package
+from backend.deploy import Options
+from backend.stage import Stage
+from tests.benchmarks.contenders import free_port
+from tests.benchmarks.race import spread
+from tests.cloud.runtime_api import Function
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tests.benchmarks.drawings import Drawn
+
+HELLO = '''from flask import Flask
+
+app = Flask(__name__)
+
+
+@app.post("/predictions")
+def hello():
+    return {"hello": "world"}
+'''
+BUILD = package.ROOT / package.BUILD
+
+
+class Here:
+    """As much of a boto3 session as packaging asks for."""
+
+    region_name = "us-east-1"
+
+
+def _settings(mode: str) -> dict[str, Any]:
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+    return deploy.settings(Stage("dev", Here(), _account="123456789012"), Options(mode=mode))
+
+
+def _ours(mode: str) -> Path:
+    return package.package(package.build(mode, embedded=mode == "embedded"), _settings(mode), "dev")
+
+
+def _hello() -> Path:
+    """The same Zappa, the same settings, Flask alone."""
+    folder = BUILD / "hello"
+    package._build_runtime(folder / "runtime", ["durationpy", "flask>=3.1,<4"])
+    (folder / "app" / "backend").mkdir(parents=True, exist_ok=True)
+    (folder / "app" / "backend" / "wsgi.py").write_text(HELLO)
+    package.compile_all(folder / "app")
+    return package.package(folder, _settings("sagemaker"), "dev")
+
+
+def runtime_client(python: str) -> Path:
+    """awslambdaric for Lambda's Python."""
+    tree = BUILD / "awslambdaric"
+    if not tree.is_dir():
+        command = [python, "-m", "pip", "install", "--quiet", f"--target={tree}", "awslambdaric>=4,<5", "boto3"]
+        subprocess.run(command, check=True)
+    return tree
+
+
+class Endpoint(BaseHTTPRequestHandler):
+    """Stands in for SageMaker here, where only the function's own time counts."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    row = {  # noqa: RUF012 - never changed
+        "probabilities": [0.0] * 9 + [1.0],
+        "score": 1.0,
+        "threshold": 0.3,
+        "labels": list("0123456789"),
+        "name": "digits",
+        "version": "1",
+    }
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = json.dumps({"predictions": [self.row]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+def one_start(unpacked: Path, python: str, tree: Path, environment: dict[str, str], png: bytes) -> dict[str, float]:
+    """Start, first answer, a hundred more -> seconds of wall clock and CPU, megabytes."""
+    started = time.perf_counter()
+    function = Function(unpacked, python, tree, {"INSTANTIATE_LAMBDA_HANDLER_ON_IMPORT": "true", **environment})
+    process = psutil.Process(function.process.pid)
+    try:
+        _predict(function, png)
+        wall, cpu = time.perf_counter() - started, sum(process.cpu_times()[:2])
+        for _ in range(100):
+            _predict(function, png)
+        warm = (sum(process.cpu_times()[:2]) - cpu) / 100
+        return {"wall_s": wall, "cpu_s": cpu, "warm_cpu_ms": 1000 * warm, "megabytes": process.memory_info().rss / 1e6}
+    finally:
+        function.stop()
+
+
+def _predict(function: Function, png: bytes) -> None:
+    answer = function.request("POST", "/predictions", png, {"Content-Type": "image/png"})
+    assert answer.status == 200, answer.body
+
+
+def functions(png: bytes, rounds: int) -> dict[str, Any]:
+    """mode -> cold start in turns, zip and unpacked megabytes; and CPU against hello-world."""
+    python = package.lambda_python()
+    if not python:
+        return {"skipped": f"there is no Python {package.PYTHON} here"}
+    tree = runtime_client(python)
+    zips = {"hello": _hello(), "sagemaker": _ours("sagemaker"), "embedded": _ours("embedded")}
+    for mode, path in zips.items():
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(BUILD / "unpacked" / mode)
+    starts: dict[str, list[dict[str, float]]] = {mode: [] for mode in zips}
+    with ThreadingHTTPServer(("127.0.0.1", 0), Endpoint) as endpoint:
+        threading.Thread(target=endpoint.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{endpoint.server_port}"
+        environments = {
+            "hello": {},
+            "sagemaker": {"SAGEMAKER_ENDPOINT_NAME": "digits", "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": url},
+            "embedded": {"BACKEND_MODEL_DIR": "model"},
+        }
+        for _ in range(rounds):
+            for mode, environment in environments.items():
+                starts[mode].append(one_start(BUILD / "unpacked" / mode, python, tree, environment, png))
+        endpoint.shutdown()
+    result = {
+        mode: {name: spread([start[name] for start in starts[mode]]) for name in starts[mode][0]}
+        | {"zip_mb": round(zips[mode].stat().st_size / 1e6, 1)}
+        for mode in zips
+    }
+    hello = median(start["cpu_s"] for start in starts["hello"])
+    return result | {
+        f"{mode}_over_hello": round(median(s["cpu_s"] for s in starts[mode]) / hello, 2) for mode in ("sagemaker", "embedded")
+    }
+
+
+def local(png: bytes, rounds: int) -> dict[str, Any]:
+    """What `make run` and the API alone take from the command to the first answer."""
+    page, api = [], []
+    for _ in range(rounds):
+        api.append(_seconds([sys.executable, "-m", "backend.server", "--port"], "/predictions", png))
+        streamlit = [sys.executable, "-m", "streamlit", "run", "ui/app.py", "--server.headless=true", "--server.port"]
+        page.append(_seconds(streamlit, "/_stcore/health", None))
+    return {"api_first_answer_s": spread(api), "page_healthy_s": spread(page)}
+
+
+def _seconds(command: Sequence[str], path: str, body: bytes | None) -> float:
+    port = free_port()
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        [*command, str(port)], cwd=package.ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        _until(lambda: _ask(f"http://127.0.0.1:{port}{path}", body))
+        return time.perf_counter() - started
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _ask(url: str, body: bytes | None) -> bool:
+    try:
+        request = urllib.request.Request(url, body, {"Content-Type": "image/png"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, ConnectionError):
+        return False
+
+
+def _until(done: Callable[[], bool]) -> None:
+    end = time.monotonic() + 120
+    while not done():
+        assert time.monotonic() < end, "no answer in two minutes"
+        time.sleep(0.01)
+
+
+def cold(drawn: Sequence[Drawn], *, quick: bool) -> dict[str, Any]:
+    """Lambda's cold start and this machine's."""
+    png, rounds = drawn[0].png, 1 if quick else 7
+    return {"lambda": functions(png, rounds), "local": local(png, 1 if quick else 5)}

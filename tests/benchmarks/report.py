@@ -1,0 +1,191 @@
+"""results/bench.json -> bench.md, whose tables go into the README, and bench.png."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.benchmarks.simulation import paper
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+FLOOR, OWN = "the floor: no HTTP", "ours, no HTTP"
+EMBEDDED, RELAYED, TWO = "ours, embedded", "ours, relayed by boto3", "ours, embedded, two workers"
+GRADIO, TUTORIAL = "Gradio, its HTTP API", "Flask + keras.predict"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A Markdown table; the first column is text, the others are numbers."""
+    lines = ["| " + " | ".join(map(str, row)) + " |" for row in rows]
+    return "\n".join(["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1), *lines])
+
+
+def ranged(values: dict[str, float], digits: int = 0) -> str:
+    """The median, and the range of the rounds."""
+    return f"{values['median']:.{digits}f} ({values['low']:.{digits}f}-{values['high']:.{digits}f})"
+
+
+def write(results: dict[str, Any], folder: Path) -> None:
+    """Both files, from the parts that there are."""
+    sections = [
+        section(results[part])
+        for part, section in (("race", _race), ("stages", _stages), ("scale", _scale), ("cold", _cold), ("learning", _learning))
+        if part in results
+    ]
+    targets = table(["figure", "measured", "target", "met"], _targets(results))
+    head = "Written by `make bench`. Every table was measured in one run, in turns; milliseconds unless said otherwise."
+    (folder / "bench.md").write_text("\n\n".join(["# Speed", head, "## Targets", targets, *sections]) + "\n")
+    if "race" in results:
+        chart(results["race"], folder / "bench.png")
+
+
+def _about(part: dict[str, Any]) -> str:
+    machine = part["machine"]
+    return (
+        f"{machine['date']}, {machine['cores']} cores ({machine['cpu']}), Python {machine['python']}; "
+        f"load before the run {machine['load_before']}."
+    )
+
+
+def _race(race: dict[str, Any]) -> str:
+    floor = race["latency"][FLOOR]["p50"]
+    rows = []
+    for name, found in race["latency"].items():
+        rates = race["throughput"].get(name, {})
+        rows.append(
+            [
+                name,
+                ranged(found["p50_of_rounds"], 2),
+                found["p95"],
+                found["p99"],
+                f"{found['p50'] / floor:.1f}x",
+                *(ranged(rates[n]["per_second"]) if rates else "" for n in ("8", "32")),
+                found["cpu_ms"],
+                found["megabytes"] or "",
+                found["start_s"] or "",
+                f"{100 * found['right']:.1f} %",
+            ]
+        )
+    client = race["gradio_client"]
+    rows.append(["Gradio, its Python client", client["p50"], client["p95"], client["p99"], f"{client['p50'] / floor:.1f}x"] + [""] * 6)
+    two = race["throughput"][TWO]
+    rows.append([TWO, *[""] * 4, *(ranged(two[n]["per_second"]) for n in ("8", "32")), *[""] * 4])
+    head = ["", "p50 (rounds)", "p95", "p99", "p50 / floor", "per second, 8 clients", "32 clients", "CPU", "MB", "start, s", "read rightly"]
+    soak = race["soak"]
+    end = (
+        f"8 clients for a minute: {soak['per_second']:.0f} a second, p50 {soak['p50']}, p99 {soak['p99']} "
+        f"({soak['p99_over_p50']}x), {soak['errors']} errors, memory {soak['mb'][0]} -> {soak['mb'][1]} MB."
+    )
+    return "\n\n".join(["## 200 drawings, the same weights", _about(race), table(head, rows), end])
+
+
+def _stages(stages: dict[str, Any]) -> str:
+    parts = ["## Where one request's time goes", _about(stages)]
+    for way in ("embedded", "relayed"):
+        total = stages[way]["total_ms"]
+        rows = [[row, f"{ms:.3f}", f"{100 * ms / total:.0f} %"] for row, ms in stages[way]["rows"].items()]
+        parts.append(table([way, "ms", "share"], [*rows, ["**total**", f"{total:.3f}", "100 %"]]))
+    return "\n\n".join(parts)
+
+
+def _scale(scale: dict[str, Any]) -> str:
+    batches, folder, workers = scale["batches"], scale["folder"], scale["workers"]
+    rows = [[f"{name} a request" if name != "single" else "POST /predictions", ranged(ms, 3)] for name, ms in batches["ms_per_image"].items()]
+    text = (
+        f"{folder['pictures']:,} files through `python -m ui.client FOLDER`: {folder['seconds']} s, {folder['per_second']} a "
+        f"second, {folder['server_cpu_ms_each']} ms of the server's CPU each, {100 * folder['right']:.1f} % right.\n\n"
+        f"8 clients: {ranged(workers['1'])} a second with one worker, {ranged(workers['2'])} with two (the clients share the cores)."
+    )
+    return "\n\n".join(["## Batch and scale", _about(scale), table(["pictures", "ms a picture"], rows), text])
+
+
+def _cold(cold: dict[str, Any]) -> str:
+    functions = cold["lambda"]
+    parts = ["## Cold start", _about(cold)]
+    if "skipped" not in functions:
+        rows = [
+            [mode, *(ranged(functions[mode][f], d) for f, d in (("cpu_s", 2), ("wall_s", 2), ("warm_cpu_ms", 1), ("megabytes", 0))),
+             functions[mode]["zip_mb"]]
+            for mode in ("hello", "sagemaker", "embedded")
+        ]  # fmt: skip
+        head = ["function under awslambdaric", "CPU to first answer, s", "wall, s", "warm: CPU ms", "MB", "zip MB"]
+        parts.append(table(head, rows))
+    local = cold["local"]
+    parts.append(
+        f"From the command to the first answer: the API {ranged(local['api_first_answer_s'], 2)} s; "
+        f"the page healthy {ranged(local['page_healthy_s'], 2)} s."
+    )
+    return "\n\n".join(parts)
+
+
+def _learning(learning: dict[str, Any]) -> str:
+    rows = [[name, ranged(learning[name])] for name in ("bare fit", "training.train", "pipeline alone")]
+    return "\n\n".join(["## Training", _about(learning), table(["", "pictures a second"], rows)])
+
+
+def _targets(results: dict[str, Any]) -> list[list[str]]:
+    rows: list[list[str]] = []
+
+    def add(figure: str, value: float, target: float, unit: str = "", *, least: bool = False) -> None:
+        met = value >= target if least else value <= target
+        sign = "at least" if least else "at most"
+        rows.append([figure, f"{value:.2f}{unit}", f"{sign} {target:g}{unit}", "yes" if met else "**no**"])
+
+    if "race" in results:
+        seen, rates = results["race"]["latency"], results["race"]["throughput"]
+        add("embedded over HTTP, p50 / the floor", seen[EMBEDDED]["p50"] / seen[FLOOR]["p50"], 1.6, "x")
+        add("relayed less embedded, p50", seen[RELAYED]["p50"] - seen[EMBEDDED]["p50"], 6, " ms")
+        add("CPU a request, Flask + keras.predict / ours", seen[TUTORIAL]["cpu_ms"] / seen[EMBEDDED]["cpu_ms"], 40, "x", least=True)
+        fast, slow = rates[TWO]["8"]["per_second"]["median"], rates[GRADIO]["8"]["per_second"]["median"]
+        add("throughput, 8 clients, two workers / Gradio's HTTP API", fast / slow, 10, "x", least=True)
+        add("decode + normalise + infer / the floor", seen[OWN]["p50"] / seen[FLOOR]["p50"], 0.5, "x")
+        add("p99 / p50, 8 clients for a minute", results["race"]["soak"]["p99_over_p50"], 4, "x")
+    if "stages" in results:
+        stage = results["stages"]["embedded"]["rows"]
+        add("decode + normalise, 280x280 RGBA PNG", stage["decode the PNG"] + stage["normalise to 28x28"], 0.8, " ms")
+    if "scale" in results:
+        add("batch of 64, a picture / a single request", results["scale"]["batches"]["64_over_single"], 0.4, "x")
+    if "cold" in results and "skipped" not in results["cold"]["lambda"]:
+        functions = results["cold"]["lambda"]
+        for mode in ("sagemaker", "embedded"):
+            add(f"cold start, CPU, {mode} / hello-world Flask on Zappa", functions[f"{mode}_over_hello"], 1.8, "x")
+        add("zip, sagemaker", functions["sagemaker"]["zip_mb"], 20, " MB")
+        for mode in ("sagemaker", "embedded"):
+            add(f"memory of the warm function, {mode}", functions[mode]["megabytes"]["median"], 110, " MB")
+    return rows
+
+
+def scenarios(function_s: float, endpoint_s: float) -> str:
+    """The deployment on paper as a table."""
+    head = ["requests/s", "way", "Lambdas at once", "serverless endpoints", "accounts' gateways", "refused at default quotas"]
+    rows = [
+        [f"{row['rate']:,}", row["way"], row["lambdas_needed"], row["endpoints_needed"] or "", row["gateways_needed"],
+         ", ".join(f"{part} {100 * share:.0f} %" for part, share in row["refused_by_default"].items() if share > 0.005) or "none"]
+        for row in paper(function_s, endpoint_s)
+    ]  # fmt: skip
+    return table(head, rows)
+
+
+def chart(race: dict[str, Any], path: Path) -> None:
+    """Latency beside throughput, logarithmic: the fields are a hundredfold apart."""
+    from matplotlib.figure import Figure
+
+    names = [name for name in race["latency"] if name in race["throughput"]]
+    names.sort(key=lambda name: race["latency"][name]["p50"], reverse=True)
+    colours = ["#3b5bdb" if name.startswith("ours") else "#adb5bd" for name in names]
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    latency = [race["latency"][name]["p50"] for name in names]
+    rate = [race["throughput"][name]["8"]["per_second"]["median"] for name in names]
+    floor = race["latency"][FLOOR]["p50"]
+    left.bar_label(left.barh(names, latency, color=colours), fmt="%.1f", padding=3)
+    left.axvline(floor, color="#e03131", linewidth=1)
+    left.annotate("no HTTP", (floor, -0.4), color="#e03131", fontsize=8, rotation=90, ha="right", va="bottom")
+    left.set(title="One drawing, median (ms)", xscale="log", xlim=(0.5, max(latency) * 2.5))
+    right.bar_label(right.barh(names, rate, color=colours), fmt="%.0f", padding=3)
+    right.set(title="Requests a second, 8 clients, one process", xscale="log", xlim=(1, max(rate) * 2.5))
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=9)
+    figure.savefig(path, dpi=100)
