@@ -135,7 +135,7 @@ def ensure_model(stage: Stage, release: Release, url: str, role: str) -> str:
     sagemaker, name = stage.client("sagemaker"), f"{stage.prefix}-{release.name}"
     if attempt(sagemaker.describe_model, ModelName=name) is None:
         container = {"Image": release.image, "ModelDataUrl": url, "Environment": ENVIRONMENT}
-        _patiently(
+        patiently(
             sagemaker.create_model,
             ModelName=name,
             PrimaryContainer=container,
@@ -145,7 +145,7 @@ def ensure_model(stage: Stage, release: Release, url: str, role: str) -> str:
     return name
 
 
-def _patiently(call: Callable[..., Any], **arguments: Any) -> Any:
+def patiently(call: Callable[..., Any], **arguments: Any) -> Any:
     """A role is known everywhere only seconds after it is made: try six times in 30 s while AWS doubts it."""
     for seconds in (2, 4, 6, 8, 10):
         try:
@@ -175,7 +175,7 @@ def serve(stage: Stage, config: str) -> None:
         sagemaker.delete_endpoint(EndpointName=stage.prefix)
         endpoint = wait(stage)
     if endpoint is None:
-        _patiently(
+        patiently(
             sagemaker.create_endpoint, EndpointName=stage.prefix, EndpointConfigName=config, Tags=stage.tag_list()
         )
     elif endpoint["EndpointConfigName"] != config:
@@ -245,7 +245,7 @@ def expire(stage: Stage, plan: Plan) -> None:
         scheduler.create_schedule_group(Name=stage.prefix, Tags=stage.tag_list())
     schedule = _schedule(stage, plan, role)
     there = attempt(scheduler.get_schedule, GroupName=stage.prefix, Name=stage.prefix)
-    _patiently(scheduler.create_schedule if there is None else scheduler.update_schedule, **schedule)
+    patiently(scheduler.create_schedule if there is None else scheduler.update_schedule, **schedule)
 
 
 def _schedule(stage: Stage, plan: Plan, role: str) -> dict[str, Any]:
@@ -294,7 +294,7 @@ def remove(stage: Stage) -> None:
         sagemaker.delete_endpoint_config(EndpointConfigName=config["EndpointConfigName"])
     for model in models(stage):
         sagemaker.delete_model(ModelName=model["ModelName"])
-    for purpose in ("endpoint", "ttl"):
+    for purpose in ("endpoint", "ttl", "job"):
         remove_role(stage, purpose)
 
 

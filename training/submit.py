@@ -1,16 +1,305 @@
 """Jobs on SageMaker: `python -m training.submit train|batch --stage dev`: a training job, or a batch transform to CSV.
 
-`train` runs training.train unchanged in AWS' TensorFlow image and has its artifact measured here before it may ship;
-`batch` classifies a folder or an S3 prefix of pictures with the release that the stage serves. Needs `.[sagemaker]`.
+`train` (needs the extra `sagemaker`) runs training.train unchanged in AWS' TensorFlow image, fetches the run and has it
+measured here; `batch` classifies a folder or an S3 prefix of pictures with the model that the stage serves.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import argparse
+import csv
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backend.preprocessing import PictureError, normalise
+from backend.stage import StageError, attempt, command, ensure_bucket, ensure_role, pages
+from training import endpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from backend.stage import Stage
+
+ROOT = Path(__file__).parents[1]
+TRAINING_IMAGE = "tensorflow-training:2.21-cpu-py312"
+CHUNK = 200  # pictures in one request to the container: 28 x 28 numbers each, half a megabyte in all
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
+PREPARE = "pip install --quiet 'pillow>=12,<14'"  # what AWS' image lacks of the extra `training`
+RUNNING = ("InProgress", "Stopping")
+MAX_HOURS = 6
+
+
+def job_role(stage: Stage, bucket: str) -> str:
+    """Make the jobs' execution role: read models and inputs, write results and logs, pull AWS' images."""
+    return ensure_role(
+        stage, "job", endpoint.policy(stage, "job", bucket=bucket, image_account=endpoint.IMAGES_ACCOUNT)
+    )
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training job: what training.train is given, and what it runs on."""
+
+    arguments: Sequence[str] = ()
+    instance_type: str = "ml.m5.xlarge"
+    image: str = ""  # URI; AWS' TensorFlow training image without
+    data: str = ""  # folder or s3:// prefix that becomes SM_CHANNEL_TRAINING; the job downloads the datasets without
+    spot: bool = False
+
+
+def train(stage: Stage, plan: Training) -> Path:
+    """Run training.train in a training job, following its log; returns the run's folder, fetched. Raises StageError."""
+    name = f"{stage.prefix}-train-{time.strftime('%Y%m%d-%H%M%S')}"
+    trainer = _trainer(stage, ensure_bucket(stage, "models"), name, plan)
+    trainer.train(input_data_config=_channel(plan.data), wait=True, logs=True)
+    started = trainer._latest_training_job.training_job_name
+    job = stage.client("sagemaker").describe_training_job(TrainingJobName=started)
+    if job["TrainingJobStatus"] != "Completed":
+        raise StageError(
+            f"The training job ended as {job['TrainingJobStatus']}: {job.get('FailureReason', 'no reason')}"
+        )
+    return fetch(stage, job["ModelArtifacts"]["S3ModelArtifacts"], ROOT / "runs" / started)
+
+
+def _channel(data: str) -> list[Any] | None:
+    from sagemaker.train.configs import InputData
+
+    return [InputData(channel_name="training", data_source=data)] if data else None
+
+
+def _trainer(stage: Stage, bucket: str, name: str, plan: Training) -> Any:
+    try:
+        from sagemaker.core.helper.session_helper import Session
+        from sagemaker.train import ModelTrainer
+        from sagemaker.train.configs import Compute, OutputDataConfig, SourceCode, StoppingCondition, Tag
+    except ImportError:
+        raise StageError("A training job needs SageMaker's SDK: pip install '.[sagemaker]'.") from None
+    seconds = MAX_HOURS * 3600
+    waiting = {"max_wait_time_in_seconds": 2 * seconds} if plan.spot else {}
+    run = f"{PREPARE} && python -m training.train {' '.join(plan.arguments)}".strip()
+    image = plan.image or f"{endpoint.IMAGES_ACCOUNT}.dkr.ecr.{stage.region}.amazonaws.com/{TRAINING_IMAGE}"
+    return ModelTrainer(
+        sagemaker_session=Session(stage.session, default_bucket=bucket, default_bucket_prefix=f"jobs/{name}"),
+        role=job_role(stage, bucket),
+        base_job_name=name,
+        training_image=image,
+        source_code=SourceCode(source_dir=str(source()), command=run),
+        compute=Compute(instance_type=plan.instance_type, instance_count=1, enable_managed_spot_training=plan.spot),
+        stopping_condition=StoppingCondition(max_runtime_in_seconds=seconds, **waiting),
+        output_data_config=OutputDataConfig(s3_output_path=f"s3://{bucket}/jobs/{name}/output"),
+        tags=[Tag(key=key, value=value) for key, value in stage.tags.items()],
+    )
+
+
+def source() -> Path:
+    """The folder that a training job runs in: training and backend, their Python files alone."""
+    folder = ROOT / "build" / "job"
+    shutil.rmtree(folder, ignore_errors=True)
+    for room in ("backend", "training"):
+        (folder / room).mkdir(parents=True)
+        for file in (ROOT / room).glob("*.py"):
+            shutil.copyfile(file, folder / room / file.name)
+    return folder
+
+
+def fetch(stage: Stage, url: str, folder: Path) -> Path:
+    """Unpack a job's model.tar.gz, the run's folder as training.train left it, into `folder`."""
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    folder.mkdir(parents=True, exist_ok=True)
+    packed = folder / "model.tar.gz"
+    packed.write_bytes(stage.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
+    with tarfile.open(packed) as archive:
+        archive.extractall(folder, filter="data")
+    packed.unlink()
+    return folder
+
+
+def measure(run: Path) -> None:
+    """Export the run beside the shipped model and measure it; shipping it is another command. Raises StageError."""
+    candidate = ROOT / "build" / "candidates" / run.name
+    steps = (
+        ("training.export", "--run", str(run), "--out", str(candidate)),
+        ("training.evaluate", "--artifact", str(candidate), "--out", str(candidate / "evaluation")),
+    )
+    for step in steps:
+        if subprocess.run([sys.executable, "-m", *step], cwd=ROOT, check=False).returncode:  # noqa: S603 - ours
+            raise StageError(f"python -m {' '.join(step)} failed: the model stays a candidate.")
+    print(f"To ship it, if it is better than what ships: python -m training.export --run {run}")
+
+
+def batch(stage: Stage, pictures: str, out: Path, instance_type: str) -> None:
+    """Classify a folder or s3:// prefix of pictures by Batch Transform into a CSV. The same again costs nothing new."""
+    model = _batch_model(stage)
+    bucket = stage.bucket("models")
+    names, instances, problems = read(stage, pictures)
+    if not instances:
+        raise StageError(f"{pictures} holds no readable picture ({', '.join(SUFFIXES)}).")
+    content = hashlib.sha256(json.dumps([model, instances]).encode()).hexdigest()[:8]
+    job = _job_name(stage, f"{stage.prefix}-batch-{content}")
+    prefix = f"jobs/{job}"
+    for start in range(0, len(instances), CHUNK):
+        body = json.dumps({"instances": instances[start : start + CHUNK]})
+        stage.client("s3").put_object(Bucket=bucket, Key=f"{prefix}/input/{start:09}.json", Body=body.encode())
+    _transform(stage, job, model, f"s3://{bucket}/{prefix}", instance_type)
+    write(out, names, _results(stage, bucket, prefix, len(instances)), problems)
+    print(f"{len(instances)} pictures read, {len(problems)} not readable: {out}")
+
+
+def _batch_model(stage: Stage) -> str:
+    """The live model under the jobs' role, as which a transform then runs. Raises StageError without endpoint."""
+    live, sagemaker = endpoint.describe(stage), stage.client("sagemaker")
+    if live is None:
+        raise StageError(f"Stage {stage.name} serves no model: run `make deploy STAGE={stage.name}` first.")
+    config = sagemaker.describe_endpoint_config(EndpointConfigName=live["EndpointConfigName"])
+    served = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
+    name, container = f"{served['ModelName']}-batch", served["PrimaryContainer"]
+    if attempt(sagemaker.describe_model, ModelName=name) is None:
+        kept = {key: container[key] for key in ("Image", "ModelDataUrl", "Environment")}
+        role = job_role(stage, stage.bucket("models"))
+        endpoint.patiently(
+            sagemaker.create_model,
+            ModelName=name,
+            PrimaryContainer=kept,
+            ExecutionRoleArn=role,
+            Tags=stage.tag_list(),
+        )
+    return name
+
+
+def _job_name(stage: Stage, name: str) -> str:
+    """The first of name, name-2, name-3 ... that did not fail: a job's name is used for ever."""
+    describe, n, candidate = stage.client("sagemaker").describe_transform_job, 1, name
+    while (job := attempt(describe, TransformJobName=candidate)) and job["TransformJobStatus"] in ("Failed", "Stopped"):
+        n += 1
+        candidate = f"{name}-{n}"
+    return candidate
+
+
+def read(stage: Stage, pictures: str) -> tuple[list[str], list[list[list[int]]], dict[str, str]]:
+    """Names and 28x28 instances of the readable pictures, in order, and what is wrong with the others by name."""
+    names, instances, problems = [], [], {}
+    for name, content in _pictures(stage, pictures):
+        try:
+            instances.append(normalise(content).tolist())
+            names.append(name)
+        except PictureError as error:
+            problems[name] = str(error)
+    return names, instances, problems
+
+
+def _pictures(stage: Stage, where: str) -> Iterator[tuple[str, bytes]]:
+    if not where.startswith("s3://"):
+        for path in sorted(path for path in Path(where).rglob("*") if path.suffix.lower() in SUFFIXES):
+            yield str(path.relative_to(where)), path.read_bytes()
+        return
+    bucket, _, prefix = where.removeprefix("s3://").partition("/")
+    for item in pages(stage.client("s3"), "list_objects_v2", "Contents", Bucket=bucket, Prefix=prefix):
+        if item["Key"].lower().endswith(SUFFIXES):
+            body = stage.client("s3").get_object(Bucket=bucket, Key=item["Key"])["Body"]
+            yield item["Key"].removeprefix(prefix).lstrip("/"), body.read()
+
+
+def _transform(stage: Stage, job: str, model: str, url: str, instance_type: str) -> None:
+    """Start the job unless it is there, and wait until it is done. Raises StageError."""
+    sagemaker = stage.client("sagemaker")
+    if attempt(sagemaker.describe_transform_job, TransformJobName=job) is None:
+        where = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"{url}/input/"}}
+        sagemaker.create_transform_job(
+            TransformJobName=job,
+            ModelName=model,
+            MaxPayloadInMB=6,
+            TransformInput={"DataSource": where, "ContentType": "application/json", "SplitType": "None"},
+            TransformOutput={"S3OutputPath": f"{url}/output/"},
+            TransformResources={"InstanceType": instance_type, "InstanceCount": 1},
+            Tags=stage.tag_list(),
+        )
+    started = time.monotonic()
+    while (state := sagemaker.describe_transform_job(TransformJobName=job))["TransformJobStatus"] in RUNNING:
+        print(f"  {job} {state['TransformJobStatus']} for {time.monotonic() - started:.0f} s", flush=True)
+        time.sleep(15)
+    if state["TransformJobStatus"] != "Completed":
+        reason = state.get("FailureReason", "SageMaker gave no reason")
+        raise StageError(f"The batch job ended as {state['TransformJobStatus']}: {reason}")
+
+
+def _results(stage: Stage, bucket: str, prefix: str, n: int) -> list[dict[str, Any]]:
+    """The container's answers, one for each picture, in order. Raises StageError where some are missing."""
+    answers: list[dict[str, Any]] = []
+    for start in range(0, n, CHUNK):
+        key = f"{prefix}/output/{start:09}.json.out"
+        answers += json.loads(stage.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())["predictions"]
+    if len(answers) != n:
+        raise StageError(f"The batch job answered {len(answers)} of {n} pictures: see its log in CloudWatch.")
+    return answers
+
+
+def write(out: Path, names: list[str], answers: list[dict[str, Any]], problems: dict[str, str]) -> None:
+    """One line a picture: its name, label (empty if rejected), confidence, score, and the problem if it has one."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["picture", "label", "confidence", "score", "problem"])
+        for name, answer in zip(names, answers, strict=True):
+            best = max(range(len(answer["probabilities"])), key=answer["probabilities"].__getitem__)
+            label = answer["labels"][best] if answer["score"] >= answer["threshold"] else ""
+            confidence = f"{answer['probabilities'][best]:.4f}"
+            table.writerow([name, label, confidence, f"{answer['score']:.4f}", "" if label else "not_a_digit"])
+        table.writerows([name, "", "", "", problem] for name, problem in problems.items())
 
 
 def stop(stage: Stage) -> None:
-    """Stop what is still running."""
+    """Stop what is still running: a job cannot be removed, and costs nothing once it has ended."""
+    sagemaker, mine = stage.client("sagemaker"), {"NameContains": stage.prefix, "StatusEquals": "InProgress"}
+    for job in pages(sagemaker, "list_transform_jobs", "TransformJobSummaries", **mine):
+        if job["TransformJobName"].startswith(f"{stage.prefix}-"):
+            sagemaker.stop_transform_job(TransformJobName=job["TransformJobName"])
+    for job in pages(sagemaker, "list_training_jobs", "TrainingJobSummaries", **mine):
+        if job["TrainingJobName"].startswith(f"{stage.prefix}-"):
+            sagemaker.stop_training_job(TrainingJobName=job["TrainingJobName"])
+
+
+def _confirm(kind: str, *, yes: bool) -> None:
+    """Ask: a job's instance bills by the second while it runs."""
+    print(f"The job runs on one {kind}, which bills by the second while it runs ({MAX_HOURS} hours at most).")
+    if not yes and (not sys.stdin.isatty() or input("Go on? [y/N] ").lower() != "y"):
+        raise StageError("Nothing was started: say y, or run with --yes.")
+
+
+def main() -> None:
+    """Read the command line and do it."""
+    from training.deploy import open_stage
+
+    parser = argparse.ArgumentParser(prog="python -m training.submit", description=(__doc__ or "").splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("train", "batch"):
+        each = commands.add_parser(name)
+        each.add_argument("--stage", default="dev")
+        each.add_argument("--instance-type", default="ml.m5.xlarge" if name == "train" else "ml.m5.large")
+        each.add_argument("--yes", action="store_true", help="do not ask")
+        if name == "train":
+            each.add_argument("--image", default="", help="URI of the TensorFlow training image")
+            each.add_argument("--data", default="", help="folder or s3:// prefix with the datasets")
+            each.add_argument("--spot", action="store_true", help="cheaper, and may be interrupted")
+        else:
+            each.add_argument("pictures", help="folder or s3:// prefix")
+            each.add_argument("--out", type=Path, default=Path("build/batch.csv"))
+    options, rest = parser.parse_known_args()
+    stage = open_stage(options.stage)
+    _confirm(options.instance_type, yes=options.yes)
+    if options.command == "batch":
+        batch(stage, options.pictures, options.out, options.instance_type)
+    else:
+        plan = Training(rest, options.instance_type, options.image, options.data, options.spot)
+        measure(train(stage, plan))
+
+
+if __name__ == "__main__":
+    command(main)

@@ -1,0 +1,114 @@
+"""Jobs on SageMaker: the batch transform through the container's own contract, the training job as the SDK sends it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tarfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from backend.stage import Stage, StageError
+from training import deploy, submit
+from training.endpoint import Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.conftest import Drawing
+    from training.endpoint import Release
+
+
+@pytest.fixture
+def serving(stage: Stage, make_release: Callable[[str], Release]) -> Stage:
+    deploy.up(stage, make_release("2026.1.1"), Plan())
+    return stage
+
+
+def play_the_container(stage: Stage) -> None:
+    """Do a transform job's work when it is made: each input through the container's POST /invocations, to `.out`."""
+    from training.serve import SavedModel, create_endpoint
+
+    container = create_endpoint(SavedModel(deploy.ARTIFACT / "model.tar.gz"), "x").test_client()
+    s3 = stage.client("s3")
+
+    def work(params: dict[str, Any], **_: Any) -> None:
+        job = json.loads(params["body"])
+        bucket, _, prefix = job["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"][5:].partition("/")
+        for item in s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]:
+            body = s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()
+            answer = container.post("/invocations", data=body, content_type=job["TransformInput"]["ContentType"])
+            assert answer.status_code == 200, answer.data
+            key = item["Key"].replace("/input/", "/output/") + ".out"
+            s3.put_object(Bucket=bucket, Key=key, Body=answer.data)
+
+    stage.client("sagemaker").meta.events.register("before-call.sagemaker.CreateTransformJob", work)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, drawing: Drawing) -> Path:
+    for digit in "0123456789":
+        (tmp_path / f"{digit}.png").write_bytes(drawing(digit))
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "notes.txt").write_text("no picture either, and not asked for")
+    return tmp_path
+
+
+def rows(path: Path) -> dict[str, dict[str, str]]:
+    with path.open(encoding="utf-8") as file:
+        return {row["picture"]: row for row in csv.DictReader(file)}
+
+
+def test_batch_reads_a_folder_of_pictures_into_a_csv(
+    serving: Stage, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submit, "CHUNK", 4)  # three requests, one of them half full
+    play_the_container(serving)
+    submit.batch(serving, str(folder), tmp_path / "out.csv", "ml.m5.large")
+    found = rows(tmp_path / "out.csv")
+    assert {name: row["label"] for name, row in found.items()} == {f"{d}.png": d for d in "0123456789"} | {
+        "broken.png": ""
+    }
+    assert found["broken.png"]["problem"]
+
+
+def test_batch_reads_an_s3_prefix(serving: Stage, tmp_path: Path, drawing: Drawing) -> None:
+    play_the_container(serving)
+    bucket = serving.bucket("models")
+    serving.client("s3").put_object(Bucket=bucket, Key="pictures/a/seven.png", Body=drawing("7"))
+    submit.batch(serving, f"s3://{bucket}/pictures", tmp_path / "out.csv", "ml.m5.large")
+    assert rows(tmp_path / "out.csv")["a/seven.png"]["label"] == "7"
+
+
+def test_batch_without_an_endpoint_says_what_to_run(stage: Stage, folder: Path) -> None:
+    with pytest.raises(StageError, match="make deploy"):
+        submit.batch(stage, str(folder), folder / "out.csv", "ml.m5.large")
+
+
+def test_batch_models_go_with_the_stage(serving: Stage, folder: Path, tmp_path: Path) -> None:
+    play_the_container(serving)
+    submit.batch(serving, str(folder), tmp_path / "out.csv", "ml.m5.large")
+    deploy.destroy(serving)
+    assert deploy.inventory(serving) == []
+
+
+def test_job_runs_in_a_folder_of_code_alone() -> None:
+    folder = submit.source()
+    assert (folder / "training" / "train.py").is_file()
+    assert {path.suffix for path in folder.rglob("*") if path.is_file()} == {".py"}
+
+
+def test_run_is_fetched_from_the_jobs_output(stage: Stage, tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        member = tarfile.TarInfo("plan.json")
+        member.size = 2
+        archive.addfile(member, io.BytesIO(b"{}"))
+    s3 = stage.client("s3")
+    s3.create_bucket(Bucket="out")
+    s3.put_object(Bucket="out", Key="job/model.tar.gz", Body=packed.getvalue())
+    run = submit.fetch(stage, "s3://out/job/model.tar.gz", tmp_path / "run")
+    assert [path.name for path in run.iterdir()] == ["plan.json"]
