@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from dataclasses import replace
 from io import BytesIO
+from threading import BoundedSemaphore
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -31,11 +32,15 @@ if TYPE_CHECKING:
 
     from backend.predictors import Answers, Predictor
 
+# A picture of 2048x2048 takes up to 100 MB while it is read, and more at once than there are cores gain nothing.
+READERS = BoundedSemaphore(4)
+
 
 def predict_one(predictor: Predictor, data: bytes, request_id: str = "", extras: Collection[str] = ()) -> Prediction:
     """One encoded picture -> its prediction, with the `extras` of contract.EXTRAS. Raises PictureError, ModelError."""
     started = perf_counter()
-    x = normalise(data)
+    with READERS:
+        x = normalise(data)
     preprocessed = perf_counter()
     explain = "explanation" in extras
     answers = predictor.predict(cover(x) if explain else x[None], request_id)
@@ -105,7 +110,8 @@ def _normalise(picture: bytes | ApiProblem, budget: int) -> NDArray[np.uint8]:
         raise picture
     if budget < 0:
         raise TooManyPixels(f"The batch has more than {MAX_BATCH_PIXELS:,} pixels up to here.")
-    return normalise(picture)
+    with READERS:
+        return normalise(picture)
 
 
 def _prediction(answers: Answers, row: int, request_id: str, times: dict[str, float]) -> Prediction:

@@ -16,12 +16,13 @@ from waitress.task import ErrorTask
 from backend import contract
 from backend.app import create_app
 from backend.contract import ProblemDetails
-from backend.settings import SettingsError
+from backend.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from flask import Flask
 
-THREADS = 8
+THREADS = 8  # enough to compute on few cores; more of them cost a fifth more processor time for each answer
+WAITING_THREADS = 32  # for a relay, where a slow endpoint may hold each for 15 s: /health must still be answered
 MAX_BODY_BYTES = 4 * contract.MAX_BODY_BYTES  # up to here the app itself says 413, beyond it the server
 SENTENCES = {
     contract.TOO_LARGE: f"The body is over {contract.MAX_BODY_BYTES} bytes.",
@@ -58,12 +59,12 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
 
     channel_class = Channel
 
-    def __init__(self, app: Flask, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, app: Flask, host: str = "127.0.0.1", port: int = 0, threads: int = THREADS) -> None:
         super().__init__(
             app,
             host=host,
             port=port,
-            threads=THREADS,
+            threads=threads,
             max_request_body_size=MAX_BODY_BYTES,
             connection_limit=1000,
             asyncore_use_poll=True,  # select() ends at 1024 files
@@ -93,7 +94,8 @@ def main() -> None:
     arguments = parser.parse_args()
     give_memory_back()
     try:
-        server = Server(create_app(), arguments.host, arguments.port)
+        threads = WAITING_THREADS if Settings.from_environment().sagemaker_endpoint_name else THREADS
+        server = Server(create_app(), arguments.host, arguments.port, threads)
     except (SettingsError, OSError) as error:
         sys.exit(f"The API cannot start: {error}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,7 +34,7 @@ class Victim(Process):
         """Ask, and check time, memory, and that it is a whole answer or a whole problem."""
         self.forget_peak()
         before, started = self.kernel("VmRSS"), self.seconds()
-        response = self.session.post(self.url + path, timeout=20, **request)  # type: ignore[arg-type]  # as given
+        response = self.session.post(self.url + path, timeout=120, **request)  # type: ignore[arg-type]  # as given
         assert response.status_code < 500, response.text
         assert response.status_code == 200 or response.headers["Content-Type"] == contract.PROBLEM_TYPE
         assert self.kernel("VmHWM") - before < GROWTH
@@ -42,7 +43,7 @@ class Victim(Process):
 
     def ask(self, data: object) -> requests.Response:
         """A request that is not itself an attack."""
-        return self.session.post(self.url + contract.PREDICTIONS, data=data, headers=PNG, timeout=5)  # type: ignore[arg-type]
+        return self.session.post(self.url + contract.PREDICTIONS, data=data, headers=PNG, timeout=60)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def still_right(server: Victim, seven: bytes) -> Iterator[None]:
     """After each attack the next request is answered rightly."""
     yield
     assert (
-        server.session.post(server.url + contract.PREDICTIONS, data=seven, headers=PNG, timeout=5).json()["label"]
+        server.session.post(server.url + contract.PREDICTIONS, data=seven, headers=PNG, timeout=60).json()["label"]
         == "7"
     )
 
@@ -80,6 +81,21 @@ def test_a_turned_photo_is_read_upright(server: Victim) -> None:
 def test_bombs_and_strangers_are_refused(server: Victim, name: str) -> None:
     response = server.post(data=REFUSED[name], headers=PNG)
     assert response.status_code in (413, 415, 422), response.text
+
+
+def test_many_large_pictures_at_once_do_not_add_up(server: Victim) -> None:
+    """Eight at once, of which four are read at a time."""
+    server.forget_peak()
+    before = server.kernel("VmRSS")
+    with ThreadPoolExecutor(8) as clients:
+        answers = list(clients.map(lambda _: ask_alone(server.url, ALLOWED["lossless WebP"]), range(8)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert server.kernel("VmHWM") - before < 4 * GROWTH
+
+
+def ask_alone(url: str, picture: bytes) -> requests.Response:
+    """On a connection of its own."""
+    return requests.post(url + contract.PREDICTIONS, data=picture, headers=PNG, timeout=120)
 
 
 @pytest.mark.parametrize("name", ["RGBA PNG of 2048x2048", "lossless WebP", "progressive JPEG of 16 megapixels"])
