@@ -5,11 +5,15 @@ from __future__ import annotations
 import struct
 import zlib
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from backend.contract import MAX_BODY_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def encode(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -41,53 +45,64 @@ def png(width: int, height: int, *chunks: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + head + b"".join(chunks) + pixels + chunk(b"IEND", b"")
 
 
-def comments(total: int) -> list[bytes]:
-    return [chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(900_000))) for _ in range(total // 900_000)]
+def on_paper(side: int = 2048) -> Image.Image:
+    """The bar on white."""
+    paper = Image.new("RGB", (side, side), "white")
+    paper.paste(bar(side), (0, 0), bar(side))
+    return paper
 
 
-def allowed() -> dict[str, bytes]:
-    """Large and odd, but readable: each must be answered 200."""
-    rgb, grey = bar().convert("RGB"), Image.new("RGB", bar().size, "white")
-    grey.paste(bar(), (0, 0), bar())
-    turned = Image.Exif()
-    turned[0x0112] = 6
-    return {
-        "RGBA PNG of 2048x2048": encode(bar(), "PNG"),
-        "16-bit PNG": encode(Image.fromarray(np.asarray(grey.convert("L")).astype(np.uint16) * 257), "PNG"),
-        "palette PNG": encode(grey.quantize(4), "PNG"),
-        "1-bit PNG": encode(grey.convert("1"), "PNG"),
-        "grey PNG with alpha": encode(bar().convert("LA"), "PNG"),
-        "CMYK JPEG": encode(grey.convert("CMYK"), "JPEG"),
-        "progressive JPEG of 16 megapixels": encode(grey.resize((4090, 4090)), "JPEG", progressive=True),
-        "turned JPEG": encode(grey, "JPEG", exif=turned),
-        "lossless WebP": encode(bar(), "WEBP", lossless=True),
-        "animated GIF": encode(grey.resize((300, 300)), "GIF", save_all=True, append_images=[noise(300, 1)] * 20),
-        "animated WebP": encode(grey.resize((300, 300)), "WEBP", save_all=True, append_images=[noise(300, 3)] * 5),
-        "GIF of 2048x2048": encode(rgb.quantize(4), "GIF"),
-    }
+def deep() -> Image.Image:
+    return Image.fromarray(np.asarray(on_paper().convert("L")).astype(np.uint16) * 257)
 
 
-def refused() -> dict[str, bytes]:
-    """Bombs and wrecks: each must be answered 4xx."""
-    return {
-        "PNG of 50,000x50,000": png(50_000, 50_000),
-        "PNG of 50,000x80": png(50_000, 80),
-        "PNG of 11,000x11,000": png(11_000, 11_000),
-        "PNG of 2,000,000,000 wide": png(2_000_000_000, 1),
-        "PNG of 0x0": png(0, 0),
-        "PNG with 2 GB of comments": png(100, 100, *comments(2_000_000_000))[:MAX_BODY_BYTES],
-        "PNG with a 400 MB colour profile": png(100, 100, chunk(b"iCCP", b"k\0\0" + zlib.compress(bytes(400_000_000)))),
-        "GIF of 65,535x65,535": b"GIF89a"
-        + struct.pack("<HHBBB", 65535, 65535, 0, 0, 0)
-        + b",\0\0\0\0\xff\xff\xff\xff\0",
-        "WebP of 16,383x16,383": encode(Image.new("L", (16_383, 1_000)), "WEBP").replace(b"\xe8\x03", b"\xff\x3f", 1),
-        "JPEG of 65,500x65,500": jpeg_of(65_500, 65_500),
-        "BMP": encode(noise(50, 3), "BMP"),
-        "TIFF": encode(noise(50, 3), "TIFF"),
-        "EPS": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 50 50\n",
-        "SVG": b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>',
-        "4 MiB of zeros": bytes(MAX_BODY_BYTES),
-    }
+def turned() -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif
+
+
+def film(kind: str, bands: int) -> bytes:
+    return encode(on_paper(300), kind, save_all=True, append_images=[noise(300, bands)] * 5)
+
+
+# Large and odd, but readable: each must be answered 200.
+ALLOWED: dict[str, Callable[[], bytes]] = {
+    "RGBA PNG of 2048x2048": lambda: encode(bar(), "PNG"),
+    "16-bit PNG": lambda: encode(deep(), "PNG"),
+    "palette PNG": lambda: encode(on_paper().quantize(4), "PNG"),
+    "1-bit PNG": lambda: encode(on_paper().convert("1"), "PNG"),
+    "grey PNG with alpha": lambda: encode(bar().convert("LA"), "PNG"),
+    "CMYK JPEG": lambda: encode(on_paper().convert("CMYK"), "JPEG"),
+    "progressive JPEG of 16 megapixels": lambda: encode(on_paper(4090), "JPEG", progressive=True),
+    "turned JPEG": lambda: encode(on_paper(), "JPEG", exif=turned()),
+    "lossless WebP": lambda: encode(bar(), "WEBP", lossless=True),
+    "animated GIF": lambda: film("GIF", 1),
+    "animated WebP": lambda: film("WEBP", 3),
+    "GIF of 2048x2048": lambda: encode(on_paper().quantize(4), "GIF"),
+}
+
+COMMENT = chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(900_000)))
+PROFILE = chunk(b"iCCP", b"k\0\0" + zlib.compress(bytes(100_000_000), 1))
+
+# Bombs and wrecks: each must be answered 4xx.
+REFUSED: dict[str, Callable[[], bytes]] = {
+    "PNG of 50,000x50,000": lambda: png(50_000, 50_000),
+    "PNG of 50,000x80": lambda: png(50_000, 80),
+    "PNG of 11,000x11,000": lambda: png(11_000, 11_000),
+    "PNG of 2,000,000,000 wide": lambda: png(2_000_000_000, 1),
+    "PNG of 0x0": lambda: png(0, 0),
+    "PNG with 2 GB of comments": lambda: png(100, 100, *[COMMENT] * 2_200),
+    "PNG with a 100 MB colour profile": lambda: png(100, 100, PROFILE),
+    "GIF of 65,535x65,535": lambda: b"GIF89a\xff\xff\xff\xff\0\0\0,\0\0\0\0\xff\xff\xff\xff\0",
+    "WebP that claims more": lambda: encode(on_paper(1000), "WEBP").replace(b"\xe8\x03", b"\xff\x3f", 1),
+    "JPEG of 65,500x65,500": lambda: jpeg_of(65_500, 65_500),
+    "BMP": lambda: encode(noise(50, 3), "BMP"),
+    "TIFF": lambda: encode(noise(50, 3), "TIFF"),
+    "EPS": lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 50 50\n",
+    "SVG": lambda: b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>',
+    "4 MiB of zeros": lambda: bytes(MAX_BODY_BYTES),
+}
 
 
 def jpeg_of(width: int, height: int) -> bytes:

