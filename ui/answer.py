@@ -56,7 +56,7 @@ def sentence(prediction: Prediction) -> str:
     """The answer as one spoken sentence."""
     if prediction.label is None:
         return "That does not look like a digit."
-    return f"It is a {prediction.label}: {how_sure(prediction.confidence).lower()}, {percent(prediction.confidence)}."
+    return f"Read as {prediction.label}: {how_sure(prediction.confidence).lower()}, {percent(prediction.confidence)}."
 
 
 def how_sure(confidence: float) -> str:
@@ -95,7 +95,7 @@ def headline(prediction: Prediction, *, stale: bool) -> str:
     size = "digit" if len(label) < 3 else "digit word"
     return (
         f'<div class="headline"><div class="{size}" aria-hidden="true">{label}</div>'
-        f'<div><h2><span class="visually-hidden">It is a {label}. </span>{how_sure(prediction.confidence)}</h2>'
+        f'<div><h2><span class="visually-hidden">Read as {label}. </span>{how_sure(prediction.confidence)}</h2>'
         f"<p>{percent(prediction.confidence)}</p>{earlier}</div></div>"
     )
 

@@ -33,7 +33,7 @@ def show(client: Client, visit: Visit, picture: Picture | None, *, live: bool) -
         if emptied:
             return _nothing(words.EMPTY)
         if isinstance(visit.answer, Failure):
-            return _failure(client, visit, visit.answer)
+            return failure(client, visit, visit.answer)
         if isinstance(visit.answer, Answer):
             return _answer(client, visit, visit.answer, picture)
         return _nothing(words.WELCOME)
@@ -89,9 +89,10 @@ def _nothing(sentence: str) -> str:
     return sentence if sentence == words.EMPTY else ""
 
 
-def _failure(client: Client, visit: Visit, failure: Failure) -> str:
-    what, remedy, passing = words.apology(failure.error)
-    st.html(words.apologise(failure.error))
+def failure(client: Client, visit: Visit, failed: Failure) -> str:
+    """Say it in a sentence, offer to ask again, and do so unasked once the API is well -> what a screen reader says."""
+    what, remedy, passing = words.apology(failed.error)
+    st.html(words.apologise(failed.error))
     st.button("Retry", key="retry", on_click=visit.ask, type="primary")
     if passing:
         _recover(client, visit)

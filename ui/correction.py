@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from html import escape
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -47,7 +49,7 @@ def _pick(answer: Answer) -> None:
 
 def _thanks(answer: Answer) -> str:
     right = answer.truth == answer.prediction.label
-    return "Glad to hear it." if right else f"Thanks: noted as a {answer.truth} in this visit's history."
+    return "Glad to hear it." if right else f"Thanks: noted as {escape(str(answer.truth))} in this visit's history."
 
 
 @st.cache_data(ttl=300, show_spinner=False, hash_funcs={Client: lambda client: client.url})
@@ -62,15 +64,21 @@ def _give(client: Client, visit: Visit, answer: Answer) -> None:
     """Ask for consent once, then send what is judged."""
     if visit.consent is None:
         return _ask_consent(visit)
-    if visit.consent and answer.feedback_id is None:
-        try:
-            answer.feedback_id = client.send_feedback(answer.picture.data, str(answer.truth), answer.prediction)
-        except ApiError:
-            st.html('<p class="hint" role="alert">It could not be kept just now; it stays in this visit only.</p>')
+    if visit.consent and not answer.offered:
+        _offer(client, answer)
+    if answer.offered and not answer.feedback_id:
+        st.html('<p class="hint" role="alert">It could not be kept just now; it stays in this visit only.</p>')
     if answer.feedback_id:
-        st.html(f'<p class="hint">Kept for training, as <code>{answer.feedback_id}</code>.</p>')
+        st.html(f'<p class="hint">Kept for training, as <code>{escape(answer.feedback_id)}</code>.</p>')
         st.button("Take it back", key="take-back", on_click=_take_back, args=(client, answer))
     return None
+
+
+def _offer(client: Client, answer: Answer) -> None:
+    """Once: a store that fails must not slow every later turn of the page."""
+    answer.offered = True
+    with suppress(ApiError):
+        answer.feedback_id = client.send_feedback(answer.picture.data, str(answer.truth), answer.prediction)
 
 
 def _ask_consent(visit: Visit) -> None:
@@ -88,5 +96,6 @@ def _take_back(client: Client, answer: Answer) -> None:
     try:
         client.delete_feedback(str(answer.feedback_id))
     except ApiError:
+        st.toast("It could not be taken back just now. Press again in a moment.")
         return
-    answer.feedback_id, answer.truth = None, None
+    answer.feedback_id, answer.truth, answer.offered = None, None, False

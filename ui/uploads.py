@@ -11,8 +11,9 @@ from PIL import Image, ImageOps
 
 from backend.contract import MAX_BODY_BYTES
 from ui import answer as words
+from ui import asking
 from ui.client import ApiError, Client
-from ui.visit import Picture
+from ui.visit import Failure, Picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,9 +55,10 @@ def several(client: Client, visit: Visit, pictures: list[Picture]) -> str:
     try:
         rows = _ask(client, visit, pictures)
     except ApiError as error:
-        st.html(words.apologise(error))
-        st.button("Retry", key="retry", type="primary")
-        return words.apology(error).what
+        failed = Failure(pictures[0], error)
+        visit.fail(failed)
+        return asking.failure(client, visit, failed)
+    visit.forget()
     read = sum(1 for _, result in rows if not isinstance(result, ApiError) and result.label)
     summary = f"{read} of {len(rows)} pictures read."
     st.html(f'<h2 class="section">{summary}</h2>{words.table(rows)}')

@@ -60,6 +60,7 @@ class Answer:
     prediction: Prediction
     seconds: float  # from asking to answered
     truth: str | None = None  # what the person said it is
+    offered: bool = False  # whether it was sent for training
     feedback_id: str | None = None  # to take a given drawing back
 
 

@@ -193,7 +193,7 @@ class Visitor:
             "wanted => { const d = document.getElementById('announcement').dataset;"
             " return Object.entries(wanted).every(([k, v]) => d[k] === v) }",
             arg=wanted,
-            timeout=15_000,
+            timeout=30_000,
         )
 
     def await_strokes(self, n: int) -> None:
@@ -204,7 +204,7 @@ class Visitor:
         self.page.wait_for_function(
             "() => { const d = document.getElementById('announcement').dataset;"
             " return d.drawing && d.drawing === d.answer && d.failed === 'false' }",
-            timeout=15_000,
+            timeout=30_000,
         )
         return self.state["said"]
 
@@ -217,7 +217,7 @@ class Visitor:
         self.await_sheet()
 
     def await_text(self, text: str) -> None:
-        self.page.get_by_text(text).first.wait_for(timeout=15_000)
+        self.page.get_by_text(text).first.wait_for(timeout=30_000)
 
     def await_sheet(self) -> None:
         """A dressed canvas of another sheet than before."""

@@ -23,7 +23,7 @@ def test_each_of_the_ten_digits_is_read_right(visit: Visit, page_url: str, style
     for digit in STROKES:
         visitor.draw(digit, style)
         said = visitor.submit()
-        assert said.startswith(f"It is a {digit}:"), f"a {digit} in style {style}: {said}"
+        assert said.startswith(f"Read as {digit}:"), f"a {digit} in style {style}: {said}"
         visitor.clear()
 
 
@@ -65,7 +65,7 @@ def test_submit_right_after_the_last_stroke_sends_that_stroke(visit: Visit, mood
         visitor.press("Submit")
         said = visitor.await_answer()
         assert visitor.state["strokes"] == "2"
-        assert said.startswith("It is a 4:"), said
+        assert said.startswith("Read as 4:"), said
         visitor.clear()
 
 
@@ -73,7 +73,7 @@ def test_submit_by_keyboard_right_after_the_last_stroke_sends_that_stroke(visit:
     visitor = visit(page_url)
     visitor.draw("7")
     visitor.page.keyboard.press("Control+Enter")
-    assert visitor.await_answer().startswith("It is a 7:")
+    assert visitor.await_answer().startswith("Read as 7:")
     assert visitor.state["strokes"] == "1"
 
 
@@ -131,7 +131,7 @@ def test_live_mode_answers_after_each_stroke_and_knows_earlier_answers(
     visitor.await_answer()
     visitor.stroke(FOUR[1])
     visitor.await_strokes(2)
-    assert visitor.await_answer().startswith("It is a 4:")
+    assert visitor.await_answer().startswith("Read as 4:")
     assert api.asked == 2
     visitor.press("Undo")
     visitor.await_strokes(1)
@@ -158,7 +158,7 @@ def test_a_finger_draws_without_scrolling_the_page(visit: Visit, page_url: str) 
     visitor.await_strokes(1)
     scroller = "document.querySelector('[data-testid=stMain]').scrollTop"
     assert visitor.page.evaluate(scroller) == 0
-    assert visitor.submit().startswith("It is a 2:")
+    assert visitor.submit().startswith("Read as 2:")
 
 
 def test_a_tap_anywhere_on_the_sheet_never_wipes_the_drawing(visit: Visit, page_url: str) -> None:
@@ -188,8 +188,8 @@ def test_two_visitors_do_not_see_each_other_s_drawings(visit: Visit, page_url: s
     one, other = visit(page_url), visit(page_url)
     one.draw("6")
     other.draw("9")
-    assert one.submit().startswith("It is a 6:")
-    assert other.submit().startswith("It is a 9:")
+    assert one.submit().startswith("Read as 6:")
+    assert other.submit().startswith("Read as 9:")
     assert one.page.locator(".strip button").count() == other.page.locator(".strip button").count() == 1
 
 

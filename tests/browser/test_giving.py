@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import FilePayload
 
-    from tests.browser.conftest import Visit, Visitor
+    from tests.browser.conftest import MoodyApi, Visit, Visitor
     from tests.conftest import Drawing
 
 
@@ -36,7 +36,7 @@ def upload(visitor: Visitor, *files: FilePayload) -> None:
 def test_one_file_is_answered_without_pressing_anything(visit: Visit, page_url: str, drawing: Drawing) -> None:
     visitor = visit(page_url)
     upload(visitor, file("mine.png", drawing("6")))
-    assert visitor.await_answer().startswith("It is a 6:")
+    assert visitor.await_answer().startswith("Read as 6:")
 
 
 def test_the_upload_path_works_with_the_keyboard_alone(visit: Visit, page_url: str, drawing: Drawing) -> None:
@@ -58,7 +58,7 @@ def test_the_upload_path_works_with_the_keyboard_alone(visit: Visit, page_url: s
                 break
         keyboard.press("Enter")
     chooser.value.set_files(file("mine.png", drawing("2")))
-    assert visitor.await_answer().startswith("It is a 2:")
+    assert visitor.await_answer().startswith("Read as 2:")
 
 
 def test_an_unreadable_file_is_a_sentence(visit: Visit, page_url: str) -> None:
@@ -76,7 +76,7 @@ def test_a_large_photo_is_read_and_only_a_preview_goes_back_to_the_browser(visit
     assert len(buffer.getvalue()) > 4 * 1024 * 1024
     visitor = visit(page_url)
     upload(visitor, {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": buffer.getvalue()})
-    assert visitor.await_answer().startswith("It is a 1:")
+    assert visitor.await_answer().startswith("Read as 1:")
     sizes = visitor.page.locator(".pictures img, .strip img").evaluate_all("all => all.map(e => e.src.length)")
     assert max(sizes) < 60_000
 
@@ -94,24 +94,35 @@ def test_several_files_give_a_table_and_a_csv(visit: Visit, page_url: str, drawi
     assert [(row["file"], row["label"]) for row in rows] == [(f"{d}.png", d) for d in "0357"] + [("broken.png", "")]
 
 
+def test_several_files_wait_for_an_api_that_comes_back(
+    visit: Visit, moody_url: str, api: MoodyApi, drawing: Drawing
+) -> None:
+    visitor = visit(moody_url)
+    api.refuse(503, "model-unavailable", **{"Retry-After": "1"})
+    upload(visitor, file("2.png", drawing("2")), file("8.png", drawing("8")))
+    visitor.await_text("The model is not available.")
+    api.mend()
+    visitor.await_text("2 of 2 pictures read.")
+
+
 def test_the_camera_gives_a_photo(visit: Visit, page_url: str) -> None:
     """Chromium's pretended camera shows a moving pie on green, which is no digit."""
     visitor = visit(page_url, permissions=["camera"])
     visitor.page.get_by_role("tab", name="Camera").click()
     visitor.press("Take Photo")
-    visitor.page.locator(".answer").wait_for(timeout=15_000)
+    visitor.page.locator(".answer").wait_for(timeout=30_000)
     assert visitor.page.locator(".pictures img").count() == 3
 
 
 def test_leaving_the_sheet_and_coming_back_keeps_the_drawing(visit: Visit, page_url: str, drawing: Drawing) -> None:
     visitor = visit(page_url)
     visitor.draw("9")
-    assert visitor.submit().startswith("It is a 9:")
+    assert visitor.submit().startswith("Read as 9:")
     upload(visitor, file("mine.png", drawing("6")))
-    assert visitor.await_answer().startswith("It is a 6:")
+    assert visitor.await_answer().startswith("Read as 6:")
     visitor.page.get_by_role("tab", name="Draw").click()
     visitor.await_strokes(1)
-    assert visitor.await_answer().startswith("It is a 9:")
+    assert visitor.await_answer().startswith("Read as 9:")
 
 
 def test_the_history_brings_a_drawing_back_and_leaves_as_zip(visit: Visit, page_url: str) -> None:
@@ -123,7 +134,7 @@ def test_the_history_brings_a_drawing_back_and_leaves_as_zip(visit: Visit, page_
     visitor.page.get_by_role("button", name="Bring back: read as 3").click()
     visitor.await_sheet()
     visitor.await_strokes(1)
-    assert visitor.await_answer().startswith("It is a 3:")
+    assert visitor.await_answer().startswith("Read as 3:")
     visitor.stroke([[20, 250], [40, 250]])
     visitor.await_strokes(2)
     with visitor.page.expect_download() as download:

@@ -26,7 +26,7 @@ def test_a_correction_stays_in_the_visit_when_consent_is_refused(visit: Visit, m
     visitor.press("It was a …")
     visitor.page.wait_for_timeout(500)  # it unfolds; a press in flight would miss
     visitor.page.get_by_test_id("stPopoverBody").get_by_text("7", exact=True).click()
-    visitor.await_text("noted as a 7")
+    visitor.await_text("noted as 7")
     visitor.press("No")
     visitor.page.get_by_role("button", name="Bring back: read as 1, you said 7").wait_for()
     assert api.kept() == []
@@ -96,7 +96,7 @@ def test_a_new_answer_is_announced_in_one_lasting_region(visit: Visit, page_url:
         visitor.clear()
     assert region is not None
     assert region.evaluate("e => e.isConnected && e.getAttribute('role') === 'status'")
-    assert said[0].startswith("It is a 7:")
+    assert said[0].startswith("Read as 7:")
 
 
 def test_nothing_moves_when_less_motion_is_wished(visit: Visit, page_url: str) -> None:

@@ -99,7 +99,7 @@ def test_an_answer_is_shown_with_digit_bars_and_model(monkeypatch: pytest.Monkey
     at = page(monkeypatch, png())
     at.button(key="submit").click().run()
     text = shown(at)
-    for part in ("It is a 7", "Very sure", "98.0 %", "digits 2026.11.1", "on SageMaker", "model 1.2 ms"):
+    for part in ("Read as 7", "Very sure", "98.0 %", "digits 2026.11.1", "on SageMaker", "model 1.2 ms"):
         assert part in text
 
 
