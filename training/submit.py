@@ -57,8 +57,7 @@ class Training:
 
 def train(stage: Stage, plan: Training) -> Path:
     """Run training.train in a training job, following its log; returns the run's folder, fetched. Raises StageError."""
-    name = f"{stage.prefix}-train-{time.strftime('%Y%m%d-%H%M%S')}"
-    trainer = _trainer(stage, ensure_bucket(stage, "models"), name, plan)
+    trainer = _trainer(stage, ensure_bucket(stage, "models"), plan)
     trainer.train(input_data_config=_channel(plan.data), wait=True, logs=True)
     started = trainer._latest_training_job.training_job_name
     job = stage.client("sagemaker").describe_training_job(TrainingJobName=started)
@@ -75,7 +74,7 @@ def _channel(data: str) -> list[Any] | None:
     return [InputData(channel_name="training", data_source=data)] if data else None
 
 
-def _trainer(stage: Stage, bucket: str, name: str, plan: Training) -> Any:
+def _trainer(stage: Stage, bucket: str, plan: Training) -> Any:
     try:
         from sagemaker.core.helper.session_helper import Session
         from sagemaker.train import ModelTrainer
@@ -87,14 +86,14 @@ def _trainer(stage: Stage, bucket: str, name: str, plan: Training) -> Any:
     run = f"{PREPARE} && python -m training.train {' '.join(plan.arguments)}".strip()
     image = plan.image or f"{endpoint.IMAGES_ACCOUNT}.dkr.ecr.{stage.region}.amazonaws.com/{TRAINING_IMAGE}"
     return ModelTrainer(
-        sagemaker_session=Session(stage.session, default_bucket=bucket, default_bucket_prefix=f"jobs/{name}"),
+        sagemaker_session=Session(stage.session, default_bucket=bucket, default_bucket_prefix="jobs"),
         role=job_role(stage, bucket),
-        base_job_name=name,
+        base_job_name=f"{stage.prefix}-train",  # the SDK adds the time
         training_image=image,
         source_code=SourceCode(source_dir=str(source()), command=run),
         compute=Compute(instance_type=plan.instance_type, instance_count=1, enable_managed_spot_training=plan.spot),
         stopping_condition=StoppingCondition(max_runtime_in_seconds=seconds, **waiting),
-        output_data_config=OutputDataConfig(s3_output_path=f"s3://{bucket}/jobs/{name}/output"),
+        output_data_config=OutputDataConfig(s3_output_path=f"s3://{bucket}/jobs"),
         tags=[Tag(key=key, value=value) for key, value in stage.tags.items()],
     )
 

@@ -135,3 +135,9 @@ def test_binary_support_takes_every_media_type() -> None:
     core.apigateway_client = Gateway()
     core.add_binary_support(api_id="x", cors=False)
     assert {"op": "add", "path": "/binaryMediaTypes/*~1*"} in calls[0]["patchOperations"]
+
+
+def test_dockerfile_of_the_page_passes_its_linter() -> None:
+    linter = str(Path(sys.executable).with_name("hadolint"))
+    done = subprocess.run([linter, "ui/Dockerfile"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
