@@ -11,19 +11,15 @@ import hashlib
 import json
 import sys
 import time
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from PIL import Image, ImageDraw
 
 from backend import package, watch
-from backend.contract import API_KEY_HEADER, PREDICTIONS, READY
+from backend.gateway import ask, ensure_key, ensure_plan, key_of, plan_of, remove_plan, url_of
 from backend.stage import (
     Left,
     Stage,
@@ -48,7 +44,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 POLICIES = Path(__file__).parent / "policies"
 SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
-CHECK_SECONDS = 180  # a new API key is known everywhere within a minute, a serverless endpoint starts in two
 
 
 @dataclass(frozen=True)
@@ -102,7 +97,7 @@ def up(stage: Stage, options: Options, check: Callable[[str, str], str] | None =
     config = settings(stage, options, key)
     archive = _deploy(stage, options, config, *found)
     if not stage.dry_run:
-        ensure_plan(stage, options, key)
+        ensure_plan(stage, key, options.rate, options.burst, options.quota)
         watch.ensure(stage, options.email, options.budget, relays=options.mode == "sagemaker")
         _prove(stage, config, check or ask, archive)
 
@@ -173,61 +168,9 @@ def _remove_function_and_stack(stage: Stage) -> None:
     attempt(stage.client("lambda").delete_function, FunctionName=stage.prefix)
 
 
-def api_id(stage: Stage) -> str | None:
-    """The REST API's id, from the stack."""
-    describe = stage.client("cloudformation").describe_stack_resource
-    found = attempt(describe, StackName=stage.prefix, LogicalResourceId="Api")
-    return found["StackResourceDetail"].get("PhysicalResourceId") if found else None
-
-
-def url_of(stage: Stage) -> str | None:
-    """The API's address, or None."""
-    found = api_id(stage)
-    return f"https://{found}.execute-api.{stage.region}.amazonaws.com/{stage.name}" if found else None
-
-
-def ensure_key(stage: Stage) -> str:
-    """Make the stage's API key unless it is there; returns its id."""
-    found = _key(stage)
-    if found:
-        return str(found["id"])
-    return str(stage.client("apigateway").create_api_key(name=stage.prefix, enabled=True, tags=stage.tags)["id"])
-
-
-def _key(stage: Stage, *, value: bool = False) -> dict[str, Any] | None:
-    keys = pages(stage.client("apigateway"), "get_api_keys", "items", nameQuery=stage.prefix, includeValues=value)
-    return next((key for key in keys if key["name"] == stage.prefix), None)
-
-
-def _plan(stage: Stage) -> dict[str, Any] | None:
-    plans = pages(stage.client("apigateway"), "get_usage_plans", "items")
-    return next((plan for plan in plans if plan["name"] == stage.prefix), None)
-
-
-def ensure_plan(stage: Stage, options: Options, key: str) -> None:
-    """Bind key and API with a usage plan, which Zappa does not make: without one a key limits nothing."""
-    gateway, api = stage.client("apigateway"), api_id(stage)
-    throttle = {"rateLimit": options.rate, "burstLimit": options.burst}
-    quota = {"limit": options.quota, "period": "DAY"}
-    plan = _plan(stage)
-    if plan is None:
-        plan = gateway.create_usage_plan(name=stage.prefix, throttle=throttle, quota=quota, tags=stage.tags)
-    limits = {"/throttle/rateLimit": options.rate, "/throttle/burstLimit": options.burst, "/quota/limit": options.quota}
-    patch = [{"op": "replace", "path": path, "value": f"{limit:g}"} for path, limit in limits.items()]
-    bound = [(old["apiId"], old["stage"]) for old in plan.get("apiStages", [])]
-    patch += [
-        {"op": "remove", "path": "/apiStages", "value": ":".join(old)} for old in bound if old != (api, stage.name)
-    ]
-    if (api, stage.name) not in bound:
-        patch.append({"op": "add", "path": "/apiStages", "value": f"{api}:{stage.name}"})
-    gateway.update_usage_plan(usagePlanId=plan["id"], patchOperations=patch)
-    if not any(item["id"] == key for item in pages(gateway, "get_usage_plan_keys", "items", usagePlanId=plan["id"])):
-        gateway.create_usage_plan_key(usagePlanId=plan["id"], keyId=key, keyType="API_KEY")
-
-
 def _prove(stage: Stage, config: dict[str, Any], check: Callable[[str, str], str], archive: str) -> None:
     """Ask the deployed API for an answer; where there is none, put the last good package back. Raises StageError."""
-    url, key = url_of(stage) or "", (_key(stage, value=True) or {}).get("value", "")
+    url, key = url_of(stage) or "", (key_of(stage, value=True) or {}).get("value", "")
     s3, good = stage.client("s3"), {"Bucket": stage.bucket("deploy"), "Key": "good"}
     try:
         print("  " + check(url, key))
@@ -241,39 +184,6 @@ def _prove(stage: Stage, config: dict[str, Any], check: Callable[[str, str], str
     s3.put_object(**good, Body=archive.encode())
     print(f"API_URL={url}")
     print(f"API_KEY={key}" if sys.stdout.isatty() else f"API_KEY: python -m backend.deploy key --stage {stage.name}")
-
-
-def ask(url: str, key: str) -> str:
-    """Wait until the API is ready, then send it a drawn 1; returns what it said. Raises StageError."""
-    end = time.monotonic() + CHECK_SECONDS
-    while (status := _send(url + READY, key)[0]) != 200:
-        if time.monotonic() > end:
-            raise StageError(f"{url}{READY} still answers {status} after {CHECK_SECONDS} s.")
-        time.sleep(3)
-    status, body = _send(url + PREDICTIONS, key, _one())
-    if status != 200 or json.loads(body).get("label") != "1":
-        raise StageError(f"{url}{PREDICTIONS} answers {status} to a drawn 1: {body.decode(errors='replace')[:200]}")
-    return "reads a drawn 1 rightly"
-
-
-def _send(url: str, key: str, body: bytes | None = None) -> tuple[int, bytes]:
-    headers = {API_KEY_HEADER: key, "Content-Type": "image/png"}
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=30) as answer:  # noqa: S310 - https
-            return int(answer.status), answer.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read()
-    except OSError:
-        return 0, b""
-
-
-def _one() -> bytes:
-    image = Image.new("L", (280, 280), 255)
-    ImageDraw.Draw(image).line([(110, 90), (145, 45), (145, 235)], 0, 16, "curve")
-    buffer = BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def log_group(stage: Stage) -> str:
@@ -291,9 +201,9 @@ def inventory(stage: Stage) -> list[Left]:
         rows.append(Left("function", stage.prefix, about.get("State", ""), about["LastModified"][:16], note))
     if stack:
         rows.append(Left("stack", stage.prefix, stack["StackStatus"], note=url_of(stage) or ""))
-    if _key(stage):
+    if key_of(stage):
         rows.append(Left("API key", stage.prefix))
-    if plan := _plan(stage):
+    if plan := plan_of(stage):
         rows.append(Left("usage plan", stage.prefix, note=f"{plan['throttle']} {plan['quota']}"))
     if attempt(stage.client("iam").get_role, RoleName=stage.role("function")):
         rows.append(Left("role", stage.role("function")))
@@ -307,16 +217,10 @@ def inventory(stage: Stage) -> list[Left]:
 def destroy(stage: Stage) -> None:
     """Remove all of it, then list by name and by tag what is left. Raises StageError if anything is."""
     function_and_stack(stage)
-    gateway = stage.client("apigateway")
-    if plan := _plan(stage):
-        bound = [f"{item['apiId']}:{item['stage']}" for item in plan.get("apiStages", [])]
-        patch = [{"op": "remove", "path": "/apiStages", "value": value} for value in bound]
-        if patch:  # an API in a usage plan cannot be deleted
-            gateway.update_usage_plan(usagePlanId=plan["id"], patchOperations=patch)
-        gateway.delete_usage_plan(usagePlanId=plan["id"])
+    remove_plan(stage)
     _undeploy(stage)
-    if key := _key(stage):
-        gateway.delete_api_key(apiKey=key["id"])
+    if key := key_of(stage):
+        stage.client("apigateway").delete_api_key(apiKey=key["id"])
     watch.remove(stage)
     remove_role(stage, "function")
     remove_bucket(stage, "deploy")
@@ -352,7 +256,7 @@ def _check_gone(stage: Stage) -> None:
 
 def show_key(stage: Stage) -> None:
     """Print the API's address and key, as the page reads them."""
-    url, key = url_of(stage), _key(stage, value=True)
+    url, key = url_of(stage), key_of(stage, value=True)
     if url is None or key is None:
         raise StageError(f"Stage {stage.name} is not deployed: run `make deploy STAGE={stage.name}`.")
     print(f"API_URL={url}\nAPI_KEY={key['value']}")

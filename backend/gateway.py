@@ -1,0 +1,120 @@
+"""The stage's REST API as callers meet it: address, key, usage plan, and a first question. Used by backend.deploy."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image, ImageDraw
+
+from backend.contract import API_KEY_HEADER, PREDICTIONS, READY
+from backend.stage import StageError, attempt, pages
+
+if TYPE_CHECKING:
+    from backend.stage import Stage
+
+CHECK_SECONDS = 180  # a new API key is known everywhere within a minute, a serverless endpoint starts in two
+
+
+def api_id(stage: Stage) -> str | None:
+    """The REST API's id, from the stack."""
+    describe = stage.client("cloudformation").describe_stack_resource
+    found = attempt(describe, StackName=stage.prefix, LogicalResourceId="Api")
+    return found["StackResourceDetail"].get("PhysicalResourceId") if found else None
+
+
+def url_of(stage: Stage) -> str | None:
+    """The API's address, or None."""
+    found = api_id(stage)
+    return f"https://{found}.execute-api.{stage.region}.amazonaws.com/{stage.name}" if found else None
+
+
+def ensure_key(stage: Stage) -> str:
+    """Make the stage's API key unless it is there; returns its id."""
+    found = key_of(stage)
+    if found:
+        return str(found["id"])
+    return str(stage.client("apigateway").create_api_key(name=stage.prefix, enabled=True, tags=stage.tags)["id"])
+
+
+def key_of(stage: Stage, *, value: bool = False) -> dict[str, Any] | None:
+    """The stage's API key, or None; its value only where asked for."""
+    keys = pages(stage.client("apigateway"), "get_api_keys", "items", nameQuery=stage.prefix, includeValues=value)
+    return next((key for key in keys if key["name"] == stage.prefix), None)
+
+
+def plan_of(stage: Stage) -> dict[str, Any] | None:
+    """The stage's usage plan, or None."""
+    plans = pages(stage.client("apigateway"), "get_usage_plans", "items")
+    return next((plan for plan in plans if plan["name"] == stage.prefix), None)
+
+
+def ensure_plan(stage: Stage, key: str, rate: float, burst: int, quota: int) -> None:
+    """Bind key and API with a usage plan, which Zappa does not make: without one a key limits nothing."""
+    gateway, api = stage.client("apigateway"), api_id(stage)
+    throttle = {"rateLimit": rate, "burstLimit": burst}
+    plan = plan_of(stage)
+    if plan is None:
+        plan = gateway.create_usage_plan(
+            name=stage.prefix, throttle=throttle, quota={"limit": quota, "period": "DAY"}, tags=stage.tags
+        )
+    limits = {"/throttle/rateLimit": rate, "/throttle/burstLimit": burst, "/quota/limit": quota}
+    patch = [{"op": "replace", "path": path, "value": f"{limit:g}"} for path, limit in limits.items()]
+    bound = [(old["apiId"], old["stage"]) for old in plan.get("apiStages", [])]
+    patch += [
+        {"op": "remove", "path": "/apiStages", "value": ":".join(old)} for old in bound if old != (api, stage.name)
+    ]
+    if (api, stage.name) not in bound:
+        patch.append({"op": "add", "path": "/apiStages", "value": f"{api}:{stage.name}"})
+    gateway.update_usage_plan(usagePlanId=plan["id"], patchOperations=patch)
+    if not any(item["id"] == key for item in pages(gateway, "get_usage_plan_keys", "items", usagePlanId=plan["id"])):
+        gateway.create_usage_plan_key(usagePlanId=plan["id"], keyId=key, keyType="API_KEY")
+
+
+def ask(url: str, key: str) -> str:
+    """Wait until the API is ready, then send it a drawn 1; returns what it said. Raises StageError."""
+    end = time.monotonic() + CHECK_SECONDS
+    while (status := _send(url + READY, key)[0]) != 200:
+        if time.monotonic() > end:
+            raise StageError(f"{url}{READY} still answers {status} after {CHECK_SECONDS} s.")
+        time.sleep(3)
+    status, body = _send(url + PREDICTIONS, key, _one())
+    if status != 200 or json.loads(body).get("label") != "1":
+        raise StageError(f"{url}{PREDICTIONS} answers {status} to a drawn 1: {body.decode(errors='replace')[:200]}")
+    return "reads a drawn 1 rightly"
+
+
+def _send(url: str, key: str, body: bytes | None = None) -> tuple[int, bytes]:
+    headers = {API_KEY_HEADER: key, "Content-Type": "image/png"}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=30) as answer:  # noqa: S310 - https
+            return int(answer.status), answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+    except OSError:
+        return 0, b""
+
+
+def _one() -> bytes:
+    image = Image.new("L", (280, 280), 255)
+    ImageDraw.Draw(image).line([(110, 90), (145, 45), (145, 235)], 0, 16, "curve")
+    buffer = BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def remove_plan(stage: Stage) -> None:
+    """Remove the usage plan, if there is one."""
+    gateway, plan = stage.client("apigateway"), plan_of(stage)
+    if plan is None:
+        return
+    bound = [f"{item['apiId']}:{item['stage']}" for item in plan.get("apiStages", [])]
+    if bound:  # an API in a usage plan cannot be deleted
+        patch = [{"op": "remove", "path": "/apiStages", "value": value} for value in bound]
+        gateway.update_usage_plan(usagePlanId=plan["id"], patchOperations=patch)
+    gateway.delete_usage_plan(usagePlanId=plan["id"])

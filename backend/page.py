@@ -1,0 +1,113 @@
+"""The page as a Lightsail container, for who does not want Community Cloud: `python -m backend.page up --stage dev`.
+
+The cheapest of AWS' hosts that keeps Streamlit's WebSocket and gives it HTTPS: 7 USD a month (`make cost`). Needs
+Docker, the AWS CLI and its lightsailctl plugin to build and push ui/Dockerfile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backend.deploy import open_stage
+from backend.gateway import key_of, url_of
+from backend.stage import Left, StageError, attempt, command, show
+
+if TYPE_CHECKING:
+    from backend.stage import Stage
+
+ROOT = Path(__file__).parents[1]
+PORT = 8501
+POWER = "nano"  # 0.25 vCPU and 512 MB; the page takes 200 MB
+BUSY = ("PENDING", "UPDATING", "DEPLOYING", "DELETING")
+WAIT_SECONDS = 20 * 60
+
+
+def up(stage: Stage) -> None:
+    """Make the container service, build and push the page, and run it against the stage's API."""
+    url, key = url_of(stage), key_of(stage, value=True)
+    if url is None or key is None:
+        raise StageError(f"Stage {stage.name} has no API: run `make deploy STAGE={stage.name}` first.")
+    lightsail, name = stage.client("lightsail"), service(stage)
+    if describe(stage) is None:
+        lightsail.create_container_service(serviceName=name, power=POWER, scale=1, tags=stage.tag_list("key", "value"))
+    if stage.dry_run:
+        return
+    wait(stage)
+    push(stage)
+    image = lightsail.get_container_images(serviceName=name)["containerImages"][0]["image"]  # newest first
+    environment = {"API_URL": url, "API_KEY": str(key["value"])}
+    container = {"image": image, "ports": {str(PORT): "HTTP"}, "environment": environment}
+    public = {"containerName": "page", "containerPort": PORT, "healthCheck": {"path": "/_stcore/health"}}
+    lightsail.create_container_service_deployment(
+        serviceName=name, containers={"page": container}, publicEndpoint=public
+    )
+    print(f"The page: {(wait(stage) or {}).get('url')}")
+
+
+def service(stage: Stage) -> str:
+    """The container service's name."""
+    return f"{stage.prefix}-page"
+
+
+def describe(stage: Stage) -> dict[str, Any] | None:
+    """The container service, or None."""
+    found = attempt(stage.client("lightsail").get_container_services, serviceName=service(stage))
+    return found["containerServices"][0] if found and found["containerServices"] else None
+
+
+def wait(stage: Stage, every: float = 10) -> dict[str, Any] | None:
+    """Wait while Lightsail works on the service; returns it, or None once there is none. Raises StageError."""
+    end = time.monotonic() + WAIT_SECONDS
+    while (found := describe(stage)) and found["state"] in BUSY:
+        if time.monotonic() > end:
+            raise StageError("Lightsail is still at work after 20 minutes: look at its console.")
+        print(f"  page {found['state']}", flush=True)
+        time.sleep(every)
+    return found
+
+
+def push(stage: Stage) -> None:
+    """Build the image and send it to the service. Raises StageError where Docker or the plugin is missing."""
+    image = f"{service(stage)}:latest"
+    send = ("aws", "lightsail", "push-container-image", "--service-name", service(stage), "--label", "page")
+    for step in (("docker", "build", "-f", "ui/Dockerfile", "-t", image, "."), (*send, "--image", image)):
+        try:
+            done = subprocess.run(step, cwd=ROOT, check=False)  # noqa: S603 - no input of others
+        except FileNotFoundError:
+            raise StageError(f"{step[0]} is not installed: the page's image is built and pushed with it.") from None
+        if done.returncode:
+            raise StageError(f"{' '.join(step[:3])} failed: see its output above.")
+
+
+def status(stage: Stage) -> None:
+    """Print the service's state, address and price."""
+    found = describe(stage)
+    show([Left("page", service(stage), found["state"], note=f"{found.get('url')}, $7 a month")] if found else [])
+
+
+def destroy(stage: Stage) -> None:
+    """Remove the service with its images. Raises StageError where it stays."""
+    if wait(stage):
+        stage.client("lightsail").delete_container_service(serviceName=service(stage))
+    if not stage.dry_run and wait(stage):
+        raise StageError(f"{service(stage)} is left in Lightsail: run `make destroy` again.")
+    print(f"Nothing of {service(stage)} is left in Lightsail.")
+
+
+def main() -> None:
+    """Read the command line and do it."""
+    parser = argparse.ArgumentParser(prog="python -m backend.page", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("command", choices=("up", "status", "destroy"))
+    parser.add_argument("--stage", default="dev")
+    parser.add_argument("--dry-run", action="store_true", help="print every call that would change something")
+    options = parser.parse_args()
+    stage = open_stage(options.stage, dry_run=options.dry_run)
+    {"up": up, "status": status, "destroy": destroy}[options.command](stage)
+
+
+if __name__ == "__main__":
+    command(main)
