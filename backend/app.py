@@ -34,7 +34,7 @@ from backend.telemetry import watch, watched
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-BATCH_EXTRAS = ("image",)  # explaining takes up to 50 pictures for each one
+BATCH_EXTRAS = ("image",)  # an explanation takes a dozen pictures for each one
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")  # 64 is what SageMaker's InferenceId takes
 
 

@@ -122,6 +122,7 @@ class SageMakerPredictor:
         try:
             return read_answers(call.result(TOTAL_TIMEOUT), len(x))
         except TimeoutError:
+            call.cancel()  # where it has not even begun
             raise ModelTimeout(f"{TOTAL_TIMEOUT} s in all") from None
 
     def _invoke(self, payload: bytes, request_id: str) -> bytes:

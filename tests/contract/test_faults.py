@@ -95,12 +95,21 @@ def post_batch(app: Flask, pictures: list[bytes]) -> TestResponse:
 def test_a_slow_endpoint_is_504(runtime: Runtime, seven: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """At 0.2 s for each of two reads; the real limit of 5 s is checked below."""
     monkeypatch.setattr(predictors, "READ_TIMEOUT", 0.2)
-    runtime.behave = wait(1)
+    runtime.behave = wait(20)
+    client = create_app({"sagemaker_endpoint_name": "digits"}).test_client()
     started = time.monotonic()
-    response = create_app({"sagemaker_endpoint_name": "digits"}).test_client().post("/predictions", data=seven, **PNG)
+    response = client.post("/predictions", data=seven, **PNG)
     assert (response.status_code, response.json["type"]) == (504, "/problems/model-timeout")
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
     assert len(runtime.calls) == 2, "two attempts"
+
+
+@pytest.mark.slow
+def test_a_hanging_endpoint_is_504_within_the_real_budget(relay: Flask, runtime: Runtime, seven: bytes) -> None:
+    runtime.behave = wait(30)
+    started = time.monotonic()
+    assert relay.test_client().post("/predictions", data=seven, **PNG).status_code == 504
+    assert 9 < time.monotonic() - started < 25
 
 
 def test_a_dripping_endpoint_is_504(
@@ -111,7 +120,7 @@ def test_a_dripping_endpoint_is_504(
     runtime.behave = drip
     started = time.monotonic()
     assert relay.test_client().post("/predictions", data=seven, **PNG).status_code == 504
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 4
 
 
 def test_an_address_where_nobody_listens_is_503(aws: None, seven: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +172,7 @@ def test_fallback_answers_while_the_endpoint_fails_and_lets_go_when_it_is_back(
     runtime: Runtime, seven: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three failures open the circuit: then the endpoint is not asked, until a pause is over."""
-    monkeypatch.setattr("backend.fallback.PAUSE", 0.3)
+    monkeypatch.setattr("backend.fallback.PAUSE", 2)
     app = create_app({"sagemaker_endpoint_name": "digits", "fallback": "embedded"})
     client = app.test_client()
 
@@ -177,5 +186,5 @@ def test_fallback_answers_while_the_endpoint_fails_and_lets_go_when_it_is_back(
     assert len(runtime.calls) == asked + 3
     runtime.behave = well
     assert served_by() == "embedded"
-    time.sleep(0.35)
+    time.sleep(2.1)
     assert served_by() == "sagemaker"

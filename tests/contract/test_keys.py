@@ -63,7 +63,7 @@ def test_the_command_makes_a_key_and_its_hash() -> None:
 
 
 def test_over_the_rate_is_429_and_says_when_to_come_back(embedded: EmbeddedPredictor, seven: bytes) -> None:
-    client = create_app({"rate_limit": "3 per second"}, embedded).test_client()
+    client = create_app({"rate_limit": "3 per 3 seconds"}, embedded).test_client()
     for _ in range(3):
         assert client.post("/predictions", data=seven, **PNG).status_code == 200
     response = client.post("/predictions", data=seven, **PNG)

@@ -77,7 +77,7 @@ def test_every_documented_status_of_predictions_is_reachable(
     runtime: Runtime, drawing: Drawing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Everything under POST /predictions in the description, got from the app that gave it."""
-    monkeypatch.setattr("backend.predictors.READ_TIMEOUT", 0.1)
+    monkeypatch.setattr("backend.predictors.READ_TIMEOUT", 0.5)
     settings = {"sagemaker_endpoint_name": "digits", "rate_limit": "12 per hour"} | CONFIGURED
     client = create_app(settings).test_client()
     well = runtime.behave
@@ -98,7 +98,7 @@ def test_every_documented_status_of_predictions_is_reachable(
         status(blank.getvalue()),
         status(behave=say(b"{}")),
         status(behave=refuse(400, "ValidationError")),
-        status(behave=wait(0.5)),
+        status(behave=wait(5)),
         *[status() for _ in range(5)],
     }
     documented = client.get(contract.OPENAPI).json["paths"]["/predictions"]["post"]["responses"]

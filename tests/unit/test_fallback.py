@@ -52,7 +52,7 @@ def test_a_dead_endpoint_is_not_waited_for_each_time() -> None:
     for _ in range(50):
         predictor.predict(X)
     assert first.asked == FAILURES
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 2
 
 
 def test_failures_between_successes_do_not_add_up() -> None:
@@ -65,12 +65,12 @@ def test_failures_between_successes_do_not_add_up() -> None:
 
 
 def test_one_request_alone_tries_a_dead_endpoint_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fallback, "PAUSE", 0.2)
+    monkeypatch.setattr(fallback, "PAUSE", 1)
     first = Fake("sagemaker", error=ModelUnavailable("dead"))
     predictor = FallbackPredictor(first, Fake("embedded"))
     for _ in range(FAILURES):
         predictor.predict(X)
-    time.sleep(0.25)
+    time.sleep(1.05)
     first.seconds = 0.1
     with ThreadPoolExecutor(8) as pool:
         assert {answer.served_by for answer in pool.map(lambda _: predictor.predict(X), range(8))} == {"embedded"}
@@ -83,7 +83,7 @@ def test_calls_go_side_by_side() -> None:
     started = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: predictor.predict(X), range(8)))
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 1.5
 
 
 def test_a_bug_is_not_hidden_by_the_fallback() -> None:
