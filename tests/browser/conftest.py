@@ -28,6 +28,7 @@ ROOT = Path(__file__).parents[2]
 STROKES = json.loads((ROOT / "tests" / "strokes.json").read_text(encoding="utf-8"))
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 CHROMIUM = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+PATIENCE = 60_000  # milliseconds: a machine that trains at the same time takes 30 seconds for a first visit
 FAKE_CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 
 
@@ -46,14 +47,14 @@ def start_page(python: str = sys.executable, **environment: str) -> tuple[subpro
 
 
 def _await_health(process: subprocess.Popen[bytes], url: str) -> None:
-    for _ in range(300):
+    for _ in range(900):
         try:
             if requests.get(f"{url}/_stcore/health", timeout=1).ok:
                 return
         except requests.RequestException:
             time.sleep(0.1)
     process.kill()
-    pytest.fail("The page did not start within 30 seconds.")
+    pytest.fail("The page did not start within 90 seconds.")
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
@@ -151,6 +152,7 @@ class Visitor:
 
     def __init__(self, context: BrowserContext, url: str) -> None:
         self.page: Page = context.new_page()
+        self.page.set_default_timeout(PATIENCE)
         self.page.goto(url)
         self.sheet = -1
         self.await_sheet()
@@ -193,7 +195,6 @@ class Visitor:
             "wanted => { const d = document.getElementById('announcement').dataset;"
             " return Object.entries(wanted).every(([k, v]) => d[k] === v) }",
             arg=wanted,
-            timeout=30_000,
         )
 
     def await_strokes(self, n: int) -> None:
@@ -204,7 +205,6 @@ class Visitor:
         self.page.wait_for_function(
             "() => { const d = document.getElementById('announcement').dataset;"
             " return d.drawing && d.drawing === d.answer && d.failed === 'false' }",
-            timeout=30_000,
         )
         return self.state["said"]
 
@@ -217,7 +217,7 @@ class Visitor:
         self.await_sheet()
 
     def await_text(self, text: str) -> None:
-        self.page.get_by_text(text).first.wait_for(timeout=30_000)
+        self.page.get_by_text(text).first.wait_for()
 
     def await_sheet(self) -> None:
         """A dressed canvas of another sheet than before."""
@@ -225,7 +225,6 @@ class Visitor:
             "old => { const e = document.getElementById('announcement');"
             " return e && Number(e.dataset.sheet) > old && e.dataset.dressed === e.dataset.sheet }",
             arg=self.sheet,
-            timeout=30_000,
         )
         self.sheet = int(self.state["sheet"])
         self.page.mouse.move(5, 5)

@@ -76,7 +76,7 @@ def test_the_page_recovers_by_itself_when_the_model_is_back(visit: Visit, moody_
     visitor.press("Submit")
     visitor.await_text("The model is not available.")
     api.mend()
-    visitor.page.locator(".headline").wait_for(timeout=30_000)
+    visitor.page.locator(".headline").wait_for()
 
 
 def test_a_starting_model_is_waited_for_with_progress(visit: Visit, moody_url: str, api: MoodyApi) -> None:
@@ -88,14 +88,14 @@ def test_a_starting_model_is_waited_for_with_progress(visit: Visit, moody_url: s
     assert visitor.page.get_by_role("progressbar").count() == 1
     visitor.page.wait_for_timeout(1500)
     api.mend()
-    visitor.page.locator(".headline").wait_for(timeout=30_000)
+    visitor.page.locator(".headline").wait_for()
     assert visitor.await_answer().startswith("Read as 3:")
 
 
 def test_live_mode_leaves_a_rate_limited_api_alone(visit: Visit, moody_url: str, api: MoodyApi) -> None:
     visitor = visit(moody_url)
     visitor.page.locator(".st-key-live label").first.click()
-    api.refuse(429, "rate-limited", **{"Retry-After": "30"})
+    api.refuse(429, "rate-limited", **{"Retry-After": "600"})
     visitor.stroke([[60, 60], [200, 60]])
     visitor.await_text("That was a lot of questions.")
     for y in (90, 120, 150):
@@ -121,4 +121,4 @@ def test_an_api_that_never_answers_has_its_plain_sentence(visit: Visit, moody_ur
     api.delay = 31
     visitor.draw("3")
     visitor.press("Submit")
-    visitor.page.get_by_text("The API took too long.").wait_for(timeout=40_000)
+    visitor.page.get_by_text("The API took too long.").wait_for()

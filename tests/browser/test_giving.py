@@ -110,7 +110,7 @@ def test_the_camera_gives_a_photo(visit: Visit, page_url: str) -> None:
     visitor = visit(page_url, permissions=["camera"])
     visitor.page.get_by_role("tab", name="Camera").click()
     visitor.press("Take Photo")
-    visitor.page.locator(".answer").wait_for(timeout=30_000)
+    visitor.page.locator(".answer").wait_for()
     assert visitor.page.locator(".pictures img").count() == 3
 
 
