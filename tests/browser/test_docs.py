@@ -22,7 +22,6 @@ def test_the_form_on_the_docs_page_reads_a_seven(browser: Browser, live_api: str
     expect(page.locator("#answer")).to_contain_text('"label": "7"', timeout=30_000)
     assert all(url.startswith(live_api) for url in asked)
     assert [text for text in complaints if "favicon" not in text] == []
-    page.screenshot(path="/tmp/backend/docs_answer.png")
     page.close()
 
 
