@@ -8,7 +8,8 @@ PIP := $(IN)/python -m pip install --quiet --disable-pip-version-check
 AWS_LOCAL := AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME=http://127.0.0.1:8080 AWS_DEFAULT_REGION=us-east-1 \
   AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
 
-.PHONY: bench-ui screenshots run test soak stack train evaluate export lint clean help
+.PHONY: run test test-slow soak bench bench-ui screenshots stack train evaluate export lint clean help \
+  deploy destroy status logs cost
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -17,10 +18,23 @@ run: .venv/run  ## the page on http://localhost:8501, with nothing configured
 	$(IN)/streamlit run ui/app.py --server.port $(PORT)
 
 test: .venv/test  ## every test but the slow ones
-	$(IN)/python -m pytest -m "not slow and not benchmarks"
+	$(IN)/python -m pytest -m "not slow"
 
-soak: .venv/test  ## a minute of 16 clients against a failing endpoint; prints what it counted
-	$(IN)/python -m pytest -s tests/benchmarks/test_soak.py
+test-slow: .venv/test  ## what takes minutes: every crash of a deployment, a clean install, the soak
+	$(IN)/python -m pytest -m slow
+
+soak: .venv/test  ## 16 clients, faults injected, every answer compared with the truth
+	$(IN)/python -m pytest -s -m slow tests/benchmarks/test_soak.py
+
+bench: .venv/test  ## side by side with what people would use instead
+	$(PIP) -e '.[bench]'
+	$(IN)/python -m tests.benchmarks
+
+bench-ui: .venv/test  ## how long people wait on the page
+	$(IN)/python -m tests.benchmarks.bench_ui
+
+screenshots: .venv/test  ## the README's pictures
+	$(IN)/python -m tests.browser.screenshots
 
 stack: .venv/test  ## endpoint :8080, API :8000 relaying by boto3, page :8501; Ctrl-C stops all three
 	@trap 'kill $$(jobs -p) 2>/dev/null; wait' EXIT; trap 'exit 0' INT TERM; \
