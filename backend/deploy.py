@@ -91,7 +91,7 @@ def up(stage: Stage, options: Options, check: Callable[[str, str], str] | None =
     found = function_and_stack(stage)
     print(f"{stage.prefix}: {options.mode}{', with the model as fallback' if options.fallback else ''}")
     ensure_bucket(stage, "deploy")
-    ensure_role(stage, "function", policy(stage))
+    ensure_role(stage, "function", policy(stage, options))
     ensure_log_group(stage, log_group(stage))
     key = ensure_key(stage)
     config = settings(stage, options, key)
@@ -102,9 +102,18 @@ def up(stage: Stage, options: Options, check: Callable[[str, str], str] | None =
         _prove(stage, config, check or ask, archive)
 
 
-def policy(stage: Stage) -> dict[str, Any]:
-    """The function's role, rendered for this stage."""
-    return render(POLICIES / "function.json", account=stage.account, region=stage.region, prefix=stage.prefix)
+def policy(stage: Stage, options: Options) -> dict[str, Any]:
+    """The function's role, rendered for what this stage does: ask its endpoint, keep feedback where it is told to."""
+    document = render(POLICIES / "function.json", account=stage.account, region=stage.region, prefix=stage.prefix)
+    statements = document["policy"]["Statement"]
+    if options.mode == "embedded":
+        statements = [statement for statement in statements if statement["Sid"] != "AskTheModel"]
+    kept = settings(stage, options)[stage.name]["aws_environment_variables"].get("BACKEND_FEEDBACK", "")
+    if kept.startswith("s3://"):
+        where = f"arn:aws:s3:::{kept.removeprefix('s3://').rstrip('/')}/*"
+        statements.append({"Sid": "KeepFeedback", "Effect": "Allow", "Action": "s3:PutObject", "Resource": where})
+    document["policy"]["Statement"] = statements
+    return document
 
 
 def function_and_stack(stage: Stage) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:

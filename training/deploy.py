@@ -150,12 +150,15 @@ def open_stage(name: str, *, dry_run: bool = False) -> Stage:
 
 def _confirm(options: argparse.Namespace) -> None:
     """Ask before anything that bills by the hour."""
-    kind = options.instance_type
-    if not kind or options.yes or options.dry_run:
+    kind, warm = options.instance_type, options.provisioned
+    if not (kind or warm) or options.yes or options.dry_run:
         return
     until = f"for {options.ttl_hours:g} hours" if options.ttl_hours else "until `make destroy`"
-    price = options.instances * hourly_price(kind)
-    print(f"{options.instances} x {kind} costs ${price:.3f} an hour, asked for or not, {until}.")
+    if kind:
+        price = options.instances * hourly_price(kind)
+        print(f"{options.instances} x {kind} costs ${price:.3f} an hour, asked for or not, {until}.")
+    else:
+        print(f"Provisioned concurrency {warm} bills by the hour, asked for or not, until `make destroy`.")
     if not sys.stdin.isatty() or input("Go on? [y/N] ").lower() != "y":
         raise StageError("Stopped: say y, or run with YES=1. Serverless, the default, costs nothing at rest.")
 

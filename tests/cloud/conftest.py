@@ -151,6 +151,12 @@ class Endpoint:
         return [json.dumps({"predictions": answers}).encode()]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--live", action="store_true", help="run test_life.py in the AWS account of this machine; it costs cents"
+    )
+
+
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)

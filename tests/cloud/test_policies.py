@@ -31,7 +31,7 @@ STAGE = Stage("dev", Here(), _account=ACCOUNT)
 
 def rendered(template: Path) -> dict[str, Any]:
     if template.parent.parent.name == "backend":
-        return deploy.policy(STAGE)
+        return deploy.policy(STAGE, Options())
     values = {"bucket": "b-123", "image_account": endpoint.IMAGES_ACCOUNT, "image_repository": "tensorflow-inference"}
     return endpoint.policy(STAGE, template.stem, **values)
 
@@ -75,6 +75,11 @@ def test_role_is_only_for_aws_services(template: Path) -> None:
     for statement in rendered(template)["trust"]["Statement"]:
         assert statement["Action"] == "sts:AssumeRole"
         assert all(name.endswith(".amazonaws.com") for name in named(statement["Principal"]["Service"]))
+
+
+def test_embedded_function_may_ask_no_endpoint() -> None:
+    policy = deploy.policy(STAGE, Options(mode="embedded"))["policy"]
+    assert not any("sagemaker" in json.dumps(statement) for statement in policy["Statement"])
 
 
 @pytest.fixture(scope="module")
