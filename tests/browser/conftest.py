@@ -59,7 +59,7 @@ def _await_health(process: subprocess.Popen[bytes], url: str) -> None:
 
 def stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
-    process.wait(10)
+    process.wait(60)  # seconds: a busy machine is slow to end, too
 
 
 @pytest.fixture(scope="session")
