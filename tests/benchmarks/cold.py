@@ -8,11 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -23,14 +20,16 @@ from backend.deploy import Options
 from backend.stage import Stage
 from tests.benchmarks.contenders import free_port
 from tests.benchmarks.race import spread
+from tests.benchmarks.wire import Wire, get, post
 from tests.cloud.runtime_api import Function
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+    from pathlib import Path
 
     from tests.benchmarks.drawings import Drawn
 
-HELLO = '''from flask import Flask
+HELLO = """from flask import Flask
 
 app = Flask(__name__)
 
@@ -38,7 +37,7 @@ app = Flask(__name__)
 @app.post("/predictions")
 def hello():
     return {"hello": "world"}
-'''
+"""
 BUILD = package.ROOT / package.BUILD
 
 
@@ -154,48 +153,40 @@ def functions(png: bytes, rounds: int) -> dict[str, Any]:
     }
     hello = median(start["cpu_s"] for start in starts["hello"])
     return result | {
-        f"{mode}_over_hello": round(median(s["cpu_s"] for s in starts[mode]) / hello, 2) for mode in ("sagemaker", "embedded")
+        f"{mode}_over_hello": round(median(s["cpu_s"] for s in starts[mode]) / hello, 2)
+        for mode in ("sagemaker", "embedded")
     }
 
 
 def local(png: bytes, rounds: int) -> dict[str, Any]:
-    """What `make run` and the API alone take from the command to the first answer."""
+    """What the API alone takes from the command to the first answer, and the page to being healthy."""
     page, api = [], []
+    streamlit = ["-m", "streamlit", "run", "ui/app.py", "--server.headless=true", "--server.port"]
     for _ in range(rounds):
-        api.append(_seconds([sys.executable, "-m", "backend.server", "--port"], "/predictions", png))
-        streamlit = [sys.executable, "-m", "streamlit", "run", "ui/app.py", "--server.headless=true", "--server.port"]
-        page.append(_seconds(streamlit, "/_stcore/health", None))
+        api.append(_seconds(["-m", "backend.server", "--port"], post("/predictions", png, "image/png")))
+        page.append(_seconds(streamlit, get("/_stcore/health")))
     return {"api_first_answer_s": spread(api), "page_healthy_s": spread(page)}
 
 
-def _seconds(command: Sequence[str], path: str, body: bytes | None) -> float:
-    port = free_port()
+def _seconds(arguments: Sequence[str], message: bytes) -> float:
+    port, quiet = free_port(), subprocess.DEVNULL
     started = time.perf_counter()
-    process = subprocess.Popen(
-        [*command, str(port)], cwd=package.ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    process = subprocess.Popen([sys.executable, *arguments, str(port)], cwd=package.ROOT, stdout=quiet, stderr=quiet)
     try:
-        _until(lambda: _ask(f"http://127.0.0.1:{port}{path}", body))
+        while not _answered(port, message):
+            assert time.perf_counter() - started < 120, "no answer in two minutes"
+            time.sleep(0.01)
         return time.perf_counter() - started
     finally:
         process.kill()
         process.wait()
 
 
-def _ask(url: str, body: bytes | None) -> bool:
+def _answered(port: int, message: bytes) -> bool:
     try:
-        request = urllib.request.Request(url, body, {"Content-Type": "image/png"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, ConnectionError):
+        return Wire(port).exchange(message)[0] == 200
+    except OSError:
         return False
-
-
-def _until(done: Callable[[], bool]) -> None:
-    end = time.monotonic() + 120
-    while not done():
-        assert time.monotonic() < end, "no answer in two minutes"
-        time.sleep(0.01)
 
 
 def cold(drawn: Sequence[Drawn], *, quick: bool) -> dict[str, Any]:

@@ -69,7 +69,9 @@ class Running:
                 return
             except (OSError, KeyError, ValueError):
                 if time.monotonic() > end or self._process.poll() is not None:
-                    raise RuntimeError(f"{self.contender.name} gave no answer; see its log in build/bench.log") from None
+                    raise RuntimeError(
+                        f"{self.contender.name} gave no answer; see its log in build/bench.log"
+                    ) from None
                 time.sleep(0.01)
 
     def cpu(self) -> float:
@@ -151,7 +153,9 @@ RELAY = {
 }
 EMBEDDED = Contender("ours, embedded", _server(), ask_ours)
 RELAYED = Contender("ours, relayed by boto3", _server(), ask_ours, RELAY, ENDPOINT)
-GRADIO = Contender("Gradio, its HTTP API", _rival("gradio_app.py", MODEL), ask_gradio, {"GRADIO_ANALYTICS_ENABLED": "0"})
+GRADIO = Contender(
+    "Gradio, its HTTP API", _rival("gradio_app.py", MODEL), ask_gradio, {"GRADIO_ANALYTICS_ENABLED": "0"}
+)
 FLASK_KERAS = Contender("Flask + keras.predict", _rival("flask_tutorial.py", KERAS_MODEL), ask_form)
 CONTENDERS = [
     EMBEDDED,

@@ -1,4 +1,4 @@
-"""The 200 drawings that every contender is asked about: tests/strokes.json in other hands, as the page's canvas sends them."""
+"""The 200 drawings that every contender is asked about: tests/strokes.json in other hands, as the canvas sends them."""
 
 from __future__ import annotations
 

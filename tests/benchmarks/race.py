@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -62,7 +63,7 @@ def latency(running: Sequence[Running], drawn: Sequence[Drawn], rounds: int) -> 
     """One client. name -> p50, p95, p99 of all, the spread of the rounds' p50, CPU ms a request, MB, how many right."""
     asks: dict[str, Callable[[bytes], str]] = in_process()
     for each in running:
-        asks[each.contender.name] = lambda png, each=each, wire=Wire(each.port): each.contender.ask(wire, png)  # type: ignore[misc]
+        asks[each.contender.name] = partial(each.contender.ask, Wire(each.port))
     servers = {each.contender.name: each for each in running}
     for ask in asks.values():
         for picture in drawn[:BLOCK]:
@@ -168,7 +169,11 @@ def soak(running: Sequence[Running], drawn: Sequence[Drawn], seconds: float) -> 
     ours = next(each for each in running if each.contender is EMBEDDED)
     before = ours.megabytes()
     result = load([ours], drawn, 8, seconds)
-    return {**result, "p99_over_p50": round(result["p99"] / result["p50"], 2), "mb": [round(before), round(ours.megabytes())]}
+    return {
+        **result,
+        "p99_over_p50": round(result["p99"] / result["p50"], 2),
+        "mb": [round(before), round(ours.megabytes())],
+    }
 
 
 def race(drawn: Sequence[Drawn], *, quick: bool) -> dict[str, Any]:
@@ -176,9 +181,11 @@ def race(drawn: Sequence[Drawn], *, quick: bool) -> dict[str, Any]:
     running = start(drawn)
     try:
         return {
-            "latency": latency(running, drawn, 1 if quick else 5),
-            "gradio_client": gradio_client(next(r for r in running if r.contender is GRADIO), drawn[: 10 if quick else 60]),
-            "throughput": throughput(running, drawn, 1 if quick else 4, 1 if quick else 3),
+            "latency": latency(running, drawn, 1 if quick else 3),
+            "gradio_client": gradio_client(
+                next(r for r in running if r.contender is GRADIO), drawn[: 10 if quick else 60]
+            ),
+            "throughput": throughput(running, drawn, 1 if quick else 3, 1 if quick else 3),
             "soak": soak(running, drawn, 3 if quick else 60),
         }
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from backend.cost import ENDPOINT_SECONDS
 from tests.benchmarks.simulation import paper
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 FLOOR, OWN = "the floor: no HTTP", "ours, no HTTP"
 EMBEDDED, RELAYED, TWO = "ours, embedded", "ours, relayed by boto3", "ours, embedded, two workers"
+VCPU = 0.58  # of a core: Lambda gives one for 1,769 MB
 GRADIO, TUTORIAL = "Gradio, its HTTP API", "Flask + keras.predict"
 
 
@@ -30,9 +32,17 @@ def write(results: dict[str, Any], folder: Path) -> None:
     """Both files, from the parts that there are."""
     sections = [
         section(results[part])
-        for part, section in (("race", _race), ("stages", _stages), ("scale", _scale), ("cold", _cold), ("learning", _learning))
+        for part, section in (
+            ("race", _race),
+            ("stages", _stages),
+            ("scale", _scale),
+            ("cold", _cold),
+            ("learning", _learning),
+        )
         if part in results
     ]
+    if "lambda" in results.get("cold", {}) and "skipped" not in results["cold"]["lambda"]:
+        sections.append(_paper(results["cold"]))
     targets = table(["figure", "measured", "target", "met"], _targets(results))
     head = "Written by `make bench`. Every table was measured in one run, in turns; milliseconds unless said otherwise."
     (folder / "bench.md").write_text("\n\n".join(["# Speed", head, "## Targets", targets, *sections]) + "\n")
@@ -68,10 +78,25 @@ def _race(race: dict[str, Any]) -> str:
             ]
         )
     client = race["gradio_client"]
-    rows.append(["Gradio, its Python client", client["p50"], client["p95"], client["p99"], f"{client['p50'] / floor:.1f}x"] + [""] * 6)
+    rows.append(
+        ["Gradio, its Python client", client["p50"], client["p95"], client["p99"], f"{client['p50'] / floor:.1f}x"]
+        + [""] * 6
+    )
     two = race["throughput"][TWO]
     rows.append([TWO, *[""] * 4, *(ranged(two[n]["per_second"]) for n in ("8", "32")), *[""] * 4])
-    head = ["", "p50 (rounds)", "p95", "p99", "p50 / floor", "per second, 8 clients", "32 clients", "CPU", "MB", "start, s", "read rightly"]
+    head = [
+        "",
+        "p50 (rounds)",
+        "p95",
+        "p99",
+        "p50 / floor",
+        "per second, 8 clients",
+        "32 clients",
+        "CPU",
+        "MB",
+        "start, s",
+        "read rightly",
+    ]
     soak = race["soak"]
     end = (
         f"8 clients for a minute: {soak['per_second']:.0f} a second, p50 {soak['p50']}, p99 {soak['p99']} "
@@ -91,11 +116,16 @@ def _stages(stages: dict[str, Any]) -> str:
 
 def _scale(scale: dict[str, Any]) -> str:
     batches, folder, workers = scale["batches"], scale["folder"], scale["workers"]
-    rows = [[f"{name} a request" if name != "single" else "POST /predictions", ranged(ms, 3)] for name, ms in batches["ms_per_image"].items()]
+    rows = [
+        [f"{name} a request" if name != "single" else "POST /predictions", ranged(ms, 3)]
+        for name, ms in batches["ms_per_image"].items()
+    ]
     text = (
-        f"{folder['pictures']:,} files through `python -m ui.client FOLDER`: {folder['seconds']} s, {folder['per_second']} a "
+        f"{folder['pictures']:,} files through `python -m ui.client FOLDER`: {folder['seconds']} s, "
+        f"{folder['per_second']} a "
         f"second, {folder['server_cpu_ms_each']} ms of the server's CPU each, {100 * folder['right']:.1f} % right.\n\n"
-        f"8 clients: {ranged(workers['1'])} a second with one worker, {ranged(workers['2'])} with two (the clients share the cores)."
+        f"8 clients: {ranged(workers['1'])} a second with one worker, {ranged(workers['2'])} with two "
+        "(the clients share the cores)."
     )
     return "\n\n".join(["## Batch and scale", _about(scale), table(["pictures", "ms a picture"], rows), text])
 
@@ -104,9 +134,9 @@ def _cold(cold: dict[str, Any]) -> str:
     functions = cold["lambda"]
     parts = ["## Cold start", _about(cold)]
     if "skipped" not in functions:
+        shown = (("cpu_s", 2), ("wall_s", 2), ("warm_cpu_ms", 1), ("megabytes", 0))
         rows = [
-            [mode, *(ranged(functions[mode][f], d) for f, d in (("cpu_s", 2), ("wall_s", 2), ("warm_cpu_ms", 1), ("megabytes", 0))),
-             functions[mode]["zip_mb"]]
+            [mode, *(ranged(functions[mode][figure], digits) for figure, digits in shown), functions[mode]["zip_mb"]]
             for mode in ("hello", "sagemaker", "embedded")
         ]  # fmt: skip
         head = ["function under awslambdaric", "CPU to first answer, s", "wall, s", "warm: CPU ms", "MB", "zip MB"]
@@ -136,7 +166,13 @@ def _targets(results: dict[str, Any]) -> list[list[str]]:
         seen, rates = results["race"]["latency"], results["race"]["throughput"]
         add("embedded over HTTP, p50 / the floor", seen[EMBEDDED]["p50"] / seen[FLOOR]["p50"], 1.6, "x")
         add("relayed less embedded, p50", seen[RELAYED]["p50"] - seen[EMBEDDED]["p50"], 6, " ms")
-        add("CPU a request, Flask + keras.predict / ours", seen[TUTORIAL]["cpu_ms"] / seen[EMBEDDED]["cpu_ms"], 40, "x", least=True)
+        add(
+            "CPU a request, Flask + keras.predict / ours",
+            seen[TUTORIAL]["cpu_ms"] / seen[EMBEDDED]["cpu_ms"],
+            40,
+            "x",
+            least=True,
+        )
         fast, slow = rates[TWO]["8"]["per_second"]["median"], rates[GRADIO]["8"]["per_second"]["median"]
         add("throughput, 8 clients, two workers / Gradio's HTTP API", fast / slow, 10, "x", least=True)
         add("decode + normalise + infer / the floor", seen[OWN]["p50"] / seen[FLOOR]["p50"], 0.5, "x")
@@ -156,15 +192,31 @@ def _targets(results: dict[str, Any]) -> list[list[str]]:
     return rows
 
 
-def scenarios(function_s: float, endpoint_s: float) -> str:
-    """The deployment on paper as a table."""
-    head = ["requests/s", "way", "Lambdas at once", "serverless endpoints", "accounts' gateways", "refused at default quotas"]
+def _paper(cold: dict[str, Any]) -> str:
+    """The deployment on paper, with the function's measured processor time and the endpoint's stated one."""
+    functions = cold["lambda"]
+    relay, embedded = (functions[mode]["warm_cpu_ms"]["median"] / 1000 / VCPU for mode in ("sagemaker", "embedded"))
     rows = [
         [f"{row['rate']:,}", row["way"], row["lambdas_needed"], row["endpoints_needed"] or "", row["gateways_needed"],
-         ", ".join(f"{part} {100 * share:.0f} %" for part, share in row["refused_by_default"].items() if share > 0.005) or "none"]
-        for row in paper(function_s, endpoint_s)
+         ", ".join(f"{part} {100 * share:.0f} %" for part, share in row["refused_by_default"].items() if share > 0.005)
+         or "none", row["usd_per_million"]]
+        for row in paper(relay, embedded, ENDPOINT_SECONDS)
     ]  # fmt: skip
-    return table(head, rows)
+    head = [
+        "requests/s",
+        "way",
+        "Lambdas at once",
+        "serverless endpoints",
+        "gateways",
+        "refused at default quotas",
+        "USD a million",
+    ]
+    text = (
+        f"The function's own time: {1000 * relay:.1f} ms relaying, {1000 * embedded:.1f} ms with the model inside (the "
+        f"CPU measured above, on the {VCPU} cores of 1,024 MB). The endpoint's: {1000 * ENDPOINT_SECONDS:.0f} ms at "
+        "2 GB. Refusals simulated, 60,000 requests each."
+    )
+    return "\n\n".join(["## The deployment on paper", text, table(head, rows)])
 
 
 def chart(race: dict[str, Any], path: Path) -> None:

@@ -36,7 +36,10 @@ def batches(running: Running, drawn: Sequence[Drawn], rounds: int) -> dict[str, 
             times[name].append(1000 * (time.perf_counter() - started) / (1 if name == "single" else int(name)))
             assert status == 200, body[:200]
     per_image = {name: spread(values) for name, values in times.items()}
-    return {"ms_per_image": per_image, "64_over_single": round(_middle(per_image, "64") / _middle(per_image, "single"), 3)}
+    return {
+        "ms_per_image": per_image,
+        "64_over_single": round(_middle(per_image, "64") / _middle(per_image, "single"), 3),
+    }
 
 
 def _middle(spreads: dict[str, dict[str, float]], name: str) -> float:

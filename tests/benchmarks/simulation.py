@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from backend.cost import price
+
 GATEWAY = 10_000  # requests a second, steady, in one account and region
 LAMBDAS = 1000  # running at once, an account's first quota
 SERVERLESS = 200  # running at once in one serverless endpoint
@@ -46,6 +48,8 @@ def refused(load: float, servers: int) -> float:
 
 def needed(load: float, share: float = 0.001) -> int:
     """The fewest slots that refuse no more than `share`; above 3,000 the load and three of its standard deviations."""
+    if not load:
+        return 0
     if load > 3000:
         return math.ceil(load + 3 * math.sqrt(load))
     blocking, n = 1.0, 0
@@ -83,20 +87,29 @@ def simulate(deployment: Deployment, rate: float, requests: int = 60_000, seed: 
     return {"gateway": 1 - kept, "lambda": kept * no_lambda / n, "endpoint": kept * no_slot / n}
 
 
-def paper(function_s: float, endpoint_s: float) -> list[dict[str, Any]]:
-    """For each rate: what has to be there, what is there by default, and what the defaults refuse."""
-    rows = []
-    for rate in RATES:
-        for name, deployment in (("relayed", Deployment(function_s, endpoint_s)), ("embedded", Deployment(function_s, 0))):
-            simulated = simulate(deployment, rate)
-            rows.append(
-                {
-                    "rate": rate,
-                    "way": name,
-                    "lambdas_needed": needed(rate * deployment.held_s),
-                    "endpoints_needed": math.ceil(needed(rate * endpoint_s) / SERVERLESS) if deployment.endpoint_s else 0,
-                    "gateways_needed": math.ceil(rate / GATEWAY),
-                    "refused_by_default": {part: round(share, 4) for part, share in simulated.items()},
-                }
-            )
-    return rows
+def usd_per_million(deployment: Deployment, memory_gb: float = 1.0, endpoint_gb: float = 2.0) -> float:
+    """What a million requests cost, by backend/prices.json: gateway, function, endpoint."""
+    function = deployment.held_s * memory_gb * price("lambda_gb_second") + price("lambda_request")
+    endpoint = deployment.endpoint_s * endpoint_gb * price("serverless_gb_second")
+    return 1e6 * (price("rest_request") + function + endpoint)
+
+
+def paper(relay_s: float, embedded_s: float, endpoint_s: float) -> list[dict[str, Any]]:
+    """For each rate and way: what has to be there, what the default quotas refuse, what it costs.
+
+    `relay_s`, `embedded_s`: the function's own seconds for a request; `endpoint_s`: the endpoint's.
+    """
+    ways = {"relayed": Deployment(relay_s, endpoint_s), "embedded": Deployment(embedded_s, 0)}
+    return [
+        {
+            "rate": rate,
+            "way": name,
+            "lambdas_needed": needed(rate * deployment.held_s),
+            "endpoints_needed": math.ceil(needed(rate * deployment.endpoint_s) / SERVERLESS),
+            "gateways_needed": math.ceil(rate / GATEWAY),
+            "refused_by_default": {part: round(share, 4) for part, share in simulate(deployment, rate).items()},
+            "usd_per_million": round(usd_per_million(deployment), 2),
+        }
+        for rate in RATES
+        for name, deployment in ways.items()
+    ]

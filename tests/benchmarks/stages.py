@@ -11,10 +11,11 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from botocore.httpsession import URLLib3Session
 from waitress.task import WSGITask
 
 from backend import app as api
-from backend import predictions, preprocessing, predictors
+from backend import predictions, predictors, preprocessing
 from backend.server import Server
 from tests.benchmarks.contenders import ENDPOINT, RELAY, Running, ask_ours
 from tests.benchmarks.race import LOG
@@ -47,7 +48,7 @@ STAGES: dict[str, list[tuple[str, Any, str]]] = {  # table -> (row, owner, funct
         ("normalise to 28x28", preprocessing, "normalise_image"),
         ("payload, hand over to a caller thread", predictors.SageMakerPredictor, "predict"),
         ("boto3: build and sign", predictors.SageMakerPredictor, "_invoke"),
-        ("send, wait, receive", None, ""),
+        ("send, wait, receive", URLLib3Session, "send"),
         ("read the endpoint's answer", predictors, "read_answers"),
         ("make the answer", predictions, "_prediction"),
         ("encode the answer", api, "answer"),
@@ -81,10 +82,7 @@ class Clocks:
 
 
 def _timed_server(clocks: Clocks, rows: Sequence[tuple[str, Any, str]], stack: ExitStack) -> Server:
-    from botocore.httpsession import URLLib3Session
-
     for row, owner, name in rows:
-        owner, name = (owner, name) if owner else (URLLib3Session, "send")
         stack.enter_context(patch.object(owner, name, clocks.around(row, getattr(owner, name))))
     server = Server(api.create_app())
     thread = threading.Thread(target=server.run, daemon=True)
@@ -114,7 +112,10 @@ def breakdown(drawn: Sequence[Drawn], table: str, environment: dict[str, str], t
     mean = 1000 * sum(totals) / times
     rows = {REST: max(0.0, mean - sum(rows.values())), **rows}
     scale = 1000 * median(totals) / sum(rows.values())  # means add up, the median is what is told
-    return {"total_ms": round(1000 * median(totals), 3), "rows": {row: round(ms * scale, 3) for row, ms in rows.items()}}
+    return {
+        "total_ms": round(1000 * median(totals), 3),
+        "rows": {row: round(ms * scale, 3) for row, ms in rows.items()},
+    }
 
 
 def stages(drawn: Sequence[Drawn], *, quick: bool) -> dict[str, Any]:

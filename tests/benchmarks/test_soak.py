@@ -129,7 +129,7 @@ def test_a_minute_of_16_clients_and_a_failing_endpoint(api: Process, endpoint: R
         for each in running:
             each.result()
     late, spent = api.kernel("VmRSS"), sorted(soak.spent)
-    print(  # noqa: T201 - the figures are what this test is for
+    print(
         f"\n{CLIENTS} clients, {SECONDS} s: {len(spent)} questions ({len(spent) / SECONDS:.0f}/s), "
         f"{dict(soak.counts)}, {len(endpoint.calls)} endpoint calls; p50 {1000 * median(spent):.0f} ms, "
         f"p99 {1000 * spent[int(len(spent) * 0.99)]:.0f} ms; memory {early:.0f} -> {late:.0f} MB"

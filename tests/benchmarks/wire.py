@@ -13,7 +13,17 @@ class Wire:
         self._socket: socket.socket | None = None
 
     def exchange(self, message: bytes) -> tuple[int, bytes]:
-        """A whole request -> status and body. Raises OSError where nobody answers."""
+        """A whole request -> status and body; once more where the server had hung up meanwhile. Raises OSError."""
+        reused = self._socket is not None
+        try:
+            return self._exchange(message)
+        except ConnectionError:
+            self.close()
+            if not reused:
+                raise
+            return self._exchange(message)
+
+    def _exchange(self, message: bytes) -> tuple[int, bytes]:
         if self._socket is None:
             self._socket = socket.create_connection(("127.0.0.1", self._port), 60)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -58,8 +68,8 @@ class Wire:
 
 def post(path: str, body: bytes, content_type: str) -> bytes:
     """A POST's bytes."""
-    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+    about = f"Content-Type: {content_type}\r\nContent-Length: {len(body)}"
+    return f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{about}\r\n\r\n".encode() + body
 
 
 def get(path: str) -> bytes:
@@ -69,5 +79,5 @@ def get(path: str) -> bytes:
 
 def form(png: bytes, field: str) -> tuple[bytes, str]:
     """A picture as a form's file -> body and content type."""
-    head = f'--edge\r\nContent-Disposition: form-data; name="{field}"; filename="a.png"\r\nContent-Type: image/png\r\n\r\n'
-    return head.encode() + png + b"\r\n--edge--\r\n", "multipart/form-data; boundary=edge"
+    about = f'Content-Disposition: form-data; name="{field}"; filename="a.png"\r\nContent-Type: image/png'
+    return f"--edge\r\n{about}\r\n\r\n".encode() + png + b"\r\n--edge--\r\n", "multipart/form-data; boundary=edge"

@@ -1,4 +1,4 @@
-"""FastAPI and LiteRT, as an expert writes it: raw body, the model loaded once: `python fastapi_expert.py MODEL.tflite PORT`."""
+"""FastAPI and LiteRT, as an expert writes it, with a raw body: `python fastapi_expert.py MODEL.tflite PORT`."""
 
 import io
 import sys

@@ -15,5 +15,7 @@ def predict(image):
         return {str(model.digit(image)): 1.0}
 
 
-demo = gr.Interface(predict, gr.Image(type="pil", image_mode="L"), gr.Label(), api_name="predict", flagging_mode="never")
+demo = gr.Interface(
+    predict, gr.Image(type="pil", image_mode="L"), gr.Label(), api_name="predict", flagging_mode="never"
+)
 demo.queue(default_concurrency_limit=8).launch(server_name="127.0.0.1", server_port=int(sys.argv[2]), quiet=True)

@@ -1,4 +1,4 @@
-"""Asks the Gradio app through Gradio's own client: `python gradio_asks.py PORT PICTURE...`; one line of seconds each."""
+"""Asks the Gradio app through Gradio's own client: `python gradio_asks.py PORT PICTURE...`; a line of seconds each."""
 
 import sys
 import time
