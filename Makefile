@@ -1,12 +1,17 @@
 # Thin: each target is one or two plain commands; the README has them for those without make.
 SHELL := /bin/bash
 PYTHON ?= python3
-STAGE ?= dev
 PORT ?= 8501
+STAGE ?= dev
+MODE ?= sagemaker
+REQUESTS_PER_DAY ?= 1000
 IN := .venv/bin
 PIP := $(IN)/python -m pip install --quiet --disable-pip-version-check
 AWS_LOCAL := AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME=http://127.0.0.1:8080 AWS_DEFAULT_REGION=us-east-1 \
   AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
+# For deploy: YES=1 does not ask, DRY_RUN=1 prints the calls and makes none, INSTANCE_TYPE=ml.m5.large bills by the hour.
+KIND = $(if $(INSTANCE_TYPE),--instance-type $(INSTANCE_TYPE))
+DRY = $(if $(DRY_RUN),--dry-run)
 
 .PHONY: run test test-slow soak bench bench-ui screenshots stack train evaluate export lint clean help \
   deploy destroy status logs cost
@@ -43,21 +48,38 @@ stack: .venv/test  ## endpoint :8080, API :8000 relaying by boto3, page :8501; C
 	API_URL=http://127.0.0.1:8000 $(IN)/streamlit run ui/app.py --server.port $(PORT) & \
 	wait -n
 
-bench-ui: .venv/test  ## how long people wait for the page and for an answer
-	$(IN)/python -m tests.benchmarks.bench_ui
-
-screenshots: .venv/test  ## the README's pictures of the page, drawn anew
-	$(IN)/python -m tests.browser.screenshots
-
 train: .venv/test  ## the network that ships, and one for each fold of writers (90 minutes on two cores)
 	$(IN)/python -m training.train
-	for fold in 0 1 2 3 4; do $(IN)/python -m training.train --fold $$fold --epochs 2 --run runs/fold-$$fold || exit 1; done
+	for fold in 0 1 2 3 4; do $(IN)/python -m training.train --fold $$fold --epochs 1.8 --run runs/fold-$$fold || exit 1; done
 
 export: .venv/test  ## runs/ -> training/artifacts/digits
 	$(IN)/python -m training.export --folds runs/fold-*
 
 evaluate: .venv/test  ## the table of targets, report.json and charts
 	$(IN)/python -m training.evaluate
+
+deploy: .venv/deploy  ## endpoint and API to AWS; tells the cost and asks first
+	$(IN)/python -m backend.cost --ask $(if $(YES),--yes) --stage $(STAGE) --mode $(MODE) $(KIND) \
+	  --requests-per-day $(REQUESTS_PER_DAY)
+	$(if $(filter sagemaker,$(MODE)),$(IN)/python -m training.deploy up --stage $(STAGE) $(KIND) --yes $(DRY) $(DEPLOY_ARGS))
+	$(IN)/python -m backend.deploy up --stage $(STAGE) --mode $(MODE) $(if $(EMAIL),--email $(EMAIL)) \
+	  $(if $(FALLBACK),--fallback) $(DRY)
+
+destroy: .venv/deploy  ## all of it away again, and the proof; PAGE=1 the page's container too
+	$(if $(PAGE),$(IN)/python -m backend.page destroy --stage $(STAGE) $(DRY))
+	$(IN)/python -m backend.deploy destroy --stage $(STAGE) $(DRY)
+	$(IN)/python -m training.deploy destroy --stage $(STAGE) $(DRY)
+
+status: .venv/deploy  ## every part of the stage
+	$(IN)/python -m training.deploy status --stage $(STAGE)
+	$(IN)/python -m backend.deploy status --stage $(STAGE)
+
+logs: .venv/deploy  ## the last hour of both
+	-$(IN)/python -m training.deploy logs --stage $(STAGE)
+	$(IN)/python -m backend.deploy logs --stage $(STAGE)
+
+cost: .venv/deploy  ## what each way to run it costs a month; touches nothing
+	$(IN)/python -m backend.cost --stage $(STAGE) --requests-per-day $(REQUESTS_PER_DAY) $(if $(CHART),--chart $(CHART))
 
 lint: .venv/test  ## ruff and mypy
 	$(IN)/ruff check . && $(IN)/ruff format --check . && $(IN)/mypy
@@ -72,6 +94,10 @@ clean:  ## what can be made again
 
 .venv/run: .venv/python pyproject.toml
 	$(PIP) -e '.[ui,backend,embedded]'
+	@touch $@
+
+.venv/deploy: .venv/python pyproject.toml
+	$(PIP) -e '.[backend,embedded,metrics,deploy]'
 	@touch $@
 
 .venv/test: .venv/python pyproject.toml
