@@ -110,8 +110,11 @@ def policy(stage: Stage, options: Options) -> dict[str, Any]:
         statements = [statement for statement in statements if statement["Sid"] != "AskTheModel"]
     kept = settings(stage, options)[stage.name]["aws_environment_variables"].get("BACKEND_FEEDBACK", "")
     if kept.startswith("s3://"):
-        where = f"arn:aws:s3:::{kept.removeprefix('s3://').rstrip('/')}/*"
-        statements.append({"Sid": "KeepFeedback", "Effect": "Allow", "Action": "s3:PutObject", "Resource": where})
+        where = f"arn:aws:s3:::{kept.removeprefix('s3://').rstrip('/')}"
+        files = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
+        statements.append({"Sid": "KeepFeedback", "Effect": "Allow", "Action": files, "Resource": f"{where}/*"})
+        bucket = where.partition("/")[0]  # without the right to list it, what is not there reads as not allowed
+        statements.append({"Sid": "FindFeedback", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket})
     document["policy"]["Statement"] = statements
     return document
 
