@@ -46,7 +46,7 @@ def heat(x: NDArray[np.uint8], probabilities: NDArray[np.floating[Any]]) -> NDAr
     smooth = np.asarray(Image.fromarray(drops).resize(size, Image.Resampling.BILINEAR))
     whole = np.zeros((SIDE, SIDE), np.uint8)
     box = slice(grid.rows[0], grid.rows[-1]), slice(grid.columns[0], grid.columns[-1])
-    whole[box] = smooth * (255 / max(float(smooth.max()), 1e-9))
+    whole[box] = np.rint(smooth * (255 / max(float(smooth.max()), 1e-9)))
     return whole
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -61,4 +62,4 @@ def test_a_missing_model_stops_the_start_and_names_the_setting(tmp_path: Path) -
 def test_every_setting_is_documented() -> None:
     assert Settings.__doc__
     for name in Settings.__dataclass_fields__:
-        assert f"\n    {name} " in Settings.__doc__
+        assert re.search(rf"^ *{name} ", Settings.__doc__, re.MULTILINE)
