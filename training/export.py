@@ -99,7 +99,7 @@ def export(model: keras.Model, card: dict[str, Any], folder: Path) -> None:
 
 
 def pack(saved_model: Path) -> bytes:
-    """A SavedModel's folder -> the tar.gz that SageMaker wants, `1/saved_model.pb` and so on; same input, same bytes."""
+    """A SavedModel's folder -> the tar.gz that SageMaker wants, `1/saved_model.pb` and so on."""
     buffer = io.BytesIO()
     with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as archive:
         for path in sorted(saved_model.rglob("*")):
@@ -220,7 +220,7 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 
 def worse(new: dict[str, Any], old: dict[str, Any]) -> list[str]:
-    """The measures in which `new` makes over a tenth more errors than `old`, and over 0.02 points."""
+    """The measures in which `new` makes over a tenth more errors than `old`, and 0.02 points more."""
     if new["labels"] != old.get("labels"):
         return []
     pairs = {

@@ -111,9 +111,7 @@ def fetch(key: str) -> Path:
     path = Path(folder or cache()) / source.name
     if not path.exists():
         if folder:
-            raise DataError(
-                f"{source.name} is not in DATA_DIR ({folder}). Put it there, or unset DATA_DIR to download it."
-            )
+            raise DataError(f"{source.name} is not in DATA_DIR ({folder}). Put it there, or unset it.")
         path = cache() / Path(source.url).name  # the public home's own packing
         if not path.exists():
             _download(source, path)
@@ -147,7 +145,7 @@ def _download(source: Source, path: Path) -> None:
         half.replace(path)
     except requests.RequestException as error:
         raise DataError(
-            f"{source.url} cannot be downloaded ({type(error).__name__}). Try again, or put {source.name} into a folder "
+            f"{source.url} cannot be downloaded ({type(error).__name__}). Try again, or put {source.name} in a folder "
             "and set DATA_DIR to it."
         ) from error
     finally:

@@ -48,7 +48,7 @@ class Plan:
 
 
 def split(dataset: Dataset, plan: Plan) -> tuple[Dataset, Dataset]:
-    """Training and validation pictures; the fold held out is in neither: it judges, so it may not choose the weights."""
+    """Training and validation pictures; the fold held out is in neither: it judges, so it may not choose."""
     known = (dataset.fold != TEST) & ((dataset.fold != plan.fold) | (plan.fold == NEVER_HELD_OUT))
     shuffled = np.random.default_rng(plan.seed).permutation(np.flatnonzero(known))
     validation = np.zeros(len(known), bool)

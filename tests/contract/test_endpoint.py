@@ -161,8 +161,9 @@ def test_the_aws_command_invokes_it(runtime: Any, drawing: Drawing, tmp_path: Pa
         "AWS_DEFAULT_REGION": "us-east-1",
     }
     command = "sagemaker-runtime invoke-endpoint --endpoint-name digits --content-type application/json"
-    subprocess.run(  # noqa: S603 - our own command
-        [Path(sys.executable).with_name("aws"), *command.split(), "--body", f"fileb://{instances}", tmp_path / "answer"],
+    aws = Path(sys.executable).with_name("aws")
+    subprocess.run(
+        [aws, *command.split(), "--body", f"fileb://{instances}", tmp_path / "answer"],
         env=environment,
         check=True,
         capture_output=True,

@@ -1,4 +1,4 @@
-"""The shipped model both ways, five hundred drawings that nobody else has, and tiny stand-ins for the public datasets."""
+"""The shipped model both ways, drawings that nobody else has, and tiny stand-ins for the public datasets."""
 
 from __future__ import annotations
 

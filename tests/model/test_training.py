@@ -53,7 +53,9 @@ def test_the_same_seed_makes_the_same_pictures_and_weights(tiny_sources: Path, t
     assert one == pytest.approx(two, abs=1e-4)  # threads add up in another order
 
 
-def test_a_finished_run_goes_on_where_it_stopped_and_another_plan_is_refused(tiny_sources: Path, tmp_path: Path) -> None:
+def test_a_finished_run_goes_on_where_it_stopped_and_another_plan_is_refused(
+    tiny_sources: Path, tmp_path: Path
+) -> None:
     run = tmp_path / "run"
     _train("mnist", run, "--model", "softmax", "--epochs", "2")
     assert len((run / "log.jsonl").read_text().splitlines()) == 1
