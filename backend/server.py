@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
-from waitress.task import ErrorTask
+from waitress.task import ErrorTask, WSGITask
 
 from backend import contract
 from backend.app import create_app
@@ -21,7 +21,7 @@ from backend.settings import Settings, SettingsError
 if TYPE_CHECKING:
     from flask import Flask
 
-THREADS = 8  # enough to compute on few cores; more of them cost a fifth more processor time for each answer
+THREADS = 3  # computing gains nothing from more: 8 clients on 2 cores got 555 answers a second of 8, 635 of these
 WAITING_THREADS = 32  # for a relay, where a slow endpoint may hold each for 15 s: /health must still be answered
 MAX_BODY_BYTES = 4 * contract.MAX_BODY_BYTES  # up to here the app itself says 413, beyond it the server
 SENTENCES = {
@@ -45,9 +45,25 @@ class ProblemTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
         self.write(body)
 
 
+class Task(WSGITask):  # type: ignore[misc]  # waitress has no types
+    """One request, whose answer's head and body leave in one packet: in two, 8 clients got a fifth fewer answers."""
+
+    wrote_header: bool
+
+    def write(self, data: bytes) -> None:
+        """See waitress; what does not come whole goes its way."""
+        if not self.complete or self.wrote_header or not self.has_body or len(data) != self.content_length:
+            super().write(data)
+            return
+        head = self.build_response_header()
+        self.wrote_header, self.content_bytes_written = True, len(data)
+        self.channel.write_soon(head + data)
+
+
 class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     """One connection."""
 
+    task_class = Task
     error_task_class = ProblemTask
 
 

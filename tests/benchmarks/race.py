@@ -185,7 +185,7 @@ def race(drawn: Sequence[Drawn], *, quick: bool) -> dict[str, Any]:
             "gradio_client": gradio_client(
                 next(r for r in running if r.contender is GRADIO), drawn[: 10 if quick else 60]
             ),
-            "throughput": throughput(running, drawn, 1 if quick else 3, 1 if quick else 3),
+            "throughput": throughput(running, drawn, 1 if quick else 2, 1 if quick else 3),
             "soak": soak(running, drawn, 3 if quick else 60),
         }
     finally:
