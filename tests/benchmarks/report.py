@@ -236,7 +236,7 @@ def chart(race: dict[str, Any], path: Path) -> None:
     left.annotate("no HTTP", (floor, -0.4), color="#e03131", fontsize=8, rotation=90, ha="right", va="bottom")
     left.set(title="One drawing, median (ms)", xscale="log", xlim=(0.5, max(latency) * 2.5))
     right.bar_label(right.barh(names, rate, color=colours), fmt="%.0f", padding=3)
-    right.set(title="Requests a second, 8 clients, one process", xscale="log", xlim=(1, max(rate) * 2.5))
+    right.set(title="Answers a second, 8 clients", xscale="log", xlim=(1, max(rate) * 2.5))
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=9)
