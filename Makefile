@@ -46,7 +46,7 @@ stack: .venv/test  ## endpoint :8080, API :8000 relaying by boto3, page :8501; C
 	$(IN)/python -m training.serve --port 8080 & \
 	$(AWS_LOCAL) SAGEMAKER_ENDPOINT_NAME=digits $(IN)/python -m backend.server --port 8000 & \
 	API_URL=http://127.0.0.1:8000 $(IN)/streamlit run ui/app.py --server.port $(PORT) & \
-	wait -n
+	wait
 
 train: .venv/test  ## the network that ships, and one for each fold of writers (90 minutes on two cores)
 	$(IN)/python -m training.train
