@@ -19,7 +19,7 @@ from PIL import Image
 
 from backend import preprocessing
 from backend.preprocessing import BlankPicture, normalise, normalise_image
-from training import doodles, pictures, sources, strokes
+from training import doodles, feedback, pictures, sources, strokes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -261,9 +261,14 @@ PLANS: dict[str, tuple[tuple[str, ...], list[tuple[str, int, int]]]] = {
 }
 PLANS["digits"] = (DIGITS, [part for name in ("mnist", "pendigits", "not_digits") for part in PLANS[name][1]])
 
+FEEDBACK = "feedback"  # what people gave: never cached, for it grows and people may take theirs back
+NAMES = (*PLANS, FEEDBACK)
+
 
 def load(name: str, *, quick: bool = False) -> Dataset:
-    """A dataset of PLANS, from the cache or made now (minutes, on all cores). Raises KeyError or sources.DataError."""
+    """A dataset of NAMES, from the cache or made now (minutes, on all cores). Raises KeyError or sources.DataError."""
+    if name == FEEDBACK:
+        return given()
     labels, plan = PLANS[name]
     path = sources.cache() / f"{name}-{'quick-' if quick else ''}{_recipe(plan)}.npz"
     if not path.exists():
@@ -276,6 +281,20 @@ def load(name: str, *, quick: bool = False) -> Dataset:
         _save(path, tasks, make(tasks))
     with np.load(path) as arrays:
         return Dataset(*(arrays[field] for field in ("x", "y", "fold", "kind", "item")), labels=labels)
+
+
+def given() -> Dataset:
+    """The drawings that people gave, by what they said they are; a label that is no digit is NOT_A_DIGIT."""
+    drawings = feedback.read()
+    y = [DIGITS.index(drawing.label) if drawing.label in DIGITS else NOT_A_DIGIT for drawing in drawings]
+    n = len(drawings)
+    return Dataset(
+        x=np.stack([normalise(drawing.picture) for drawing in drawings]),
+        y=np.array(y),
+        fold=np.full(n, NEVER_HELD_OUT, np.int8),
+        kind=np.full(n, FEEDBACK),
+        item=np.arange(n),
+    )
 
 
 def _recipe(plan: list[tuple[str, int, int]]) -> str:

@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from backend.contract import SIDE
-from training.data import FOLDS, NEVER_HELD_OUT, NOT_A_DIGIT, PLANS, TEST, Dataset, load
+from training.data import FOLDS, NAMES, NEVER_HELD_OUT, NOT_A_DIGIT, TEST, Dataset, load
 from training.models import BODIES, build_model
 from training.sources import DataError
 
@@ -171,7 +171,7 @@ def _same_plan(plan: Plan, path: Path) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """The command line; exits with 1 and a sentence where something is missing."""
     parser = argparse.ArgumentParser(prog="python -m training.train", description=str(__doc__).splitlines()[0])
-    parser.add_argument("--dataset", choices=PLANS, default="digits")
+    parser.add_argument("--dataset", choices=NAMES, default="digits")
     parser.add_argument("--model", choices=BODIES, default="convnet")
     parser.add_argument("--epochs", type=float, default=8.0, help="times that each picture is seen")
     parser.add_argument("--seed", type=int, default=1)

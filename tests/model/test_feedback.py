@@ -1,0 +1,73 @@
+"""What people gave through the API becomes a dataset, from a folder and from S3."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from backend.app import create_app
+from backend.preprocessing import normalise
+from training import data
+from training.sources import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from backend.predictors import EmbeddedPredictor
+    from tests.conftest import Drawing
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An S3 of moto's, found through boto3's own variables."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name, value in {
+        "AWS_ENDPOINT_URL_S3": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    boto3.Session().client("s3").create_bucket(Bucket="given")
+    yield "s3://given/drawings"
+    server.stop()
+
+
+def _give(place: str, embedded: EmbeddedPredictor, drawing: Drawing) -> None:
+    client = create_app({"feedback": place}, embedded).test_client()
+    for digit in "38":
+        image = b64encode(drawing(digit)).decode()
+        answer = client.post("/feedback", json={"image": image, "label": digit, "consent": True})
+        assert answer.status_code == 201
+
+
+@pytest.mark.parametrize("where", ["folder", "bucket"])
+def test_what_people_gave_is_the_dataset_feedback(
+    where: str,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    embedded: EmbeddedPredictor,
+    drawing: Drawing,
+) -> None:
+    place = str(tmp_path) if where == "folder" else request.getfixturevalue("bucket")
+    _give(place, embedded, drawing)
+    monkeypatch.setenv("BACKEND_FEEDBACK", place)
+    given = data.load("feedback")
+    assert sorted(given.y) == [3, 8]
+    for row, digit in enumerate(given.y):
+        assert (given.x[row] == normalise(drawing(str(digit)))).all()
+
+
+@pytest.mark.parametrize(("place", "reason"), [("", "is not set"), ("/nowhere/at/all", "no drawings")])
+def test_a_store_that_is_not_there_is_a_sentence(place: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BACKEND_FEEDBACK", place)
+    with pytest.raises(DataError, match=reason):
+        data.load("feedback")
