@@ -52,6 +52,7 @@ PRUNED = (  # never imported when a drawing is answered; each decoder is tried f
     "numpy/**/*_tests*.so",
     "numpy/_core/_simd*.so",
     "numpy/random",
+    "numpy/fft",
     "numpy/polynomial",
     "**/*.pyi",
     "aws_lambda_powertools/event_handler",

@@ -109,6 +109,7 @@ def test_the_camera_gives_a_photo(visit: Visit, page_url: str) -> None:
     """Chromium's pretended camera shows a moving pie on green, which is no digit."""
     visitor = visit(page_url, permissions=["camera"])
     visitor.page.get_by_role("tab", name="Camera").click()
+    visitor.page.wait_for_function("() => document.querySelector('video')?.videoWidth > 0")  # before, it takes none
     visitor.press("Take Photo")
     visitor.page.locator(".answer").wait_for()
     assert visitor.page.locator(".pictures img").count() == 3

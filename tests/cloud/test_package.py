@@ -26,7 +26,8 @@ MODES = {"sagemaker": Options(mode="sagemaker"), "embedded": Options(mode="embed
 MB = 1e6
 LIMITS = {"sagemaker": 22 * MB, "embedded": 45 * MB}
 UNWANTED = (
-    r"(^|/)(tensorflow|streamlit|keras|moto|boto3|botocore|tests?)(/|\.py)"
+    r"(^|/)(tensorflow|streamlit|keras|moto|boto3|botocore)(/|\.py)"
+    r"|(^|/)tests?/"  # folders: werkzeug/test.py and jinja2/tests.py are modules that they need
     r"|\.npz$|\.gz$|\.pem$|credentials$|zappa_settings\.json$"
 )
 
