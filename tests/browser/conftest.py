@@ -227,6 +227,7 @@ class Visitor:
             arg=self.sheet,
         )
         self.sheet = int(self.state["sheet"])
+        self.page.wait_for_timeout(250)  # the component loses strokes begun at once; nobody's hand is that quick
         self.page.mouse.move(5, 5)
 
 
