@@ -40,7 +40,7 @@ function dress(root, strokes) {
 
 // The canvas sends its drawing 200 ms after the pen is lifted, so a quick Submit would go without the last stroke:
 // whatever is pressed within that time makes it send at once, before the press itself arrives.
-const DEBOUNCE = 2000; // milliseconds: a busy browser sends long after its 200, and sending twice does no harm
+const DEBOUNCE = 300; // milliseconds, with some air
 
 const onSheet = (event) => event.composedPath().some((node) => node.classList?.contains("canvas-container"));
 
