@@ -12,22 +12,23 @@ import sys
 from dataclasses import dataclass
 from functools import cache as once
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image
 
-from backend import preprocessing
+from backend import canvas, preprocessing
 from backend.preprocessing import BlankPicture, normalise, normalise_image
 from training import doodles, feedback, pictures, sources, strokes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from training.strokes import Drawing
 
+T, R = TypeVar("T"), TypeVar("R")
 DIGITS = tuple("0123456789")
 FASHION = ("T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 NOT_A_DIGIT = -1  # the y of what belongs to no label
@@ -125,10 +126,10 @@ def _pens_of_fold(fold: int) -> list[int]:
 
 
 def thickness(rng: np.random.Generator) -> float:
-    """Pen width over the drawing's longer side: from a fine pen on a full sheet to 34 px on a digit of 100."""
+    """Pen width over the drawing's longer side: from a fine pen on a full sheet to 28 px on a digit of 60."""
     if rng.random() < 0.5:
-        return float(np.exp(rng.uniform(np.log(0.02), np.log(0.33))))
-    return float(rng.uniform(0.04, 0.30))
+        return float(np.exp(rng.uniform(np.log(0.02), np.log(0.48))))
+    return float(rng.uniform(0.05, 0.42))
 
 
 def _draw(drawing: Drawing, rng: np.random.Generator, thinner: float = 1.0) -> NDArray[np.uint8]:
@@ -188,10 +189,21 @@ def _fashion(part: str, fold: int) -> Callable[[int, np.random.Generator], Made]
     return make
 
 
-def _letter(item: int, rng: np.random.Generator) -> Made:
+def _no_digit(drawing: Drawing, turns: Sequence[int], other: Drawing, rng: np.random.Generator) -> Drawing:
+    """The drawing in one of `turns`; where none is left, beside another, for "oo" is no digit though "o" is."""
+    return doodles.turn(drawing, int(rng.choice(turns))) if turns else doodles.several([drawing, other], rng)
+
+
+def _letter(item: int, rng: np.random.Generator, turns: Sequence[int] = (0,)) -> Made:
     drawing, character, _ = letters()[item]
+    allowed = [turn for turn in doodles.turns(character) if turn in turns]
+    drawn = _no_digit(drawing, allowed, letters()[item - 1][0], rng)
     fold = alphabets().index(character.split("/")[0])
-    return Made(_draw(strokes.vary(drawing, rng), rng, 0.75), NOT_A_DIGIT, fold)
+    return Made(_draw(strokes.vary(drawn, rng), rng, 0.65), NOT_A_DIGIT, fold)
+
+
+def _letter_turned(item: int, rng: np.random.Generator) -> Made:
+    return _letter(item, rng, range(1, 8))
 
 
 def _doodle(item: int, rng: np.random.Generator) -> Made:
@@ -211,12 +223,10 @@ def _several(item: int, rng: np.random.Generator) -> Made:
     return Made(_draw(strokes.vary(drawing, rng, strength=0.6), rng, 0.5), NOT_A_DIGIT, fold)
 
 
-def _mirror(item: int, rng: np.random.Generator) -> Made:
-    """In the mirror: a digit that is none there, or two digits where one could still be read."""
+def _turned(item: int, rng: np.random.Generator) -> Made:
     drawing, digit, writer = pen()[item]
-    if digit not in doodles.MIRRORED:
-        drawing = doodles.several([drawing, pen()[item - 1][0]], rng)
-    return Made(_draw(strokes.vary(doodles.mirror(drawing), rng), rng, 0.7), NOT_A_DIGIT, writer_fold(writer))
+    drawn = _no_digit(drawing, doodles.turns(str(digit)), pen()[item - 1][0], rng)
+    return Made(_draw(strokes.vary(drawn, rng), rng, 0.6), NOT_A_DIGIT, writer_fold(writer))
 
 
 def _dot(item: int, rng: np.random.Generator) -> Made:
@@ -235,25 +245,27 @@ MAKERS: dict[str, Callable[[int, np.random.Generator], Made]] = {
     "fashion": _fashion("train", NEVER_HELD_OUT),
     "fashion-test": _fashion("test", TEST),
     "letter": _letter,
+    "letter-turned": _letter_turned,
     "doodle": _doodle,
     "scribble": _scribble,
     "several": _several,
-    "mirror": _mirror,
+    "turned": _turned,
     "dot": _dot,
 }
 PENS, LETTERS = 7494, 2720  # how many the sources hold
 # dataset -> its labels and (kind, items, copies of each with another seed)
 PLANS: dict[str, tuple[tuple[str, ...], list[tuple[str, int, int]]]] = {
     "mnist": (DIGITS, [("mnist", 60_000, 1), ("mnist-bent", 60_000, 2), ("mnist-test", 10_000, 1)]),
-    "pendigits": (DIGITS, [("pen", PENS, 12), ("pen-photo", PENS, 2), ("pen-small", PENS, 2)]),
+    "pendigits": (DIGITS, [("pen", PENS, 16), ("pen-photo", PENS, 2), ("pen-small", PENS, 2)]),
     "not_digits": (
         DIGITS,
         [
             ("letter", LETTERS, 10),
+            ("letter-turned", LETTERS, 16),
             ("doodle", 1_100, 10),
             ("scribble", 8_000, 1),
             ("several", 14_000, 1),
-            ("mirror", PENS, 1),
+            ("turned", PENS, 2),
             ("dot", 500, 1),
         ],
     ),
@@ -299,22 +311,26 @@ def given() -> Dataset:
 
 def _recipe(plan: list[tuple[str, int, int]]) -> str:
     """A digest of everything that the pictures depend on, so that the cache is never stale."""
-    modules = (preprocessing, doodles, pictures, strokes, sys.modules[__name__])
-    code = "".join(Path(str(module.__file__)).read_text() for module in modules)
+    modules = (canvas, preprocessing, doodles, pictures, strokes, sys.modules[__name__])
+    files = [*(str(module.__file__) for module in modules), doodles.LOOKALIKES]
+    code = "".join(Path(file).read_text() for file in files)
     return hashlib.sha256((code + repr(plan)).encode()).hexdigest()[:12]
 
 
 def make(tasks: list[Task]) -> list[Made | None]:
-    """The pictures of `tasks`, in order, on all cores; None where the varied drawing came out blank."""
+    """The pictures of `tasks`, in order; None where the varied drawing came out blank."""
     for kind in dict.fromkeys(task.kind for task in tasks):  # the sources are read once, before the workers fork
         _make(Task(kind, 0, 0))
+    return list(on_all_cores(_make, tasks, chunk=500))
+
+
+def on_all_cores(function: Callable[[T], R], tasks: Sequence[T], chunk: int) -> Iterator[R]:
+    """`function` of each picture's task, in order, by forked workers that get `chunk` at a time; progress on stderr."""
     with multiprocessing.get_context("fork").Pool() as pool:
-        made = []
-        for result in pool.imap(_make, tasks, chunksize=500):
-            made.append(result)
-            if len(made) % 5000 == 0:
-                print(f"\rpictures: {len(made):,} of {len(tasks):,}", end="", file=sys.stderr, flush=True)
-    return made
+        for done, result in enumerate(pool.imap(function, tasks, chunk), 1):
+            yield result
+            if done % (10 * chunk) == 0 or done == len(tasks):
+                print(f"\rpictures: {done:,} of {len(tasks):,} ", end="", file=sys.stderr, flush=True)
 
 
 def _make(task: Task) -> Made | None:

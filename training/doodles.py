@@ -1,11 +1,14 @@
-"""What people draw that is no digit: scribbles, doodles, several digits at once, digits in the mirror.
+"""What people draw that is no digit: scribbles, doodles, several digits at once, letters and digits turned or mirrored.
 
 Each generator returns a drawing (see training.strokes) in a unit of its own; `strokes.fit` scales it.
 """
 
 from __future__ import annotations
 
+import json
+from functools import cache as once
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +20,9 @@ if TYPE_CHECKING:
 
     from training.strokes import Drawing, Stroke
 
-MIRRORED = (3, 6, 7, 9)  # digits that are none in the mirror; 2 and 5 turn into each other, 0, 1, 4 and 8 stay
+LOOKALIKES = Path(__file__).with_name(
+    "lookalikes.json"
+)  # digit or letter -> the turns in which it is a digit to any eye
 
 
 def line(*points: tuple[float, float], per_side: int = 8) -> Stroke:
@@ -162,6 +167,16 @@ def several(digits: Sequence[Drawing], rng: np.random.Generator) -> Drawing:
     return strokes
 
 
-def mirror(drawing: Drawing) -> Drawing:
-    """Left becomes right."""
-    return [stroke * (-1, 1) for stroke in drawing]
+def turn(drawing: Drawing, which: int) -> Drawing:
+    """One of a square's eight symmetries: `which` % 4 quarter turns clockwise, in the mirror from 4 on."""
+    turned = [stroke * (-1 if which > 3 else 1, 1) for stroke in drawing]
+    for _ in range(which % 4):
+        turned = [np.stack([-stroke[:, 1], stroke[:, 0]], axis=1) for stroke in turned]
+    return turned
+
+
+@once
+def turns(name: str) -> tuple[int, ...]:
+    """The turns (see `turn`) in which a letter ("Alphabet/character") or digit is none of the digits."""
+    lookalike = json.loads(LOOKALIKES.read_text()).get(name, "")
+    return tuple(which for which in range(8) if str(which) not in lookalike)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import sys
 from functools import cache as once
 from pathlib import Path
@@ -22,7 +21,7 @@ from backend.app import create_app
 from backend.predictors import EmbeddedPredictor
 from backend.preprocessing import normalise
 from training import charts, doodles, pictures, strokes
-from training.data import FOLDS, NOT_A_DIGIT, alphabets, letters, mnist, pen, writer_fold
+from training.data import FOLDS, NOT_A_DIGIT, alphabets, letters, mnist, on_all_cores, pen, writer_fold
 from training.pictures import encode
 from training.sources import DataError
 
@@ -210,13 +209,7 @@ def measure_all(shipped: Path, folds: tuple[Path, ...], share: float = 1.0) -> l
     tasks = [
         (case, item, shipped, folds) for case, (_, n) in CASES.items() for item in range(max(20, round(n * share)))
     ]
-    with multiprocessing.get_context("fork").Pool() as pool:
-        outcomes = []
-        for outcome in pool.imap(_measure, tasks, chunksize=100):
-            outcomes.append(outcome)
-            if len(outcomes) % 1000 == 0:
-                print(f"\r{outcome.case}: {len(outcomes):,} of {len(tasks):,}   ", end="", file=sys.stderr, flush=True)
-    return outcomes
+    return list(on_all_cores(_measure, tasks, chunk=100))
 
 
 class Row(NamedTuple):

@@ -126,14 +126,17 @@ def read_run(folder: Path) -> Run:
     )
 
 
-def judge(runs: list[Run]) -> Judged:
-    """What each run's model says about the pictures that it was kept from: its fold, or its validation share."""
-    parts = []
-    for plan, model, dataset in runs:
-        held_out = dataset.fold == plan.fold
-        unseen = dataset.where(held_out) if plan.fold != NEVER_HELD_OUT else split(dataset, plan)[1]
-        parts.append(Judged(_logits(model, unseen), unseen.y, unseen.kind))
-    return Judged(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+def judge(run: Run) -> Judged:
+    """What a run's model says about the pictures that it was kept from: its fold, or its validation share."""
+    plan, model, dataset = run
+    held_out = dataset.fold == plan.fold
+    unseen = dataset.where(held_out) if plan.fold != NEVER_HELD_OUT else split(dataset, plan)[1]
+    return Judged(_logits(model, unseen), unseen.y, unseen.kind)
+
+
+def together(judged: list[Judged]) -> Judged:
+    """Several models' pictures in one."""
+    return Judged(*(np.concatenate(column) for column in zip(*judged, strict=True)))
 
 
 def _logits(model: keras.Model, dataset: Dataset) -> NDArray[np.float32]:
@@ -229,6 +232,12 @@ def worse(new: dict[str, Any], old: dict[str, Any]) -> list[str]:
     return [f"{name}: {1 - b:.4f} -> {1 - a:.4f}" for name, (a, b) in pairs.items() if a > 1.1 * b + 0.0002]
 
 
+def _export_fold(run: Run, others: list[Judged], folder: Path) -> None:
+    """A fold's model beside its run, for training.evaluate; calibrated on what the other folds' writers drew."""
+    if others:
+        export(run.model, make_card(run, together(others), folder / "artifact"), folder / "artifact")
+
+
 def main(arguments: list[str] | None = None) -> None:
     """The command line; exits with 1 and the remedy where something is missing or worse."""
     parser = argparse.ArgumentParser(prog="python -m training.export", description=str(__doc__).splitlines()[0])
@@ -239,14 +248,17 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         run = read_run(options.run)
-        judged = judge([read_run(folder) for folder in options.folds] or [run])
-        card = make_card(run, judged, options.out)
+        folds = [read_run(folder) for folder in options.folds]
+        judged = [judge(fold) for fold in folds or [run]]
+        card = make_card(run, together(judged), options.out)
     except (FileNotFoundError, DataError, ValueError) as error:
         sys.exit(f"nothing exported: {error}. Train first: python -m training.train")
     losses = worse(card, read_card(options.out))
     if losses and not options.force:
         sys.exit(f"nothing exported, the shipped model measures better ({'; '.join(losses)}). --force ships it anyway.")
     export(run.model, card, options.out)
+    for fold, folder in zip(folds, options.folds, strict=True):
+        _export_fold(fold, [one for other, one in zip(folds, judged, strict=True) if other is not fold], folder)
     print(json.dumps(card, indent=2, ensure_ascii=False))
 
 

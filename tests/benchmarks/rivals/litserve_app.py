@@ -24,4 +24,5 @@ class Digits(ls.LitAPI):
 
 
 if __name__ == "__main__":
-    ls.LitServer(Digits(), accelerator="cpu").run(host="127.0.0.1", port=int(sys.argv[2]), log_level="warning")
+    server = ls.LitServer(Digits(), accelerator="cpu")
+    server.run(host="127.0.0.1", port=int(sys.argv[2]), log_level="warning", generate_client_file=False)

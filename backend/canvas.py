@@ -1,0 +1,91 @@
+"""A browser canvas' PNG -> its ink, without decoding the whole sheet: half the time that a drawing took.
+
+Chromium's canvas writes RGBA, each row as its difference from the row above. So a blank sheet's rows and columns are
+zeros, the ink is found before it is decoded, and its own pixels alone are summed up. Every other file is left to
+Pillow; tests/unit/test_canvas.py holds the two ways against each other.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+import numpy as np
+from zlib_ng import zlib_ng
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+RGBA = (8, 6, 0, 0, 0)  # IHDR after width and height: 8 bits, RGB and alpha, not interlaced
+UP = 2  # the row filter that writes differences from the row above (PNG specification, 9.2)
+LARGEST = 559  # pixels a side: larger sheets are reduced while they are read
+
+
+def read_ink(data: bytes) -> NDArray[np.uint8] | None:
+    """The ink's bounding box: (h, w) how far each pixel is from the paper; None where this is no such drawing.
+
+    The sheet must be opaque, its border of one colour and something on it.
+    """
+    try:
+        rows = _rows(data)
+    except (struct.error, ValueError, zlib_ng.error):  # type: ignore[misc] # an exception, which its stub calls an object
+        return None  # Pillow says what is broken
+    if rows is None or (rows[:, 0] != UP).any():
+        return None
+    paper, changes = rows[0, 1:5], rows[1:, 1:]
+    even = paper[3] == 255 and (rows[0, 1:].reshape(-1, 4) == paper).all()
+    return _ink(changes, paper) if even else None
+
+
+def _rows(data: bytes) -> NDArray[np.uint8] | None:
+    """(h, 1 + 4 w): the file's rows as they are stored, each after its filter's number."""
+    if not data.startswith(SIGNATURE):
+        return None
+    (kind, head), *body, (last, _) = _chunks(data)
+    if kind != b"IHDR" or last != b"IEND" or {name for name, _ in body} != {b"IDAT"}:
+        return None
+    w, h, *form = struct.unpack(">IIBBBBB", head)
+    if tuple(form) != RGBA or not 1 < w <= LARGEST or not 1 < h <= LARGEST:
+        return None
+    inflating, size = zlib_ng.decompressobj(), h * (1 + 4 * w)
+    stored = inflating.decompress(b"".join(part for _, part in body), size + 1)
+    return np.frombuffer(stored, np.uint8).reshape(h, -1) if inflating.eof and len(stored) == size else None
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """A PNG's chunks: (name, content). Raises struct.error where the file breaks off, or a checksum is wrong."""
+    place = len(SIGNATURE)
+    while place < len(data):
+        length, name = struct.unpack_from(">I4s", data, place)
+        if struct.unpack_from(">I", data, place + 8 + length)[0] != zlib_ng.crc32(data[place + 4 : place + 8 + length]):
+            raise struct.error("checksum")
+        yield name, data[place + 8 : place + 8 + length]
+        place += 12 + length
+
+
+def _ink(changes: NDArray[np.uint8], paper: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    """(h, 4 w) differences from the row above -> the ink, if it is opaque and nowhere at the border."""
+    y = np.flatnonzero(changes.max(axis=1))
+    x = np.flatnonzero(np.bitwise_or.reduce(changes, axis=0)) // 4
+    if not len(y) or x[0] == 0 or 4 * (x[-1] + 1) == changes.shape[1]:
+        return None
+    away = _sum_down(changes[y[0] : y[-1] + 1, 4 * x[0] : 4 * (x[-1] + 1)])
+    if away[-1].any() or away[:, 3::4].any():  # the row after the ink is paper, and ink is opaque
+        return None
+    sheet = np.tile(paper, away.shape[1] // 4)
+    pixels = away[:-1] + sheet
+    far = np.maximum(pixels, sheet) - np.minimum(pixels, sheet)
+    ink: NDArray[np.uint8] = np.maximum(np.maximum(far[:, 0::4], far[:, 1::4]), far[:, 2::4])
+    return ink
+
+
+def _sum_down(changes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Running sums down the columns, modulo 256, by doubling (Hillis and Steele 1986): a fifth of `cumsum`'s time."""
+    sums, step = changes.copy(), 1
+    while step < len(sums):
+        sums[step:] += sums[:-step].copy()
+        step *= 2
+    return sums

@@ -1,0 +1,107 @@
+"""The canvas' own PNG is read the short way, and comes out as Pillow's way has it; anything else is left to Pillow."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from PIL import Image, ImageDraw
+
+from backend.canvas import LARGEST, read_ink
+from backend.preprocessing import decode, normalise, normalise_image
+from training.pictures import encode
+
+PAPERS = ("white", "black", "#fff4d8")
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    """One of a PNG's chunks."""
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+def canvas_png(image: Image.Image, *, extra: bytes = b"", filters: int = 2) -> bytes:
+    """As Chromium's canvas writes it: each row as its difference from the one above, in two IDAT chunks."""
+    pixels = np.asarray(image)
+    h, w, bands = pixels.shape
+    rows = np.diff(pixels.reshape(h, w * bands), axis=0, prepend=np.zeros((1, w * bands), np.uint8))
+    packed = zlib.compress(np.insert(rows, 0, filters, axis=1).tobytes(), 1)
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, 8, 2 if bands == 3 else 6, 0, 0, 0))
+    body = chunk(b"IDAT", packed[:100]) + chunk(b"IDAT", packed[100:])
+    return b"\x89PNG\r\n\x1a\n" + head + extra + body + chunk(b"IEND", b"")
+
+
+def sheet(*, ink: str = "black", paper: str = "white", mode: str = "RGBA", side: int = 280) -> Image.Image:
+    """A 7, in the middle."""
+    image = Image.new(mode, (side, side), paper)
+    ImageDraw.Draw(image).line([(90, 60), (200, 70), (120, 220)], fill=ink, width=17)
+    return image
+
+
+@st.composite
+def strokes(draw: st.DrawFn) -> Image.Image:
+    """Lines of any colour on any opaque paper, some of them over the edge."""
+    w, h = draw(st.integers(2, 60)), draw(st.integers(2, 60))
+    colour = st.tuples(*[st.sampled_from([0, 1, 127, 128, 254, 255])] * 3)
+    image = Image.new("RGBA", (w, h), draw(colour))
+    for _ in range(draw(st.integers(1, 4))):
+        points = [(draw(st.integers(-3, w + 3)), draw(st.integers(-3, h + 3))) for _ in "ab"]
+        ImageDraw.Draw(image).line(points, fill=draw(colour), width=draw(st.integers(1, 9)))
+    return image
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(strokes())
+def test_ink_is_what_pillow_finds(image: Image.Image) -> None:
+    """Where the short way answers, it answers the same to the bit; where it does not, nothing is lost."""
+    data = canvas_png(image)
+    try:
+        truth = normalise_image(decode(data))
+    except ValueError as error:
+        with pytest.raises(type(error)):
+            normalise(data)
+    else:
+        assert (normalise(data) == truth).all()
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+@pytest.mark.parametrize("ink", ["#1f77ff", "#d02020", "#808080"])
+def test_a_canvas_drawing_takes_the_short_way(ink: str, paper: str) -> None:
+    """Any ink on any paper: the ink's box, and how far each pixel is from the paper."""
+    found = read_ink(canvas_png(sheet(ink=ink, paper=paper)))
+    assert found is not None
+    assert found.shape < (180, 140)
+    assert (normalise(canvas_png(sheet(ink=ink, paper=paper))) == normalise_image(sheet(ink=ink, paper=paper))).all()
+
+
+OTHERS = {
+    "Pillow's own PNG": encode(sheet()),
+    "JPEG": encode(sheet().convert("RGB"), "JPEG"),
+    "no alpha": canvas_png(sheet(mode="RGB")),
+    "see-through paper": canvas_png(sheet(paper="#ffffff00")),
+    "see-through ink": canvas_png(sheet(ink="#00000080")),
+    "ink over the edge": canvas_png(sheet().crop((100, 0, 280, 280))),
+    "blank": canvas_png(sheet(ink="white")),
+    "too large": canvas_png(sheet(side=LARGEST + 1)),
+    "another chunk": canvas_png(sheet(), extra=chunk(b"gAMA", struct.pack(">I", 45455))),
+    "another filter": canvas_png(sheet(), filters=1),
+    "broken off": canvas_png(sheet())[:-20],
+    "changed": canvas_png(sheet())[:80] + b"?" + canvas_png(sheet())[81:],
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_any_other_file_is_left_to_pillow(kind: str) -> None:
+    """None, and no exception: what is wrong with a file is Pillow's to say."""
+    assert read_ink(OTHERS[kind]) is None
+
+
+def test_a_bomb_stops_at_the_size_that_its_head_tells() -> None:
+    """A gigabyte of zeros behind a head of 280x280 is not unpacked."""
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 280, 280, 8, 6, 0, 0, 0))
+    bomb = zlib.compress(bytes(100_000_000), 9)
+    assert read_ink(b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", bomb) + chunk(b"IEND", b"")) is None
