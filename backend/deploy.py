@@ -31,11 +31,11 @@ from backend.stage import (
     ensure_role,
     pages,
     print_logs,
+    prove_gone,
     remove_bucket,
     remove_role,
     render,
     show,
-    tagged,
 )
 
 if TYPE_CHECKING:
@@ -238,7 +238,8 @@ def destroy(stage: Stage) -> None:
     remove_bucket(stage, "deploy")
     attempt(stage.client("logs").delete_log_group, logGroupName=log_group(stage))
     if not stage.dry_run:
-        _check_gone(stage)
+        others = (":sagemaker:", ":scheduler:", stage.bucket("models"), "/aws/sagemaker/", ":role/")
+        prove_gone(stage, inventory, lambda arn: not any(other in arn for other in others), "outside SageMaker")
 
 
 def _undeploy(stage: Stage) -> None:
@@ -251,19 +252,6 @@ def _undeploy(stage: Stage) -> None:
         config = settings(stage, Options(), "kept")  # with a key named, Zappa leaves keys to us
         package.zappa(ROOT / package.BUILD / "undeploy", config, "undeploy", stage.name, "--yes")
     _remove_function_and_stack(stage)
-
-
-def _check_gone(stage: Stage) -> None:
-    others = (":sagemaker:", ":scheduler:", f"{stage.bucket('models')}", "/aws/sagemaker/", ":role/")
-    for _ in range(10):  # the tagging API lags behind; the rest is gone at once
-        left = inventory(stage)
-        left += [row for row in tagged(stage) if not any(other in row.name for other in others)]
-        if not left:
-            print(f"Nothing of {stage.prefix} is left outside SageMaker.")
-            return
-        time.sleep(6)
-    show(left)
-    raise StageError(f"{len(left)} parts of {stage.prefix} are left: run `make destroy` again.")
 
 
 def show_key(stage: Stage) -> None:

@@ -328,6 +328,18 @@ def tagged(stage: Stage) -> list[Left]:
     return [Left("tagged", item["ResourceARN"]) for item in found]
 
 
+def prove_gone(stage: Stage, inventory: Callable[[Stage], list[Left]], tags: Callable[[str], bool], what: str) -> None:
+    """List by name, and by tag the ARNs for which `tags` is true, what is left. Raises StageError if anything is."""
+    for _ in range(10):  # the tagging API lags behind; the rest is gone at once
+        left = inventory(stage) + [row for row in tagged(stage) if tags(row.name)]
+        if not left:
+            print(f"Nothing of {stage.prefix} is left {what}.")
+            return
+        time.sleep(6)
+    show(left)
+    raise StageError(f"{len(left)} parts of {stage.prefix} are left: run `make destroy` again.")
+
+
 def show(rows: Sequence[Left]) -> None:
     """Print what there is, a line each."""
     for row in rows:

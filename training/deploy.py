@@ -25,6 +25,7 @@ from backend.stage import (
     ensure_log_group,
     pages,
     print_logs,
+    prove_gone,
     remove_bucket,
     show,
 )
@@ -135,12 +136,14 @@ def destroy(stage: Stage) -> None:
     registry.remove(stage)
     remove_bucket(stage, "models")
     attempt(stage.client("logs").delete_log_group, logGroupName=log_group(stage))
-    if stage.dry_run:
-        return
-    if left := inventory(stage):
-        show(left)
-        raise StageError(f"{len(left)} parts of {stage.prefix} are left: run `make destroy` again.")
-    print(f"Nothing of {stage.prefix} is left in SageMaker.")
+    if not stage.dry_run:
+        prove_gone(stage, inventory, lambda arn: _is_ours(stage, arn), "in SageMaker")
+
+
+def _is_ours(stage: Stage, arn: str) -> bool:
+    """Whether this file makes such a part; an ended job stays in SageMaker's list for ever, and costs nothing."""
+    kinds = (":sagemaker:", ":scheduler:", stage.bucket("models"), "/aws/sagemaker/")
+    return any(kind in arn for kind in kinds) and "-job/" not in arn
 
 
 def open_stage(name: str, *, dry_run: bool = False) -> Stage:

@@ -10,11 +10,13 @@ import argparse
 import csv
 import hashlib
 import json
+import shlex
 import shutil
 import subprocess
 import sys
 import tarfile
 import time
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +34,7 @@ ROOT = Path(__file__).parents[1]
 TRAINING_IMAGE = "tensorflow-training:2.21-cpu-py312"
 CHUNK = 200  # pictures in one request to the container: 28 x 28 numbers each, half a megabyte in all
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
-PREPARE = "pip install --quiet 'pillow>=12,<14'"  # what AWS' image lacks of the extra `training`
+NEEDED = ("pillow", "zlib-ng", "unlzw3", "requests")  # of the extras: what training.train imports, AWS' image may lack
 RUNNING = ("InProgress", "Stopping")
 MAX_HOURS = 6
 
@@ -83,14 +85,14 @@ def _trainer(stage: Stage, bucket: str, plan: Training) -> Any:
         raise StageError("A training job needs SageMaker's SDK: pip install '.[sagemaker]'.") from None
     seconds = MAX_HOURS * 3600
     waiting = {"max_wait_time_in_seconds": 2 * seconds} if plan.spot else {}
-    run = f"{PREPARE} && python -m training.train {' '.join(plan.arguments)}".strip()
+    run = f"python -m training.train {shlex.join(plan.arguments)}".strip()
     image = plan.image or f"{endpoint.IMAGES_ACCOUNT}.dkr.ecr.{stage.region}.amazonaws.com/{TRAINING_IMAGE}"
     return ModelTrainer(
         sagemaker_session=Session(stage.session, default_bucket=bucket, default_bucket_prefix="jobs"),
         role=job_role(stage, bucket),
         base_job_name=f"{stage.prefix}-train",  # the SDK adds the time
         training_image=image,
-        source_code=SourceCode(source_dir=str(source()), command=run),
+        source_code=SourceCode(source_dir=str(source()), requirements="requirements.txt", command=run),
         compute=Compute(instance_type=plan.instance_type, instance_count=1, enable_managed_spot_training=plan.spot),
         stopping_condition=StoppingCondition(max_runtime_in_seconds=seconds, **waiting),
         output_data_config=OutputDataConfig(s3_output_path=f"s3://{bucket}/jobs"),
@@ -99,13 +101,16 @@ def _trainer(stage: Stage, bucket: str, plan: Training) -> Any:
 
 
 def source() -> Path:
-    """The folder that a training job runs in: training and backend, their Python files alone."""
+    """The folder that a training job runs in: the code of training and backend, and what to install for it."""
     folder = ROOT / "build" / "job"
     shutil.rmtree(folder, ignore_errors=True)
     for room in ("backend", "training"):
         (folder / room).mkdir(parents=True)
-        for file in (ROOT / room).glob("*.py"):
+        for file in [*(ROOT / room).glob("*.py"), *(ROOT / room).glob("lookalikes.json")]:
             shutil.copyfile(file, folder / room / file.name)
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    needed = [line for line in extras["backend"] + extras["training"] if line.startswith(NEEDED)]
+    (folder / "requirements.txt").write_text("\n".join(needed) + "\n")
     return folder
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 import tarfile
 from typing import TYPE_CHECKING, Any
 
@@ -95,10 +98,30 @@ def test_batch_models_go_with_the_stage(serving: Stage, folder: Path, tmp_path: 
     assert deploy.inventory(serving) == []
 
 
-def test_job_runs_in_a_folder_of_code_alone() -> None:
+IMAGE_HAS = {"numpy", "keras", "tensorflow"}  # of what training.train imports
+MODULES = {"pillow": "PIL", "zlib-ng": "zlib_ng"}  # where the package's name is not the module's
+OWN_IMPORTS = """
+import ast, json, pathlib, sys
+names = set()
+for module in [m for n, m in sys.modules.items() if n.partition(".")[0] in ("backend", "training")]:
+    if getattr(module, "__file__", None):
+        for node in ast.parse(pathlib.Path(module.__file__).read_text()).body:
+            names |= {a.name.partition(".")[0] for a in node.names} if isinstance(node, ast.Import) else set()
+            names |= {node.module.partition(".")[0]} if isinstance(node, ast.ImportFrom) and node.module else set()
+print(json.dumps(sorted(names - sys.stdlib_module_names - {"backend", "training"})))
+"""
+
+
+def test_a_job_runs_in_its_folder_on_what_the_image_has_and_it_installs() -> None:
+    """Every library that training.train imports there is the image's or in requirements.txt; the code is all there."""
     folder = submit.source()
-    assert (folder / "training" / "train.py").is_file()
-    assert {path.suffix for path in folder.rglob("*") if path.is_file()} == {".py"}
+    wanted = [line.partition(">")[0] for line in (folder / "requirements.txt").read_text().splitlines()]
+    command = [sys.executable, "-P", "-c", "import training.train, training.doodles as d; d.turns('0')" + OWN_IMPORTS]
+    environment = {**os.environ, "PYTHONPATH": str(folder), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout)) <= IMAGE_HAS | {MODULES.get(name, name) for name in wanted}
+    assert {path.suffix for path in folder.rglob("*") if path.is_file()} <= {".py", ".json", ".txt", ".pyc"}
 
 
 def test_run_is_fetched_from_the_jobs_output(stage: Stage, tmp_path: Path) -> None:
