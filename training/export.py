@@ -131,7 +131,7 @@ def judge(run: Run) -> Judged:
     plan, model, dataset = run
     held_out = dataset.fold == plan.fold
     unseen = dataset.where(held_out) if plan.fold != NEVER_HELD_OUT else split(dataset, plan)[1]
-    return Judged(_logits(model, unseen), unseen.y, unseen.kind)
+    return Judged(logits_of(model, unseen), unseen.y, unseen.kind)
 
 
 def together(judged: list[Judged]) -> Judged:
@@ -139,7 +139,8 @@ def together(judged: list[Judged]) -> Judged:
     return Judged(*(np.concatenate(column) for column in zip(*judged, strict=True)))
 
 
-def _logits(model: keras.Model, dataset: Dataset) -> NDArray[np.float32]:
+def logits_of(model: keras.Model, dataset: Dataset) -> NDArray[np.float32]:
+    """(n, labels + 1): what the network says about each picture of the dataset."""
     return np.asarray(model.predict(dataset.x.astype(np.float32), 1000, verbose=0))
 
 
@@ -183,7 +184,7 @@ def metrics(run: Run, judged: Judged, threshold: float) -> dict[str, float]:
         for kind in np.unique(judged.kind)
     }
     if len(test.y):
-        found["test"] = float(np.mean(_logits(run.model, test)[:, :-1].argmax(axis=1) == test.y))
+        found["test"] = float(np.mean(logits_of(run.model, test)[:, :-1].argmax(axis=1) == test.y))
     return {name: round(value, 5) for name, value in found.items()}
 
 

@@ -146,6 +146,8 @@ def train(plan: Plan, folder: Path) -> Path:
     model = build_model(plan.model, len(learnt.labels))
     compile_model(model, steps)
     best = folder / "best.keras"
+    if any(json.loads(line)["round"] == rounds for line in _lines(folder / "log.jsonl")):
+        return best  # nothing is left of it
     print(f"{len(learnt.y):,} pictures to learn, {len(held.y):,} to validate, {model.count_params():,} parameters")
     model.fit(
         batches(learnt, plan.seed),

@@ -11,7 +11,7 @@ import pytest
 from backend.app import create_app
 from backend.predictors import EmbeddedPredictor
 from tests.model.conftest import as_picture
-from training import data, export, train
+from training import compare, data, export, sources, train
 from training.pictures import encode
 from training.serve import SavedModel
 
@@ -59,6 +59,9 @@ def test_a_finished_run_goes_on_where_it_stopped_and_another_plan_is_refused(
     run = tmp_path / "run"
     _train("mnist", run, "--model", "softmax", "--epochs", "2")
     assert len((run / "log.jsonl").read_text().splitlines()) == 1
+    trained = (run / "best.keras").stat().st_mtime_ns
+    _train("mnist", run, "--model", "softmax", "--epochs", "2")
+    assert (run / "best.keras").stat().st_mtime_ns == trained
     with pytest.raises(SystemExit, match="another run"):
         _train("mnist", run, "--model", "softmax", "--epochs", "3")
 
@@ -106,6 +109,36 @@ def test_export_keeps_a_better_model_unless_told_to(tiny_sources: Path, tmp_path
     assert json.loads((out / "card.json").read_text())["metrics"] == card["metrics"]
     export.main([*arguments, "--force"])
     assert json.loads((out / "card.json").read_text())["version"] != card["version"]
+
+
+def test_each_folds_model_is_exported_beside_its_run_calibrated_on_the_others(
+    tiny_sources: Path, tmp_path: Path
+) -> None:
+    """So that training.evaluate finds what it judges unseen writers by; its own writers choose nothing of it."""
+    folds = [tmp_path / "fold-0", tmp_path / "fold-1"]
+    for n, folder in enumerate(folds):
+        _train("digits", folder, "--model", "softmax", "--epochs", "1", "--fold", str(n))
+    out = tmp_path / "artifact"
+    export.main(["--run", str(folds[0]), "--folds", *map(str, folds), "--out", str(out)])
+    judged = [export.judge(export.read_run(folder)) for folder in folds]
+    for folder, others in zip(folds, reversed(judged), strict=True):
+        card = json.loads((folder / "artifact" / "card.json").read_text())
+        assert card["threshold"] == pytest.approx(export.calibrate(others)[1], abs=1e-5)
+        assert EmbeddedPredictor(folder / "artifact").predict(np.zeros((1, 28, 28), np.uint8)).threshold > 0
+
+
+def test_compare_prints_each_network_on_each_dataset_and_leaves_out_what_cannot_be_had(
+    tiny_sources: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tiny_sources / sources.SOURCES["fashion-train-x"].name).unlink()
+    options = ["--models", "softmax", "--runs", str(tmp_path), "--epochs", "1"]
+    compare.main([*options, "--datasets", "mnist", "pendigits", "fashion_mnist"])
+    said = capsys.readouterr()
+    lines = [line for line in said.out.splitlines() if line.startswith("| ")]
+    table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines][1:]
+    assert [row[:2] for row in table] == [["mnist", "softmax"], ["pendigits", "softmax"]]
+    assert {row[3] for row in table} == {f"{11 * (784 + 1):,}"}
+    assert "fashion_mnist is left out" in said.err
 
 
 def test_a_run_without_weights_is_a_sentence(tmp_path: Path) -> None:
