@@ -82,6 +82,26 @@ def test_embedded_function_may_ask_no_endpoint() -> None:
     assert not any("sagemaker" in json.dumps(statement) for statement in policy["Statement"])
 
 
+def test_function_may_keep_feedback_where_the_settings_say_and_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With BACKEND_FEEDBACK in zappa_settings.json: the files under that prefix, and the list of that bucket."""
+    book = json.loads(Path("zappa_settings.json").read_text())
+    book["base"]["aws_environment_variables"]["BACKEND_FEEDBACK"] = "s3://drawings/given/"
+    (tmp_path / "zappa_settings.json").write_text(json.dumps(book))
+    before = deploy.policy(STAGE, Options())["policy"]
+    monkeypatch.setattr(deploy, "ROOT", tmp_path)
+    policy = deploy.policy(STAGE, Options())["policy"]
+    more = [statement for statement in policy["Statement"] if statement not in before["Statement"]]
+    assert {action: s["Resource"] for s in more for action in named(s["Action"])} == {
+        **dict.fromkeys(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], "arn:aws:s3:::drawings/given/*"),
+        "s3:ListBucket": "arn:aws:s3:::drawings",
+    }
+    command = [str(Path(sys.executable).with_name("parliament")), "--string", json.dumps(policy)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The CloudFormation template that Zappa makes of the settings."""
