@@ -13,7 +13,7 @@ AWS_LOCAL := AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME=http://127.0.0.1:8080 AWS_DEFAUL
 KIND = $(if $(INSTANCE_TYPE),--instance-type $(INSTANCE_TYPE))
 DRY = $(if $(DRY_RUN),--dry-run)
 
-.PHONY: run test test-slow soak bench bench-ui screenshots stack train evaluate export lint clean help \
+.PHONY: run test test-slow soak bench bench-ui screenshots stack train evaluate export compare lint clean help \
   deploy destroy status logs cost
 
 help:  ## this list
@@ -50,7 +50,7 @@ stack: .venv/test  ## endpoint :8080, API :8000 relaying by boto3, page :8501; C
 
 train: .venv/test  ## the network that ships, and one for each fold of writers (90 minutes on two cores)
 	$(IN)/python -m training.train
-	for fold in 0 1 2 3 4; do $(IN)/python -m training.train --fold $$fold --epochs 1.8 --run runs/fold-$$fold || exit 1; done
+	for fold in 0 1 2 3 4; do $(IN)/python -m training.train --fold $$fold --epochs 3 --run runs/fold-$$fold || exit 1; done
 
 export: .venv/test  ## runs/ -> training/artifacts/digits
 	$(IN)/python -m training.export --folds runs/fold-*
@@ -80,6 +80,9 @@ logs: .venv/deploy  ## the last hour of both
 
 cost: .venv/deploy  ## what each way to run it costs a month; touches nothing
 	$(IN)/python -m backend.cost --stage $(STAGE) --requests-per-day $(REQUESTS_PER_DAY) $(if $(CHART),--chart $(CHART))
+
+compare: .venv/test  ## the README's table of all networks on all datasets (half an hour)
+	$(IN)/python -m training.compare
 
 lint: .venv/test  ## ruff and mypy
 	$(IN)/ruff check . && $(IN)/ruff format --check . && $(IN)/mypy

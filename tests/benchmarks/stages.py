@@ -15,7 +15,7 @@ from botocore.httpsession import URLLib3Session
 from waitress.task import WSGITask
 
 from backend import app as api
-from backend import predictions, predictors, preprocessing
+from backend import canvas, predictions, predictors, preprocessing
 from backend.server import Server
 from tests.benchmarks.contenders import ENDPOINT, RELAY, Running, ask_ours
 from tests.benchmarks.race import LOG
@@ -27,31 +27,28 @@ if TYPE_CHECKING:
     from tests.benchmarks.drawings import Drawn
 
 REST = "network, client, reading and parsing HTTP"
-STAGES: dict[str, list[tuple[str, Any, str]]] = {  # table -> (row, owner, function), outermost first
-    "embedded": [
-        ("waitress: worker, response", WSGITask, "service"),
-        ("Flask: routing, hooks", api.Flask, "wsgi_app"),
-        ("the view", api, "predict_one"),
-        ("read the body", api, "read_picture"),
-        ("decode the PNG", preprocessing, "decode"),
-        ("normalise to 28x28", preprocessing, "normalise_image"),
-        ("infer (LiteRT)", predictors.EmbeddedPredictor, "predict"),
-        ("make the answer", predictions, "_prediction"),
-        ("encode the answer", api, "answer"),
-    ],
+Stage = tuple[str, Any, str]  # row, owner, function
+ARRIVAL: list[Stage] = [
+    ("waitress: worker, response", WSGITask, "service"),
+    ("Flask: routing, hooks", api.Flask, "wsgi_app"),
+    ("the view", api, "predict_one"),
+    ("read the body", api, "read_picture"),
+    ("decode the canvas' PNG to its ink", canvas, "read_ink"),
+    ("centre and scale to 28x28", preprocessing, "_centre"),
+]
+ANSWER: list[Stage] = [
+    ("make the answer", predictions, "_prediction"),
+    ("encode the answer", api, "answer"),
+]
+STAGES: dict[str, list[Stage]] = {  # table -> its rows, outermost first
+    "embedded": [*ARRIVAL, ("infer (LiteRT)", predictors.EmbeddedPredictor, "predict"), *ANSWER],
     "relayed": [
-        ("waitress: worker, response", WSGITask, "service"),
-        ("Flask: routing, hooks", api.Flask, "wsgi_app"),
-        ("the view", api, "predict_one"),
-        ("read the body", api, "read_picture"),
-        ("decode the PNG", preprocessing, "decode"),
-        ("normalise to 28x28", preprocessing, "normalise_image"),
+        *ARRIVAL,
         ("payload, hand over to a caller thread", predictors.SageMakerPredictor, "predict"),
         ("boto3: build and sign", predictors.SageMakerPredictor, "_invoke"),
         ("send, wait, receive", URLLib3Session, "send"),
         ("read the endpoint's answer", predictors, "read_answers"),
-        ("make the answer", predictions, "_prediction"),
-        ("encode the answer", api, "answer"),
+        *ANSWER,
     ],
 }
 
@@ -81,7 +78,7 @@ class Clocks:
         return timed
 
 
-def _timed_server(clocks: Clocks, rows: Sequence[tuple[str, Any, str]], stack: ExitStack) -> Server:
+def _timed_server(clocks: Clocks, rows: Sequence[Stage], stack: ExitStack) -> Server:
     for row, owner, name in rows:
         stack.enter_context(patch.object(owner, name, clocks.around(row, getattr(owner, name))))
     server = Server(api.create_app())
