@@ -248,10 +248,16 @@ def table(outcomes: list[Outcome]) -> list[Row]:
         Row("photo of paper, %", 97, True, rate["photo"]),
         Row("no digit, rejected, %", 90, True, right(strange)),
         *(Row(f"  {case}, %", 90, True, rate[case]) for case in NO_DIGITS),
+        Row("  letters that are a digit to no eye, %", 90, True, right(o for o in by["letters"] if _is_odd(o))),
         Row("real digits, rejected, %", 1, False, 100 * np.mean([o.read == NOT_A_DIGIT for o in real])),
         Row("expected calibration error, unseen writers", 0.01, False, calibration_error(people)),
         Row("wrong with confidence over 0.9, unseen writers, %", 0.3, False, 100 * float(confident)),
     ]
+
+
+def _is_odd(outcome: Outcome) -> bool:
+    """Whether a letter, upright as it was drawn, is none of those that are a digit to any eye."""
+    return 0 in doodles.turns(letters()[outcome.item][1])
 
 
 def calibration_error(outcomes: list[Outcome], bins: int = 15) -> float:

@@ -56,7 +56,8 @@ def calibrated(model: keras.Model, temperature: float) -> keras.Model:
     image = keras.Input((SIDE, SIDE), name="image")
     logits = model(image)
     probabilities = keras.ops.softmax(logits[:, :-1] / temperature)
-    return keras.Model(image, {"probabilities": probabilities, "score": 1 - keras.ops.softmax(logits)[:, -1]})
+    ahead = keras.ops.max(logits[:, :-1], axis=-1) - logits[:, -1]  # see `scores`
+    return keras.Model(image, {"probabilities": probabilities, "score": keras.ops.sigmoid(ahead)})
 
 
 class Endpoint(tf.Module):
@@ -168,8 +169,11 @@ def _log_sum_exp(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def scores(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(n, labels + 1) logits -> (n,) how likely the picture is one of the labels."""
-    return np.asarray(1 - np.exp(logits[:, -1] - _log_sum_exp(logits)))
+    """(n, labels + 1) logits -> (n,) 0 to 1: the likeliest label's probability over its and none's together.
+
+    All labels' together, 1 - softmax, rejects 1 point less of what is none at the same cost (LOG.md, 2026-11-24).
+    """
+    return np.asarray(1 / (1 + np.exp(logits[:, -1] - logits[:, :-1].max(axis=1))))
 
 
 def metrics(run: Run, judged: Judged, threshold: float) -> dict[str, float]:

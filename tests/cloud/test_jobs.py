@@ -135,3 +135,40 @@ def test_run_is_fetched_from_the_jobs_output(stage: Stage, tmp_path: Path) -> No
     s3.put_object(Bucket="out", Key="job/model.tar.gz", Body=packed.getvalue())
     run = submit.fetch(stage, "s3://out/job/model.tar.gz", tmp_path / "run")
     assert [path.name for path in run.iterdir()] == ["plan.json"]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings(
+    "default"
+)  # the SDK's own: escapes in its docstrings, a folder that it leaves to the collector
+def test_a_training_job_is_made_followed_and_fetched(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SageMaker's own SDK against the control plane; the container's part is played: its log, and the run it leaves."""
+    pytest.importorskip("sagemaker.train", reason="needs the extra `sagemaker`: 0.9 GB that nothing else needs")
+    monkeypatch.setattr(submit, "ROOT", tmp_path)
+    monkeypatch.setattr(submit, "source", lambda: job_folder)
+    jobs: list[dict[str, Any]] = []
+
+    def work(params: dict[str, Any], **_: Any) -> None:
+        job = json.loads(params["body"])
+        jobs.append(job)
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+            archive.addfile(tarfile.TarInfo("plan.json"))
+        bucket, _, prefix = job["OutputDataConfig"]["S3OutputPath"][5:].partition("/")
+        key = f"{prefix}/{job['TrainingJobName']}/output/model.tar.gz"
+        stage.client("s3").put_object(Bucket=bucket, Key=key, Body=packed.getvalue())
+
+    job_folder = tmp_path / "job"
+    (job_folder / "training").mkdir(parents=True)
+    (job_folder / "requirements.txt").write_text("pillow")
+    (job_folder / "training" / "train.py").write_text("")
+    stage.session.events.register("before-call.sagemaker.CreateTrainingJob", work)
+    run = submit.train(stage, submit.Training(["--epochs", "1", "--model", "mlp"], spot=True))
+    (job,) = jobs
+    assert run == tmp_path / "runs" / job["TrainingJobName"]
+    assert [path.name for path in run.iterdir()] == ["plan.json"]
+    assert job["EnableManagedSpotTraining"] is True
+    assert job["RoleArn"] == stage.role_arn("job")
+    assert {tag["Key"]: tag["Value"] for tag in job["Tags"]}.items() >= stage.tags.items()
