@@ -80,8 +80,8 @@ def _channel(data: str) -> list[Any] | None:
 def _trainer(stage: Stage, bucket: str, plan: Training) -> Any:
     try:
         from sagemaker.core.helper.session_helper import Session
-        from sagemaker.train import ModelTrainer
         from sagemaker.core.training.configs import Compute, OutputDataConfig, SourceCode, StoppingCondition, Tag
+        from sagemaker.train import ModelTrainer
     except ImportError:
         raise StageError("A training job needs SageMaker's SDK: pip install '.[sagemaker]'.") from None
     # The SDK refuses a role that may not make network interfaces in a VPC, which a job outside one never does.
