@@ -137,10 +137,9 @@ def functions(png: bytes, rounds: int) -> dict[str, Any]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Endpoint) as endpoint:
         threading.Thread(target=endpoint.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{endpoint.server_port}"
-        environments = {
-            "hello": {},
-            "sagemaker": {"SAGEMAKER_ENDPOINT_NAME": "digits", "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": url},
-            "embedded": {"BACKEND_MODEL_DIR": "model"},
+        environments: dict[str, dict[str, str]] = {"hello": {}} | {
+            mode: _settings(mode)["dev"]["aws_environment_variables"] | {"AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": url}
+            for mode in ("sagemaker", "embedded")  # as deployed: logs and metrics are on
         }
         for _ in range(rounds):
             for mode, environment in environments.items():

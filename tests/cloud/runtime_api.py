@@ -7,6 +7,7 @@ import json
 import os
 import queue
 import subprocess
+import tempfile
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -57,6 +58,7 @@ class Function:
         self.events, self.answers = handler.events, handler.answers  # type: ignore[attr-defined]
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+        self.printed = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop(); a pipe nobody reads stops it at 64 kB
         self.process = subprocess.Popen(
             [python, "-m", "awslambdaric", "handler.lambda_handler"],
             cwd=package,
@@ -73,7 +75,7 @@ class Function:
                 "PYTHONDONTWRITEBYTECODE": "1",
                 **environment,
             },
-            stdout=subprocess.PIPE,
+            stdout=self.printed,
             stderr=subprocess.STDOUT,
         )
 
@@ -90,13 +92,15 @@ class Function:
 
     def stop(self) -> str:
         """End it; returns all that it printed, the first time."""
-        if self.process.stdout is None or self.process.stdout.closed:
+        if self.printed.closed:
             return ""
         self.process.kill()
-        output, _ = self.process.communicate()
+        self.process.wait()
         self.server.shutdown()
         self.server.server_close()
-        return output.decode(errors="replace")
+        with self.printed:
+            self.printed.seek(0)
+            return self.printed.read().decode(errors="replace")
 
 
 class Answer:

@@ -139,7 +139,7 @@ def test_there_is_no_function_url_and_nothing_else_is_public(template: dict[str,
         merged = {**settings["base"], **stage}
         assert merged["function_url_enabled"] is False
         assert merged["binary_support"] is True
-        assert (merged["debug"], merged["log_level"], merged["keep_warm"]) == (False, "INFO", False)
+        assert (merged["debug"], merged["log_level"], merged["keep_warm"]) == (False, "WARNING", False)
         assert merged["runtime"] == "python3.13"
 
 
