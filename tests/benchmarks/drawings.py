@@ -50,8 +50,9 @@ def canvas_png(image: Image.Image) -> bytes:
     rows = np.diff(pixels.reshape(h, w * bands), axis=0, prepend=np.zeros((1, w * bands), np.uint8))
     packed = zlib.compress(np.insert(rows, 0, 2, axis=1).tobytes(), 1)  # 2: the filter "up"
     head = struct.pack(">IIBBBBB", w, h, 8, 6, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head) + _chunk(b"IDAT", packed) + _chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
 
 
-def _chunk(kind: bytes, content: bytes) -> bytes:
+def chunk(kind: bytes, content: bytes) -> bytes:
+    """One of a PNG's chunks."""
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))

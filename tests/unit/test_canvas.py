@@ -13,14 +13,10 @@ from PIL import Image, ImageDraw
 
 from backend.canvas import LARGEST, read_ink
 from backend.preprocessing import decode, normalise, normalise_image
+from tests.benchmarks.drawings import chunk
 from training.pictures import encode
 
 PAPERS = ("white", "black", "#fff4d8")
-
-
-def chunk(name: bytes, content: bytes) -> bytes:
-    """One of a PNG's chunks."""
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
 def canvas_png(image: Image.Image, *, extra: bytes = b"", filters: int = 2) -> bytes:
