@@ -79,7 +79,7 @@ def main(arguments: list[str] | None = None) -> None:
         "--datasets", nargs="*", choices=PLANS, default=["mnist", "pendigits", "digits", "fashion_mnist"]
     )
     parser.add_argument("--models", nargs="*", choices=BODIES, default=list(BODIES))
-    parser.add_argument("--epochs", type=float, default=1.0, help="of each training")
+    parser.add_argument("--epochs", type=float, default=2.0, help="of each training")
     parser.add_argument("--quick", action="store_true", help="3 %% of the pictures: a test, not a comparison")
     parser.add_argument("--runs", type=Path, default=Path("runs/compare"))
     options = parser.parse_args(arguments)

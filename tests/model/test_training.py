@@ -66,6 +66,16 @@ def test_a_finished_run_goes_on_where_it_stopped_and_another_plan_is_refused(
         _train("mnist", run, "--model", "softmax", "--epochs", "3")
 
 
+def test_a_part_of_the_digits_is_taken_from_them_where_they_are_made(tiny_sources: Path) -> None:
+    alone = data.load("pendigits")
+    for file in (tiny_sources.parent / "cache").glob("pendigits*"):
+        file.unlink()
+    data.load("digits")
+    part = data.load("pendigits")
+    assert not list((tiny_sources.parent / "cache").glob("pendigits*"))
+    assert all((getattr(part, field) == getattr(alone, field)).all() for field in ("x", "y", "fold", "kind", "item"))
+
+
 def test_missing_data_ends_the_command_with_a_sentence(tiny_sources: Path, tmp_path: Path) -> None:
     (tiny_sources / "mnist.npz").unlink()
     with pytest.raises(SystemExit, match="training stopped: mnist"):
