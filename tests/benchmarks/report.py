@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from backend.cost import ENDPOINT_SECONDS
 from tests.benchmarks.simulation import paper
+from tests.benchmarks.stages import DECODE, SCALE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -179,7 +180,7 @@ def _targets(results: dict[str, Any]) -> list[list[str]]:
         add("p99 / p50, 8 clients for a minute", results["race"]["soak"]["p99_over_p50"], 4, "x")
     if "stages" in results:
         stage = results["stages"]["embedded"]["rows"]
-        add("decode + normalise, 280x280 RGBA PNG", stage["decode the PNG"] + stage["normalise to 28x28"], 0.8, " ms")
+        add("decode + normalise, 280x280 RGBA PNG", stage[DECODE] + stage[SCALE], 0.8, " ms")
     if "scale" in results:
         add("batch of 64, a picture / a single request", results["scale"]["batches"]["64_over_single"], 0.4, "x")
     if "cold" in results and "skipped" not in results["cold"]["lambda"]:

@@ -27,14 +27,15 @@ if TYPE_CHECKING:
     from tests.benchmarks.drawings import Drawn
 
 REST = "network, client, reading and parsing HTTP"
+DECODE, SCALE = "decode the canvas' PNG to its ink", "centre and scale to 28x28"  # their sum has a target
 Stage = tuple[str, Any, str]  # row, owner, function
 ARRIVAL: list[Stage] = [
     ("waitress: worker, response", WSGITask, "service"),
     ("Flask: routing, hooks", api.Flask, "wsgi_app"),
     ("the view", api, "predict_one"),
     ("read the body", api, "read_picture"),
-    ("decode the canvas' PNG to its ink", canvas, "read_ink"),
-    ("centre and scale to 28x28", preprocessing, "_centre"),
+    (DECODE, canvas, "read_ink"),
+    (SCALE, preprocessing, "_centre"),
 ]
 ANSWER: list[Stage] = [
     ("make the answer", predictions, "_prediction"),
