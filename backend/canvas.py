@@ -68,11 +68,12 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _ink(changes: NDArray[np.uint8], paper: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     """(h, 4 w) differences from the row above -> the ink, if it is opaque and nowhere at the border."""
-    y = np.flatnonzero(changes.max(axis=1))
     x = np.flatnonzero(np.bitwise_or.reduce(changes, axis=0)) // 4
-    if not len(y) or x[0] == 0 or 4 * (x[-1] + 1) == changes.shape[1]:
+    if not len(x) or x[0] == 0 or 4 * (x[-1] + 1) == changes.shape[1]:
         return None
-    away = _sum_down(changes[y[0] : y[-1] + 1, 4 * x[0] : 4 * (x[-1] + 1)])
+    wide = changes[:, 4 * x[0] : 4 * (x[-1] + 1)]
+    y = np.flatnonzero(wide.max(axis=1))
+    away = _sum_down(wide[y[0] : y[-1] + 1])
     if away[-1].any() or away[:, 3::4].any():  # the row after the ink is paper, and ink is opaque
         return None
     sheet = np.tile(paper, away.shape[1] // 4)

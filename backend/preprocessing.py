@@ -62,7 +62,7 @@ class BlankPicture(PictureError):
 def normalise(data: bytes) -> NDArray[np.uint8]:
     """Encoded picture -> (28, 28) uint8, ink 255 on paper 0. Raises PictureError."""
     ink = canvas.read_ink(data)
-    return normalise_image(decode(data)) if ink is None else _centre(Image.fromarray(ink))
+    return normalise_image(decode(data)) if ink is None else _centre(ink)
 
 
 def normalise_image(image: Image.Image) -> NDArray[np.uint8]:
@@ -70,7 +70,7 @@ def normalise_image(image: Image.Image) -> NDArray[np.uint8]:
     factor = max(image.size) // WORKING_SIDE
     if factor > 1:
         image = (image.convert("RGB") if image.mode == "RGBA" else image).reduce(factor)
-    return _centre(_ink(image))
+    return _centre(np.asarray(_ink(image)))
 
 
 def decode(data: bytes) -> Image.Image:
@@ -215,30 +215,32 @@ def _otsu(ink: NDArray[np.floating[Any]]) -> tuple[float, float]:
     return float(low[best]), float(high[best])
 
 
-def _centre(ink: Image.Image) -> NDArray[np.uint8]:
-    """L of any size -> (28, 28): the ink's longer side 20 pixels, its centre of mass in the middle. Or BlankPicture."""
-    darkness = np.asarray(ink)
-    columns, rows = darkness.max(axis=0), darkness.max(axis=1)
+def _centre(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(h, w) -> (28, 28): the ink's longer side 20 pixels, its centre of mass in the middle. Raises BlankPicture."""
+    columns, rows = ink.max(axis=0), ink.max(axis=1)
     peak = int(rows.max())
     if peak < MIN_CONTRAST:
         raise BlankPicture(BLANK)
     x, y = np.flatnonzero(columns > EDGE * peak), np.flatnonzero(rows > EDGE * peak)
-    return _place(ink.crop((int(x[0]), int(y[0]), int(x[-1]) + 1, int(y[-1]) + 1)).point(_stretch(peak)))
+    crop = ink[y[0] : y[-1] + 1, x[0] : x[-1] + 1]
+    stretched = crop.tobytes().translate(_stretch(peak))  # a third of the time of Pillow's point()
+    return _place(np.frombuffer(stretched, np.uint8).reshape(crop.shape))
 
 
 @cache
-def _stretch(peak: int) -> tuple[int, ...]:
+def _stretch(peak: int) -> bytes:
     """For each of 256 greys what it becomes: `peak` 255, noise 0."""
-    return tuple(min(255, v * 255 // peak) * (v > NOISE * peak) for v in range(256))
+    return bytes(min(255, v * 255 // peak) * (v > NOISE * peak) for v in range(256))
 
 
-def _place(crop: Image.Image) -> NDArray[np.uint8]:
-    """L, cut to its ink -> (28, 28)."""
-    side = max(crop.size) * SIDE / DIGIT_SIDE
-    x, y = _centre_of_mass(np.asarray(crop))
+def _place(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(h, w), cut to its ink -> (28, 28)."""
+    h, w = crop.shape
+    side = max(h, w) * SIDE / DIGIT_SIDE
+    x, y = _centre_of_mass(crop)
     pad = int(side / 2) + 1
-    sheet = Image.new("L", (crop.width + 2 * pad, crop.height + 2 * pad))
-    sheet.paste(crop, (pad, pad))
+    sheet = Image.new("L", (w + 2 * pad, h + 2 * pad))
+    sheet.paste(Image.fromarray(crop), (pad, pad))
     window = (x + pad - side / 2, y + pad - side / 2, x + pad + side / 2, y + pad + side / 2)
     small = np.asarray(sheet.resize((SIDE, SIDE), Image.Resampling.HAMMING, window))
     scaled: NDArray[np.uint8] = (small * (255 / small.max())).astype(np.uint8)
