@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 
     from training.strokes import Drawing, Stroke
 
-LOOKALIKES = Path(__file__).with_name(
-    "lookalikes.json"
-)  # digit or letter -> the turns in which it is a digit to any eye
+# digit or letter -> the turns (see `turn`) in which it is a digit to any eye; LOG.md, 2026-11-24, says how it was made
+LOOKALIKES = Path(__file__).with_name("lookalikes.json")
 
 
 def line(*points: tuple[float, float], per_side: int = 8) -> Stroke:
