@@ -81,7 +81,7 @@ logs: .venv/deploy  ## the last hour of both
 cost: .venv/deploy  ## what each way to run it costs a month; touches nothing
 	$(IN)/python -m backend.cost --stage $(STAGE) --requests-per-day $(REQUESTS_PER_DAY) $(if $(CHART),--chart $(CHART))
 
-compare: .venv/test  ## the README's table of all networks on all datasets (half an hour)
+compare: .venv/test  ## the README's table of all networks on all datasets (20 minutes)
 	$(IN)/python -m training.compare
 
 lint: .venv/test  ## ruff and mypy

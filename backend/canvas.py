@@ -21,16 +21,15 @@ if TYPE_CHECKING:
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 RGBA = (8, 6, 0, 0, 0)  # IHDR after width and height: 8 bits, RGB and alpha, not interlaced
 UP = 2  # the row filter that writes differences from the row above (PNG specification, 9.2)
-LARGEST = 559  # pixels a side: larger sheets are reduced while they are read
 
 
-def read_ink(data: bytes) -> NDArray[np.uint8] | None:
+def read_ink(data: bytes, largest: int) -> NDArray[np.uint8] | None:
     """The ink's bounding box: (h, w) how far each pixel is from the paper; None where this is no such drawing.
 
-    The sheet must be opaque, its border of one colour and something on it.
+    The sheet must be opaque, `largest` pixels a side at most, its border of one colour and something on it.
     """
     try:
-        rows = _rows(data)
+        rows = _rows(data, largest)
     except (struct.error, ValueError, zlib_ng.error):  # type: ignore[misc] # an exception, which its stub calls an object
         return None  # Pillow says what is broken
     if rows is None or (rows[:, 0] != UP).any():
@@ -40,7 +39,7 @@ def read_ink(data: bytes) -> NDArray[np.uint8] | None:
     return _ink(changes, paper) if even else None
 
 
-def _rows(data: bytes) -> NDArray[np.uint8] | None:
+def _rows(data: bytes, largest: int) -> NDArray[np.uint8] | None:
     """(h, 1 + 4 w): the file's rows as they are stored, each after its filter's number."""
     if not data.startswith(SIGNATURE):
         return None
@@ -48,7 +47,7 @@ def _rows(data: bytes) -> NDArray[np.uint8] | None:
     if kind != b"IHDR" or last != b"IEND" or {name for name, _ in body} != {b"IDAT"}:
         return None
     w, h, *form = struct.unpack(">IIBBBBB", head)
-    if tuple(form) != RGBA or not 1 < w <= LARGEST or not 1 < h <= LARGEST:
+    if tuple(form) != RGBA or not 1 < w <= largest or not 1 < h <= largest:
         return None
     inflating, size = zlib_ng.decompressobj(), h * (1 + 4 * w)
     stored = inflating.decompress(b"".join(part for _, part in body), size + 1)

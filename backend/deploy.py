@@ -29,6 +29,7 @@ from backend.stage import (
     ensure_bucket,
     ensure_log_group,
     ensure_role,
+    of_sagemaker,
     pages,
     print_logs,
     prove_gone,
@@ -238,8 +239,9 @@ def destroy(stage: Stage) -> None:
     remove_bucket(stage, "deploy")
     attempt(stage.client("logs").delete_log_group, logGroupName=log_group(stage))
     if not stage.dry_run:
-        others = (":sagemaker:", ":scheduler:", stage.bucket("models"), "/aws/sagemaker/", ":role/")
-        prove_gone(stage, inventory, lambda arn: not any(other in arn for other in others), "outside SageMaker")
+        prove_gone(
+            stage, inventory, lambda arn: not of_sagemaker(stage, arn) and ":role/" not in arn, "outside SageMaker"
+        )
 
 
 def _undeploy(stage: Stage) -> None:

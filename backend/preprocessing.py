@@ -30,6 +30,7 @@ PngImagePlugin.MAX_TEXT_MEMORY = 1024 * 1024  # bytes of comments a PNG may unpa
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 DIGIT_SIDE = 20  # pixels: the longer side of the ink inside the SIDE x SIDE picture
 WORKING_SIDE = 280  # pixels: larger pictures are reduced to between this and twice this
+LARGEST_AS_IT_IS = 2 * WORKING_SIDE - 1
 MIN_CONTRAST = 24  # of 255: less than this between paper and ink is a blank sheet
 NOISE = 0.08  # of the darkest ink: JPEG ringing at quality 40 stays below it
 # Pillow's decoders raise all of these on corrupt files.
@@ -61,7 +62,7 @@ class BlankPicture(PictureError):
 
 def normalise(data: bytes) -> NDArray[np.uint8]:
     """Encoded picture -> (28, 28) uint8, ink 255 on paper 0. Raises PictureError."""
-    ink = canvas.read_ink(data)
+    ink = canvas.read_ink(data, LARGEST_AS_IT_IS)
     return normalise_image(decode(data)) if ink is None else _centre(ink)
 
 

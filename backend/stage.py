@@ -328,6 +328,11 @@ def tagged(stage: Stage) -> list[Left]:
     return [Left("tagged", item["ResourceARN"]) for item in found]
 
 
+def of_sagemaker(stage: Stage, arn: str) -> bool:
+    """Whether training.deploy makes such a part; what it does not make is backend.deploy's."""
+    return any(kind in arn for kind in (":sagemaker:", ":scheduler:", stage.bucket("models"), "/aws/sagemaker/"))
+
+
 def prove_gone(stage: Stage, inventory: Callable[[Stage], list[Left]], tags: Callable[[str], bool], what: str) -> None:
     """List by name, and by tag the ARNs for which `tags` is true, what is left. Raises StageError if anything is."""
     for _ in range(10):  # the tagging API lags behind; the rest is gone at once

@@ -23,6 +23,7 @@ from backend.stage import (
     command,
     ensure_bucket,
     ensure_log_group,
+    of_sagemaker,
     pages,
     print_logs,
     prove_gone,
@@ -137,13 +138,8 @@ def destroy(stage: Stage) -> None:
     remove_bucket(stage, "models")
     attempt(stage.client("logs").delete_log_group, logGroupName=log_group(stage))
     if not stage.dry_run:
-        prove_gone(stage, inventory, lambda arn: _is_ours(stage, arn), "in SageMaker")
-
-
-def _is_ours(stage: Stage, arn: str) -> bool:
-    """Whether this file makes such a part; an ended job stays in SageMaker's list for ever, and costs nothing."""
-    kinds = (":sagemaker:", ":scheduler:", stage.bucket("models"), "/aws/sagemaker/")
-    return any(kind in arn for kind in kinds) and "-job/" not in arn
+        # An ended job stays in SageMaker's list for ever, and costs nothing.
+        prove_gone(stage, inventory, lambda arn: of_sagemaker(stage, arn) and "-job/" not in arn, "in SageMaker")
 
 
 def open_stage(name: str, *, dry_run: bool = False) -> Stage:

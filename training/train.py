@@ -143,11 +143,11 @@ def train(plan: Plan, folder: Path) -> Path:
     learnt, held = split(load(plan.dataset, quick=plan.quick), plan)
     steps = max(1, int(plan.epochs * len(learnt.y) / BATCH))
     rounds = max(1, min(20, round(steps / 500)))
-    model = build_model(plan.model, len(learnt.labels))
-    compile_model(model, steps)
     best = folder / "best.keras"
     if any(json.loads(line)["round"] == rounds for line in _lines(folder / "log.jsonl")):
         return best  # nothing is left of it
+    model = build_model(plan.model, len(learnt.labels))
+    compile_model(model, steps)
     print(f"{len(learnt.y):,} pictures to learn, {len(held.y):,} to validate, {model.count_params():,} parameters")
     model.fit(
         batches(learnt, plan.seed),

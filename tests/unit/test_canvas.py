@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import struct
 import zlib
+from functools import partial
+from typing import TYPE_CHECKING
 
 import hypothesis.strategies as st
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from PIL import Image, ImageDraw
 
-from backend.canvas import LARGEST, read_ink
-from backend.preprocessing import decode, normalise, normalise_image
+from backend import canvas
+from backend.preprocessing import LARGEST_AS_IT_IS, decode, normalise, normalise_image
+from tests.benchmarks import drawings
 from tests.benchmarks.drawings import chunk
 from training.pictures import encode
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 PAPERS = ("white", "black", "#fff4d8")
 
 
-def canvas_png(image: Image.Image, *, extra: bytes = b"", filters: int = 2) -> bytes:
-    """As Chromium's canvas writes it: each row as its difference from the one above, in two IDAT chunks."""
-    pixels = np.asarray(image)
-    h, w, bands = pixels.shape
-    rows = np.diff(pixels.reshape(h, w * bands), axis=0, prepend=np.zeros((1, w * bands), np.uint8))
-    packed = zlib.compress(np.insert(rows, 0, filters, axis=1).tobytes(), 1)
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, 8, 2 if bands == 3 else 6, 0, 0, 0))
-    body = chunk(b"IDAT", packed[:100]) + chunk(b"IDAT", packed[100:])
-    return b"\x89PNG\r\n\x1a\n" + head + extra + body + chunk(b"IEND", b"")
+canvas_png = partial(drawings.canvas_png, most=100)  # bytes of a chunk: Chromium writes several too
+
+
+def read_ink(data: bytes) -> NDArray[np.uint8] | None:
+    """As preprocessing asks for it."""
+    return canvas.read_ink(data, LARGEST_AS_IT_IS)
 
 
 def sheet(*, ink: str = "black", paper: str = "white", mode: str = "RGBA", side: int = 280) -> Image.Image:
@@ -81,7 +84,7 @@ OTHERS = {
     "see-through ink": canvas_png(sheet(ink="#00000080")),
     "ink over the edge": canvas_png(sheet().crop((100, 0, 280, 280))),
     "blank": canvas_png(sheet(ink="white")),
-    "too large": canvas_png(sheet(side=LARGEST + 1)),
+    "too large": canvas_png(sheet(side=LARGEST_AS_IT_IS + 1)),
     "another chunk": canvas_png(sheet(), extra=chunk(b"gAMA", struct.pack(">I", 45455))),
     "another filter": canvas_png(sheet(), filters=1),
     "broken off": canvas_png(sheet())[:-20],
