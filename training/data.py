@@ -216,6 +216,11 @@ def _scribble(item: int, rng: np.random.Generator) -> Made:
     return Made(_draw(doodles.scribble(rng), rng, 0.6), NOT_A_DIGIT, item % FOLDS)
 
 
+def _invented(item: int, rng: np.random.Generator) -> Made:
+    drawing = strokes.vary(doodles.invented(rng), rng, strength=0.7)
+    return Made(_draw(drawing, rng, 0.65), NOT_A_DIGIT, item % FOLDS)
+
+
 def _several(item: int, rng: np.random.Generator) -> Made:
     fold = item % FOLDS
     items = rng.choice(_pens_of_fold(fold), int(rng.choice([2, 2, 2, 3, 4])))
@@ -248,6 +253,7 @@ MAKERS: dict[str, Callable[[int, np.random.Generator], Made]] = {
     "letter-turned": _letter_turned,
     "doodle": _doodle,
     "scribble": _scribble,
+    "invented": _invented,
     "several": _several,
     "turned": _turned,
     "dot": _dot,
@@ -264,6 +270,7 @@ PLANS: dict[str, tuple[tuple[str, ...], list[tuple[str, int, int]]]] = {
             ("letter-turned", LETTERS, 16),
             ("doodle", 1_100, 10),
             ("scribble", 8_000, 1),
+            ("invented", 40_000, 1),
             ("several", 14_000, 1),
             ("turned", PENS, 2),
             ("dot", 500, 1),

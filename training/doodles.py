@@ -149,6 +149,35 @@ def _hatch(rng: np.random.Generator) -> Stroke:
     return line(*[tuple(p) for p in (ends + rng.normal(0, 0.7, (n, 2))) @ matrix])
 
 
+def invented(rng: np.random.Generator) -> Drawing:
+    """A character of no alphabet: one to four strokes of lines and arcs that begin or cross on one another.
+
+    It stands for what lies between the letters that were learnt and those of an alphabet never seen. A few look like a
+    digit (none like a 1: what is narrow is tried again), but far fewer than there are such digits, so that a network
+    still takes that shape for the digit.
+    """
+    n = int(rng.choice([1, 2, 3, 4], p=[0.3, 0.4, 0.2, 0.1]))
+    strokes = [_glide(rng, at_least=2 if n == 1 else 1)]  # one plain line is a 1
+    for stroke in (_glide(rng) for _ in range(n - 1)):
+        points = np.concatenate(strokes)
+        where = points[rng.integers(len(points))] if rng.random() < 0.75 else points.mean(axis=0) + rng.normal(0, 8, 2)
+        strokes.append(stroke - stroke[rng.choice([0, 0, len(stroke) // 2, -1])] + where)
+    width, height = np.ptp(np.concatenate(strokes), axis=0)
+    return strokes if width > height / 3 else invented(rng)
+
+
+def _glide(rng: np.random.Generator, at_least: int = 1) -> Stroke:
+    """A pen's way in up to four pieces, each straight or of one curvature, joined smoothly or at a corner."""
+    angle, steps = rng.uniform(0, 2 * np.pi), []
+    for _ in range(at_least + rng.choice([0, 1, 2], p=[0.5, 0.3, 0.2])):
+        length = int(rng.integers(5, 30))
+        bend = 0.0 if rng.random() < 0.45 else rng.uniform(-1.6, 1.6) * np.pi / length
+        steps.append(angle + bend * np.arange(length))
+        angle = steps[-1][-1] + (rng.uniform(-2.6, 2.6) if rng.random() < 0.7 else 0.0)
+    heading = np.concatenate(steps)
+    return np.cumsum(np.stack([np.cos(heading), np.sin(heading)], axis=1), axis=0)
+
+
 def several(digits: Sequence[Drawing], rng: np.random.Generator) -> Drawing:
     """Two to four digits beside, or two above, each other: gaps from touching to one width."""
     down = len(digits) == 2 and rng.random() < 0.2

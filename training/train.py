@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BATCH = 128
-PEAK_RATE = 3e-3  # AdamW's; measured against 1e-3 and 6e-3 in LOG.md
+PEAK_RATE = 6e-3  # of Muon; measured against 3e-3 in LOG.md
 SMOOTHING = 0.02
 VALIDATION = 0.02  # of the pictures
 
@@ -45,6 +45,7 @@ class Plan:
     seed: int
     fold: int
     quick: bool
+    bfloat16: bool = False
 
 
 def split(dataset: Dataset, plan: Plan) -> tuple[Dataset, Dataset]:
@@ -69,7 +70,9 @@ def batches(dataset: Dataset, seed: int) -> tf.data.Dataset:
         return jitter(tf.cast(tf.gather(x, rows), tf.float32)), tf.one_hot(tf.gather(y, rows), classes)
 
     rows = tf.data.Dataset.range(len(dataset.y)).shuffle(len(dataset.y), seed=seed).repeat()
-    return rows.batch(BATCH).map(pick, num_parallel_calls=tf.data.AUTOTUNE).prefetch(4)
+    plain = tf.data.Options()
+    plain.autotune.enabled = False  # there is nothing to tune, and its thread holds the end of a run for up to a minute
+    return rows.batch(BATCH).map(pick).prefetch(4).with_options(plain)
 
 
 def jitter(x: tf.Tensor) -> tf.Tensor:
@@ -97,34 +100,83 @@ def jitter(x: tf.Tensor) -> tf.Tensor:
     return tf.squeeze(moved, -1)
 
 
+class Muon(keras.optimizers.Muon):  # type: ignore[misc]
+    """Muon (Jordan et al. 2024) for convolutions too, each a matrix (height x width x channels, filters); else AdamW.
+
+    Keras' own takes matrices alone. A fold of 300,000 pictures ends at a loss of 0.341 where AdamW's ends at 0.366.
+    """
+
+    def _should_use_adamw(self, variable: keras.Variable) -> bool:
+        return len(variable.shape) not in (2, 4) or "logits" in variable.path or "depthwise" in variable.path
+
+    def _muon_update_step(
+        self, gradient: tf.Tensor, variable: keras.Variable, lr: tf.Tensor, m: keras.Variable
+    ) -> None:
+        self.assign(m, self.momentum * m + gradient)
+        ahead = tf.reshape(gradient + self.momentum * m, [-1, variable.shape[-1]])
+        update = self.lr_adjust(lr * self.zeropower_via_newtonschulz5(ahead, self.ns_steps))
+        self.assign_sub(variable, tf.reshape(update, variable.shape))
+
+
+class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
+    """Batch normalisation by one operation of TensorFlow's in place of Keras' dozen: a tenth more pictures a second."""
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None) -> tf.Tensor:  # noqa: ARG002 - Keras gives it
+        """See keras.layers.BatchNormalization."""
+        if not training:
+            return super().call(inputs, training=False)
+        y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs, scale=self.gamma, offset=self.beta, mean=[], variance=[], epsilon=self.epsilon, is_training=True
+        )
+        for moving, now in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(self.momentum * moving + (1 - self.momentum) * now)
+        return y
+
+
+def for_training(network: keras.Model, *, bfloat16: bool) -> keras.Model:
+    """The same layers, made to learn fast: fused, and in bfloat16 (all but the logits; the weights stay float32).
+
+    Half as many pictures again in a second on a processor that has AVX512-BF16; slow on one that has not.
+    """
+
+    def copy(layer: keras.Layer) -> keras.Layer:
+        normalises = isinstance(layer, keras.layers.BatchNormalization)
+        kind = FusedBatchNormalization if normalises else type(layer)
+        short = bfloat16 and layer.name != "logits"
+        return kind.from_config(layer.get_config() | ({"dtype": "mixed_bfloat16"} if short else {}))
+
+    return keras.models.clone_model(network, clone_function=copy)
+
+
 def compile_model(model: keras.Model, steps: int) -> None:
-    """AdamW on one warm-up and a cosine down to nothing, which makes averaging the weights needless (LOG.md)."""
+    """Muon on one warm-up and a cosine down to nothing, which makes averaging the weights needless (LOG.md)."""
     rate = keras.optimizers.schedules.CosineDecay(
         PEAK_RATE / 30, steps - steps // 20, alpha=1e-3, warmup_target=PEAK_RATE, warmup_steps=steps // 20
     )
     model.compile(
-        keras.optimizers.AdamW(rate, weight_decay=1e-3),
+        Muon(rate, weight_decay=1e-3, adam_weight_decay=1e-3),
         keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=SMOOTHING),
         metrics=["accuracy"],
     )
 
 
 class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]
-    """After each round: validate, keep the model in `path` if it is the best so far, add a line to log.jsonl."""
+    """After each round: give `network` the weights learnt, validate it, keep the best so far in `path`; log.jsonl."""
 
-    def __init__(self, x: NDArray[np.float32], y: NDArray[np.int32], path: Path) -> None:
+    def __init__(self, network: keras.Model, x: NDArray[np.float32], y: NDArray[np.int32], path: Path) -> None:
         super().__init__()
-        self.x, self.y, self.path = x, y, path
+        self.network, self.x, self.y, self.path = network, x, y, path
         self.log = path.with_name("log.jsonl")
         self.best = max((json.loads(line)["accuracy"] for line in _lines(self.log)), default=0.0)
         self.started = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """See the class; keras shows progress and ETA itself."""
-        accuracy = float(np.mean(self.model.predict(self.x, BATCH * 8, verbose=0).argmax(axis=1) == self.y))
+        self.network.set_weights(self.model.get_weights())
+        accuracy = float(np.mean(self.network.predict(self.x, BATCH * 8, verbose=0).argmax(axis=1) == self.y))
         if accuracy >= self.best:
             self.best = accuracy
-            self.model.save(self.path)
+            self.network.save(self.path)
         line = {"round": epoch + 1, "accuracy": accuracy, "loss": (logs or {}).get("loss")}
         with self.log.open("a") as file:
             file.write(json.dumps(line | {"seconds": round(time.monotonic() - self.started)}) + "\n")
@@ -146,7 +198,8 @@ def train(plan: Plan, folder: Path) -> Path:
     best = folder / "best.keras"
     if any(json.loads(line)["round"] == rounds for line in _lines(folder / "log.jsonl")):
         return best  # nothing is left of it
-    model = build_model(plan.model, len(learnt.labels))
+    network = build_model(plan.model, len(learnt.labels))
+    model = for_training(network, bfloat16=plan.bfloat16)
     compile_model(model, steps)
     print(f"{len(learnt.y):,} pictures to learn, {len(held.y):,} to validate, {model.count_params():,} parameters")
     model.fit(
@@ -154,7 +207,7 @@ def train(plan: Plan, folder: Path) -> Path:
         epochs=rounds,
         steps_per_epoch=steps // rounds,
         callbacks=[
-            KeepBest(held.x.astype(np.float32), targets(held), best),
+            KeepBest(network, held.x.astype(np.float32), targets(held), best),
             keras.callbacks.BackupAndRestore(folder / "backup", delete_checkpoint=True),
         ],
         shuffle=False,  # the dataset shuffles itself
@@ -178,6 +231,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--epochs", type=float, default=9.0, help="times that each picture is seen")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--fold", type=int, choices=range(FOLDS), default=NEVER_HELD_OUT, help="writers to hold out")
+    parser.add_argument("--bfloat16", action="store_true", help="faster where the processor has AVX512-BF16")
     parser.add_argument("--quick", action="store_true", help="3 %% of the pictures: a test, not a model")
     parser.add_argument("--run", type=Path, help="the run's folder; default SM_MODEL_DIR, or runs/<dataset>")
     options = parser.parse_args(arguments)
