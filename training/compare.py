@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from training.data import NEVER_HELD_OUT, PLANS, TEST
-from training.export import calibrated, logits_of, read_run
+from training.export import calibrated, folded, logits_of, read_run, to_lite
 from training.models import BODIES
 from training.sources import DataError
 from training.train import Plan, targets, train
@@ -44,7 +43,7 @@ def measure(run: Run) -> Row:
     plan, model, dataset = run
     unseen = dataset.where(dataset.fold == (TEST if plan.fold == NEVER_HELD_OUT else plan.fold))
     accuracy = np.mean(logits_of(model, unseen).argmax(axis=1) == targets(unseen))
-    lite = tf.lite.TFLiteConverter.from_keras_model(calibrated(model, 1.0)).convert()
+    lite = to_lite(calibrated(folded(model), 1.0))
     return Row(plan.dataset, plan.model, 100 * float(accuracy), model.count_params(), len(lite) / 1000, _ms(lite))
 
 
@@ -77,6 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--models", nargs="*", choices=BODIES, default=list(BODIES))
     parser.add_argument("--epochs", type=float, default=2.0, help="of each training")
+    parser.add_argument("--bfloat16", action="store_true", help="see training.train")
     parser.add_argument("--quick", action="store_true", help="3 %% of the pictures: a test, not a comparison")
     parser.add_argument("--runs", type=Path, default=Path("runs/compare"))
     options = parser.parse_args(arguments)
@@ -86,7 +86,7 @@ def main(arguments: list[str] | None = None) -> None:
             for model in options.models:
                 fold = NEVER_HELD_OUT if dataset in HAVE_TEST_SETS else 0
                 folder = options.runs / f"{dataset}-{model}"
-                train(Plan(dataset, model, options.epochs, 1, fold, options.quick), folder)
+                train(Plan(dataset, model, options.epochs, 1, fold, options.quick, options.bfloat16), folder)
                 rows.append(measure(read_run(folder)))
         except DataError as error:
             print(f"{dataset} is left out: {error}", file=sys.stderr)

@@ -245,7 +245,7 @@ def make_card(run: Run, judged: Judged, folder: Path) -> dict[str, Any]:
         "parameters": run.model.count_params(),
         "data": {str(kind): int(n) for kind, n in zip(*np.unique(run.dataset.kind, return_counts=True), strict=True)},
         "trained_by": f"python -m training.train --dataset {run.plan.dataset} --model {run.plan.model} "
-        f"--epochs {run.plan.epochs:g} --seed {run.plan.seed}",
+        f"--epochs {run.plan.epochs:g} --seed {run.plan.seed}" + " --bfloat16" * run.plan.bfloat16,
         "exported_by": shlex.join(["python", "-m", "training.export", *sys.argv[1:]]),
         "metrics": metrics(run, judged, threshold),
     }

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import keras
 import numpy as np
 import pytest
 
 from backend.app import create_app
 from backend.predictors import EmbeddedPredictor
 from tests.model.conftest import as_picture
-from training import compare, data, export, sources, train
+from training import compare, data, doodles, export, models, sources, train
 from training.pictures import encode
 from training.serve import SavedModel
 
@@ -104,6 +105,72 @@ def test_fashion_answers_sneaker_without_touching_the_backend(tiny_sources: Path
     assert answer["rejection"] is None
     (row,) = SavedModel(tmp_path / "artifact" / "model.tar.gz").predict(test.x[:1].tolist())
     assert row["labels"] == list(data.FASHION)
+
+
+@pytest.fixture
+def learnt() -> keras.Model:
+    """The network that ships after a few steps, so that its normalisation has statistics of its own."""
+    keras.utils.set_random_seed(3)
+    network = models.build_model("convnet", 10)
+    model = train.for_training(network, bfloat16=False)
+    train.compile_model(model, 20)
+    x, y = _noise(640)
+    model.fit(x, y, train.BATCH, epochs=2, verbose=0)
+    network.set_weights(model.get_weights())
+    return network
+
+
+def _noise(n: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(4)
+    return rng.uniform(0, 255, (n, 28, 28)).astype(np.float32), np.eye(11, dtype=np.float32)[rng.integers(0, 11, n)]
+
+
+def test_folding_the_normalisation_into_half_floats_changes_no_answer(learnt: keras.Model) -> None:
+    x, _ = _noise(50)
+    plain = export.folded(learnt)
+    assert plain.predict(x, verbose=0) == pytest.approx(learnt.predict(x, verbose=0), abs=5e-3)
+    assert not any(isinstance(layer, keras.layers.BatchNormalization) for layer in plain.layers)
+    assert all((weight == weight.astype(np.float16)).all() for weight in plain.get_weights())
+
+
+def test_fused_normalisation_is_keras_own(learnt: keras.Model) -> None:
+    """One step of each from the same weights: the same answers, and the same statistics kept."""
+    x, _ = _noise(64)
+    twin = train.for_training(learnt, bfloat16=False)
+    twin.set_weights(learnt.get_weights())
+    for model in (learnt, twin):
+        for layer in model.layers:
+            if isinstance(layer, keras.layers.Dropout):
+                layer.rate = 0.0
+    assert np.asarray(twin(x, training=True)) == pytest.approx(np.asarray(learnt(x, training=True)), abs=1e-3)
+    for ours, theirs in zip(twin.get_weights(), learnt.get_weights(), strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-2, abs=1e-4)  # the fused variance is the unbiased one
+
+
+def test_muon_moves_each_direction_of_a_convolution_alike() -> None:
+    kernel = keras.Variable(np.zeros((3, 3, 16, 8), np.float32))
+    optimizer = train.Muon(1.0, weight_decay=None, rms_rate=None)
+    optimizer.build([kernel])
+    gradient = np.random.default_rng(6).normal(0, np.linspace(0.01, 1, 8), (3, 3, 16, 8))
+    optimizer.apply([keras.ops.convert_to_tensor(gradient.astype(np.float32))])
+    singular = np.linalg.svd(np.asarray(kernel).reshape(-1, 8), compute_uv=False)
+    assert singular.max() < 1.3  # the gradient's own differ by a factor of a hundred
+    assert singular.min() > 0.5
+
+
+def test_a_run_in_bfloat16_leaves_a_network_of_float32_and_says_so(tiny_sources: Path, tmp_path: Path) -> None:
+    _train("mnist", tmp_path / "run", "--model", "convnet", "--epochs", "2", "--bfloat16")
+    run = export.read_run(tmp_path / "run")
+    assert {weight.dtype for weight in run.model.weights} == {"float32"}
+    export.main(["--run", str(tmp_path / "run"), "--out", str(tmp_path / "artifact")])
+    assert json.loads((tmp_path / "artifact" / "card.json").read_text())["trained_by"].endswith("--bfloat16")
+
+
+def test_invented_characters_are_many_and_none_is_narrow_like_a_1() -> None:
+    drawings = [np.concatenate(doodles.invented(np.random.default_rng(seed))) for seed in range(200)]
+    width, height = np.array([np.ptp(points, axis=0) for points in drawings]).T
+    assert (width > height / 3).all()
+    assert len({points.tobytes() for points in drawings}) == 200
 
 
 def test_export_keeps_a_better_model_unless_told_to(tiny_sources: Path, tmp_path: Path) -> None:
