@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import signal
 import sys
@@ -90,7 +91,8 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
 
     def stop(self) -> None:
         """End `run()`: the loop's own thread closes what it watches, then the workers end."""
-        self.trigger.pull_trigger(lambda: [each.close() for each in list(self._map.values())])
+        with contextlib.suppress(OSError):  # a busy loop may have woken of itself and closed the trigger already
+            self.trigger.pull_trigger(lambda: [each.close() for each in list(self._map.values())])
         self.task_dispatcher.shutdown()
 
 
