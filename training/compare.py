@@ -16,7 +16,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from training.data import NEVER_HELD_OUT, PLANS, TEST
-from training.export import calibrated, folded, logits_of, read_run, to_lite
+from training.export import calibrated, logits_of, read_run, to_lite
 from training.models import BODIES
 from training.sources import DataError
 from training.train import Plan, targets, train
@@ -43,7 +43,7 @@ def measure(run: Run) -> Row:
     plan, model, dataset = run
     unseen = dataset.where(dataset.fold == (TEST if plan.fold == NEVER_HELD_OUT else plan.fold))
     accuracy = np.mean(logits_of(model, unseen).argmax(axis=1) == targets(unseen))
-    lite = to_lite(calibrated(folded(model), 1.0))
+    lite = to_lite(calibrated(model, 1.0))
     return Row(plan.dataset, plan.model, 100 * float(accuracy), model.count_params(), len(lite) / 1000, _ms(lite))
 
 

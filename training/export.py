@@ -54,7 +54,7 @@ class Judged(NamedTuple):
 def calibrated(model: keras.Model, temperature: float) -> keras.Model:
     """(n, 28, 28) float32, ink 255 -> `probabilities` (n, labels), `score` (n,): what every caller gets."""
     image = keras.Input((SIDE, SIDE), name="image")
-    logits = model(image)
+    logits = folded(model)(image)  # here, so that no caller can forget it
     probabilities = keras.ops.softmax(logits[:, :-1] * float(np.float16(1 / temperature)))  # a half float, see `folded`
     ahead = keras.ops.max(logits[:, :-1], axis=-1) - logits[:, -1]  # see `scores`
     return keras.Model(image, {"probabilities": probabilities, "score": keras.ops.sigmoid(ahead)})
@@ -77,18 +77,20 @@ def folded(network: keras.Model) -> keras.Model:
         if isinstance(layer, keras.layers.BatchNormalization)
     }
     plain = keras.models.clone_model(network, None, copy, lambda layer, *inputs, **_: layer(*inputs))
-    factor = next(layer.scale for layer in network.layers if isinstance(layer, keras.layers.Rescaling))
+    scaling = next(layer for layer in network.layers if isinstance(layer, keras.layers.Rescaling))
+    first = next(layer for layer in network.layers if layer.weights)
     for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            continue
         weights = layer.get_weights()
-        if weights:  # of the first layer: LiteRT's converter would do it after the rounding
-            weights[0], factor = weights[0] * factor, 1
+        if layer is first:  # LiteRT's converter would do it after the rounding
+            weights[0] = weights[0] * scaling.scale
         if layer.name in norms:
             gamma, beta, mean, variance = norms[layer.name].get_weights()
             scale = gamma / np.sqrt(variance + norms[layer.name].epsilon)
             kernel = weights[0] * scale.reshape((-1, 1) if isinstance(layer, keras.layers.DepthwiseConv2D) else -1)
             weights = [kernel, beta - mean * scale]
-        if not isinstance(layer, keras.layers.BatchNormalization):
-            plain.get_layer(layer.name).set_weights([weight.astype(np.float16) for weight in weights])
+        plain.get_layer(layer.name).set_weights([weight.astype(np.float16) for weight in weights])
     return plain
 
 
@@ -122,7 +124,7 @@ class Endpoint(tf.Module):
 def export(model: keras.Model, card: dict[str, Any], folder: Path) -> None:
     """Write the three files into `folder`; each is complete or not there."""
     folder.mkdir(parents=True, exist_ok=True)
-    answering = calibrated(folded(model), card["temperature"])
+    answering = calibrated(model, card["temperature"])
     endpoint = Endpoint(answering, card)
     with tempfile.TemporaryDirectory() as temporary:
         tf.saved_model.save(endpoint, f"{temporary}/1", signatures={"serving_default": endpoint.answer})

@@ -39,7 +39,7 @@ def convnet(x: KerasTensor) -> KerasTensor:
     """Six convolutions, three of them with stride 2; a global depthwise convolution keeps what lies where.
 
     The last step is MobileFaceNets' (Chen et al. 2018): averaging would treat the corner of a 7 like its foot. Filters
-    come in sixteens: 72 in place of 64 take 1.4 times as long to learn, because oneDNN works in blocks.
+    come in sixteens: 72 in place of 64 take 1.3 times as long to learn, because oneDNN works in blocks.
     """
     for channels, size, stride in ((32, 5, 2), (48, 3, 1), (64, 3, 2), (64, 3, 1), (128, 3, 2), (128, 3, 1)):
         x = layers.Conv2D(channels, size, strides=stride, padding="same", use_bias=False)(x)
