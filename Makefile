@@ -53,7 +53,7 @@ stack: .venv/test  ## endpoint :8080, API :8000 relaying by boto3, page :8501; C
 train: .venv/test  ## the network that ships, and beside it one for each fold of writers (80 minutes on two cores)
 	$(IN)/python -m training.train $(BFLOAT16) & ships=$$!; \
 	for fold in 0 1 2 3 4; do \
-	  $(IN)/python -m training.train --fold $$fold --epochs 4.5 $(BFLOAT16) --run runs/fold-$$fold || { kill $$ships; exit 1; }; \
+	  $(IN)/python -m training.train --fold $$fold --epochs 4 $(BFLOAT16) --run runs/fold-$$fold || { kill $$ships; exit 1; }; \
 	done; wait $$ships
 
 export: .venv/test  ## runs/ -> training/artifacts/digits

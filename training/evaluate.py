@@ -316,7 +316,8 @@ def markdown(rows: list[Row]) -> str:
     lines = ["| what | target | measured | |", "|---|---|---|---|"]
     for row in rows:
         sign = "at least" if row.at_least else "at most"
-        lines.append(f"| {row.what.strip()} | {sign} {row.target:g} | {row.measured:.4g} | {'✓' if row.met else '✗'} |")
+        figure = f"{row.measured:.{4 if row.target < 0.1 else 2}f}"
+        lines.append(f"| {row.what.strip()} | {sign} {row.target:g} | {figure} | {'✓' if row.met else '✗'} |")
     return "\n".join(lines)
 
 

@@ -100,6 +100,7 @@ def test_batch_models_go_with_the_stage(serving: Stage, folder: Path, tmp_path: 
 
 IMAGE_HAS = {"numpy", "keras", "tensorflow"}  # of what training.train imports
 MODULES = {"pillow": "PIL", "zlib-ng": "zlib_ng"}  # where the package's name is not the module's
+READ_ALL = "import training.train; from training import doodles, glyphs; doodles.turns('0'); glyphs.glyphs()"
 OWN_IMPORTS = """
 import ast, json, pathlib, sys
 names = set()
@@ -116,12 +117,12 @@ def test_a_job_runs_in_its_folder_on_what_the_image_has_and_it_installs() -> Non
     """Every library that training.train imports there is the image's or in requirements.txt; the code is all there."""
     folder = submit.source()
     wanted = [line.partition(">")[0] for line in (folder / "requirements.txt").read_text().splitlines()]
-    command = [sys.executable, "-P", "-c", "import training.train, training.doodles as d; d.turns('0')" + OWN_IMPORTS]
+    command = [sys.executable, "-P", "-c", READ_ALL + OWN_IMPORTS]
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert set(json.loads(done.stdout)) <= IMAGE_HAS | {MODULES.get(name, name) for name in wanted}
-    assert {path.suffix for path in folder.rglob("*") if path.is_file()} == {".py", ".json", ".txt"}
+    assert {path.suffix for path in folder.rglob("*") if path.is_file()} == {".py", ".json", ".npz", ".txt"}
 
 
 def test_run_is_fetched_from_the_jobs_output(stage: Stage, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import TYPE_CHECKING
 
 import keras
@@ -12,7 +13,7 @@ import pytest
 from backend.app import create_app
 from backend.predictors import EmbeddedPredictor
 from tests.model.conftest import as_picture
-from training import compare, data, doodles, export, models, sources, train
+from training import compare, data, doodles, export, glyphs, models, sources, train
 from training.pictures import encode
 from training.serve import SavedModel
 
@@ -171,6 +172,64 @@ def test_invented_characters_are_many_and_none_is_narrow_like_a_1() -> None:
     width, height = np.array([np.ptp(points, axis=0) for points in drawings]).T
     assert (width > height / 3).all()
     assert len({points.tobytes() for points in drawings}) == 200
+
+
+def test_a_thinned_picture_becomes_lines_from_end_to_crossing_rings_and_dots() -> None:
+    ink = np.zeros((40, 60), bool)
+    ink[20, 5:26] = ink[10:31, 15] = True  # a cross: four arms
+    angle = np.linspace(0, 2 * np.pi, 400)
+    ink[(20 + 9 * np.sin(angle)).round().astype(int), (45 + 9 * np.cos(angle)).round().astype(int)] = True
+    ink[3, 3] = True
+    lines = glyphs.trace(ink)
+    assert sorted(len(line) for line in lines)[0] == 1
+    ring = max(lines, key=len)
+    assert ring[0] == pytest.approx(ring[-1])
+    assert len(lines) >= 6
+    inked = np.argwhere(ink)[:, ::-1]
+    drawn = np.concatenate([_between(line) for line in lines])
+    assert np.linalg.norm(inked[:, None] - drawn, axis=2).min(axis=1).max() < 1.5
+    assert np.linalg.norm(inked[:, None] - drawn, axis=2).min(axis=0).max() < 1.5
+
+
+def _between(line: np.ndarray) -> np.ndarray:
+    steps = np.linspace(0, 1, 8)[:, None, None]
+    return np.concatenate([line[:1], (line[:-1] * (1 - steps) + line[1:] * steps).reshape(-1, 2)])
+
+
+def test_glyphs_are_kept_in_bytes_and_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawings = [([np.array([[0.0, 1.0], [7.0, 9.0]]), np.array([[3.0, 3.0]])], "A/a"), ([np.zeros((2, 2))], "B/b")]
+    glyphs.save(drawings, tmp_path / "glyphs.npz")
+    monkeypatch.setattr(glyphs, "FILE", tmp_path / "glyphs.npz")
+    glyphs.glyphs.cache_clear()
+    read = glyphs.glyphs()
+    glyphs.glyphs.cache_clear()
+    assert [name for _, name in read] == ["A/a", "B/b"]
+    for (one, _), (other, _) in zip(read, drawings, strict=True):
+        assert all((stroke == same).all() for stroke, same in zip(one, other, strict=True))
+
+
+def test_the_letters_of_a_hundred_scripts_are_all_there_and_each_lookalike_is_one_of_them() -> None:
+    names = [name for _, name in glyphs.glyphs()]
+    assert len(names) == data.GLYPHS
+    assert len({name.partition("/")[0] for name in names}) > 100
+    assert all(stroke.shape[1] == 2 for drawing, _ in glyphs.glyphs() for stroke in drawing)
+    alphabets = {"Balinese", "Early_Aramaic", "Greek", "Korean", "Latin"}  # Omniglot's, whose letters have numbers
+    ours = {
+        name for name in json.loads(doodles.LOOKALIKES.read_text("utf-8")) if "/" in name and "/character" not in name
+    }
+    assert ours <= set(names)
+    assert set(glyphs.KIN) <= alphabets
+
+
+def test_scripts_that_share_letters_with_a_held_out_alphabet_are_held_out_with_it(
+    tiny_sources: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "alphabets", cache(lambda: ["Balinese", "Early_Aramaic", "Greek", "Korean", "Latin"]))
+    scripts = [name.partition("/")[0] for _, name in glyphs.glyphs()]
+    wanted = {"Latin": 4, "Cyrillic": 4, "Coptic": 2, "Hebrew": 1, "Javanese": 0, "Thai": data.NEVER_HELD_OUT}
+    made = data.make([data.Task("glyph", scripts.index(script), 0) for script in wanted])
+    assert [picture.fold for picture in made if picture] == list(wanted.values())
+    assert all(picture.y == data.NOT_A_DIGIT for picture in made if picture)
 
 
 def test_export_keeps_a_better_model_unless_told_to(tiny_sources: Path, tmp_path: Path) -> None:
