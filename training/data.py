@@ -120,6 +120,12 @@ def writer_fold(writer: int) -> int:
     return writer % FOLDS
 
 
+def letter_fold(name: str) -> int:
+    """The fold that holds a letter, "Script/letter", out: its alphabet's or its kin's, if that is judged at all."""
+    alphabet = glyphs.kin(name)
+    return alphabets().index(alphabet) if alphabet in alphabets() else NEVER_HELD_OUT
+
+
 @once
 def _pens_of_fold(fold: int) -> list[int]:
     return [item for item, (_, _, writer) in enumerate(pen()) if writer_fold(writer) == fold]
@@ -197,9 +203,7 @@ def _no_digit(drawing: Drawing, turns: Sequence[int], other: Drawing, rng: np.ra
 def _letter(item: int, rng: np.random.Generator, turns: Sequence[int] = (0,)) -> Made:
     drawing, character, _ = letters()[item]
     allowed = [turn for turn in doodles.turns(character) if turn in turns]
-    drawn = _no_digit(drawing, allowed, letters()[item - 1][0], rng)
-    fold = alphabets().index(character.split("/")[0])
-    return Made(_draw(strokes.vary(drawn, rng), rng, 0.65), NOT_A_DIGIT, fold)
+    return _character(character, _no_digit(drawing, allowed, letters()[item - 1][0], rng), rng)
 
 
 def _letter_turned(item: int, rng: np.random.Generator) -> Made:
@@ -211,10 +215,12 @@ def _glyph(item: int, rng: np.random.Generator) -> Made:
     drawing, name = glyphs.glyphs()[item]
     allowed = doodles.turns(name)
     upright = 0 in allowed and rng.random() < 0.4
-    drawn = _no_digit(drawing, (0,) if upright else allowed, glyphs.glyphs()[item - 1][0], rng)
-    alphabet = glyphs.kin(name)
-    fold = alphabets().index(alphabet) if alphabet in alphabets() else NEVER_HELD_OUT
-    return Made(_draw(strokes.vary(drawn, rng), rng, 0.65), NOT_A_DIGIT, fold)
+    turns = (0,) if upright else allowed
+    return _character(name, _no_digit(drawing, turns, glyphs.glyphs()[item - 1][0], rng), rng)
+
+
+def _character(name: str, drawn: Drawing, rng: np.random.Generator) -> Made:
+    return Made(_draw(strokes.vary(drawn, rng), rng, 0.65), NOT_A_DIGIT, letter_fold(name))
 
 
 def _doodle(item: int, rng: np.random.Generator) -> Made:

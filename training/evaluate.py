@@ -21,7 +21,7 @@ from backend.app import create_app
 from backend.predictors import EmbeddedPredictor
 from backend.preprocessing import normalise
 from training import charts, doodles, pictures, strokes
-from training.data import FOLDS, NOT_A_DIGIT, alphabets, letters, mnist, on_all_cores, pen, writer_fold
+from training.data import FOLDS, NOT_A_DIGIT, letter_fold, letters, mnist, on_all_cores, pen, writer_fold
 from training.pictures import encode
 from training.sources import DataError
 
@@ -118,7 +118,7 @@ def _mnist_sample(item: int) -> Sample:
 def _letter_sample(item: int) -> Sample:
     drawing, character, _ = letters()[item]
     picture = encode(strokes.draw(strokes.fit(drawing, 160), 12))
-    return Sample(picture, NOT_A_DIGIT, alphabets().index(character.split("/")[0]))
+    return Sample(picture, NOT_A_DIGIT, letter_fold(character))
 
 
 def _drawn(make: Callable[[int, np.random.Generator], Drawing]) -> Callable[[int], Sample]:

@@ -33,13 +33,13 @@ LEFT_OUT = """AdlamUnjoined AnatolianHieroglyphs Bamum Cuneiform Display Duploya
 LinearA LinearB Math MendeKikakui Nushu SignWriting Symbols Symbols2 TamilSupplement TifinaghAPT TifinaghAdrar
 TifinaghAgrawImazighen TifinaghAhaggar TifinaghAir TifinaghAzawagh TifinaghGhat TifinaghHawad TifinaghRhissaIxa
 TifinaghSIL TifinaghTawellemmet Yi"""
-# Omniglot's alphabet -> the scripts that share letters with it: held out together with it.
+# Omniglot's alphabet -> the other scripts that share letters with it: held out together with it.
 KIN = {
-    "Balinese": "Balinese Javanese",
+    "Balinese": "Javanese",
     "Early_Aramaic": """Elymaic Hatran Hebrew ImperialAramaic InscriptionalPahlavi InscriptionalParthian Mandaic
         Manichaean Nabataean OldSogdian Palmyrene Phoenician PsalterPahlavi Samaritan Syriac""",
-    "Greek": "Carian Coptic Gothic Greek Lycian Lydian",
-    "Latin": "Cherokee Cyrillic Deseret Latin Lisu OldItalic Osage",
+    "Greek": "Carian Coptic Gothic Lycian Lydian",
+    "Latin": "Cherokee Cyrillic Deseret Lisu OldItalic Osage",
 }
 
 
@@ -55,10 +55,10 @@ def glyphs() -> list[tuple[Drawing, str]]:
     return drawings
 
 
-def kin(name: str) -> str | None:
-    """The alphabet of Omniglot's with which a letter, "Script/letter", must be held out."""
+def kin(name: str) -> str:
+    """The alphabet with which a letter, "Script/letter", must be held out: its script's kin in Omniglot, or itself."""
     script = name.partition("/")[0]
-    return next((alphabet for alphabet, scripts in KIN.items() if script in scripts.split()), None)
+    return next((alphabet for alphabet, scripts in KIN.items() if script in scripts.split()), script)
 
 
 def trace(ink: NDArray[np.bool_]) -> Drawing:
@@ -117,8 +117,10 @@ def make(fonts: Path) -> Iterator[tuple[Drawing, str]]:
 
     for path in sorted(fonts.glob("NotoSans*-Regular.ttf")):
         script = path.name.removeprefix("NotoSans").removesuffix("-Regular.ttf")
+        if script in LEFT_OUT.split():
+            continue
         font = ImageFont.truetype(str(path), SIZE)
-        for letter in _letters(path) if script not in LEFT_OUT.split() else []:
+        for letter in _letters(path):
             sheet = Image.new("L", (3 * SIZE, 3 * SIZE))
             ImageDraw.Draw(sheet).text((SIZE, SIZE), letter, font=font, fill=255)
             box = sheet.getbbox()

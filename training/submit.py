@@ -109,7 +109,8 @@ def source() -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     for room in ("backend", "training"):
         (folder / room).mkdir(parents=True)
-        for file in (file for file in (ROOT / room).iterdir() if file.suffix in (".py", ".json", ".npz")):
+        files = [file for file in (ROOT / room).iterdir() if file.suffix in (".py", ".json", ".npz")]
+        for file in files:
             shutil.copyfile(file, folder / room / file.name)
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     needed = [line for line in extras["backend"] + extras["training"] if line.startswith(NEEDED)]
