@@ -280,7 +280,7 @@ PENS, LETTERS, GLYPHS = 7494, 2720, 4102  # how many the sources hold
 # dataset -> its labels and (kind, items, copies of each with another seed)
 PLANS: dict[str, tuple[tuple[str, ...], list[tuple[str, int, int]]]] = {
     "mnist": (DIGITS, [("mnist", 60_000, 1), ("mnist-bent", 60_000, 2), ("mnist-test", 10_000, 1)]),
-    "pendigits": (DIGITS, [("pen", PENS, 16), ("pen-photo", PENS, 2), ("pen-small", PENS, 2)]),
+    "pendigits": (DIGITS, [("pen", PENS, 24), ("pen-photo", PENS, 2), ("pen-small", PENS, 2)]),
     "not_digits": (
         DIGITS,
         [
