@@ -50,7 +50,7 @@ stack: .venv/test  ## endpoint :8080, API :8000 relaying by boto3, page :8501; C
 	API_URL=http://127.0.0.1:8000 $(IN)/streamlit run ui/app.py --server.port $(PORT) & \
 	wait
 
-train: .venv/test  ## the network that ships, and beside it one for each fold of writers (85 minutes on two cores)
+train: .venv/test  ## the network that ships, and beside it one for each fold of writers (82 minutes on two cores)
 	$(IN)/python -m training.train $(BFLOAT16) & ships=$$!; \
 	for fold in 0 1 2 3 4; do \
 	  $(IN)/python -m training.train --fold $$fold --epochs 4.25 $(BFLOAT16) --run runs/fold-$$fold || { kill $$ships; exit 1; }; \
