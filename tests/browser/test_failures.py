@@ -121,4 +121,4 @@ def test_an_api_that_never_answers_has_its_plain_sentence(visit: Visit, moody_ur
     api.delay = 31
     visitor.draw("3")
     visitor.press("Submit")
-    visitor.page.get_by_text("The API took too long.").wait_for()
+    visitor.page.get_by_role("heading", name="The API took too long.").wait_for()
