@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import threading
 import time
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +20,7 @@ from tests.benchmarks.contenders import free_port
 from tests.benchmarks.race import spread
 from tests.benchmarks.wire import Wire, get, post
 from tests.cloud.runtime_api import Function
+from tests.contract.misbehaving import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,33 +74,6 @@ def runtime_client(python: str) -> Path:
     return tree
 
 
-class Endpoint(BaseHTTPRequestHandler):
-    """Stands in for SageMaker here, where only the function's own time counts."""
-
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
-    row = {  # noqa: RUF012 - never changed
-        "probabilities": [0.0] * 9 + [1.0],
-        "score": 1.0,
-        "threshold": 0.3,
-        "labels": list("0123456789"),
-        "name": "digits",
-        "version": "1",
-    }
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        body = json.dumps({"predictions": [self.row]}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
 def one_start(unpacked: Path, python: str, tree: Path, environment: dict[str, str], png: bytes) -> dict[str, float]:
     """Start, first answer, a hundred more -> seconds of wall clock and CPU, megabytes."""
     started = time.perf_counter()
@@ -134,11 +106,11 @@ def functions(png: bytes, rounds: int) -> dict[str, Any]:
         with zipfile.ZipFile(path) as archive:
             archive.extractall(BUILD / "unpacked" / mode)
     starts: dict[str, list[dict[str, float]]] = {mode: [] for mode in zips}
-    with ThreadingHTTPServer(("127.0.0.1", 0), Endpoint) as endpoint:
+    with Runtime() as endpoint:  # stands in for SageMaker: only the function's own time counts
         threading.Thread(target=endpoint.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{endpoint.server_port}"
+        relayed = {"AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": endpoint.url}
         environments: dict[str, dict[str, str]] = {"hello": {}} | {
-            mode: _settings(mode)["dev"]["aws_environment_variables"] | {"AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": url}
+            mode: _settings(mode)["dev"]["aws_environment_variables"] | relayed
             for mode in ("sagemaker", "embedded")  # as deployed: logs and metrics are on
         }
         for _ in range(rounds):

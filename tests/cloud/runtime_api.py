@@ -13,20 +13,17 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+from tests.contract.misbehaving import Quiet
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 SECONDS = 60  # for one answer, on a busy machine
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # one packet an answer: with two, Nagle's algorithm costs 40 ms
+class _Handler(Quiet, BaseHTTPRequestHandler):
     events: queue.Queue[dict[str, Any]]
     answers: queue.Queue[dict[str, Any]]
-
-    def log_message(self, *args: object) -> None:
-        pass
 
     def do_GET(self) -> None:
         event = self.events.get()

@@ -40,11 +40,25 @@ def predictions(x: NDArray[np.uint8]) -> list[dict[str, Any]]:
     return [{"probabilities": row, **about} for row in rows]
 
 
-class Handler(BaseHTTPRequestHandler):
-    """POST /endpoints/<name>/invocations, answered by the server's `behave`."""
+class Quiet(BaseHTTPRequestHandler):
+    """HTTP/1.1 without a word: not of requests, nor of a client that goes in the middle of one."""
 
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # one packet: unbuffered, Nagle's algorithm costs 40 ms a call
+
+    def log_message(self, *_: object) -> None:
+        """Silent."""
+
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except ConnectionError:  # the client gave up first, as it should
+            self.close_connection = True
+
+
+class Handler(Quiet):
+    """POST /endpoints/<name>/invocations, answered by the server's `behave`."""
+
     server: Runtime
 
     def do_POST(self) -> None:
@@ -59,15 +73,6 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Silent."""
-
-    def handle(self) -> None:
-        try:
-            super().handle()
-        except ConnectionError:  # the client gave up first, as it should
-            self.close_connection = True
 
 
 class Runtime(ThreadingHTTPServer):
