@@ -108,9 +108,9 @@ def functions(png: bytes, rounds: int) -> dict[str, Any]:
     starts: dict[str, list[dict[str, float]]] = {mode: [] for mode in zips}
     with Runtime() as endpoint:  # stands in for SageMaker: only the function's own time counts
         threading.Thread(target=endpoint.serve_forever, daemon=True).start()
-        relayed = {"AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": endpoint.url}
+        asked = {"AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": endpoint.url}
         environments: dict[str, dict[str, str]] = {"hello": {}} | {
-            mode: _settings(mode)["dev"]["aws_environment_variables"] | relayed
+            mode: _settings(mode)["dev"]["aws_environment_variables"] | asked
             for mode in ("sagemaker", "embedded")  # as deployed: logs and metrics are on
         }
         for _ in range(rounds):

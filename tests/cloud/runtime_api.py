@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SECONDS = 60  # for one answer, on a busy machine
 
 
-class _Handler(Quiet, BaseHTTPRequestHandler):
+class _Handler(Quiet, BaseHTTPRequestHandler):  # the second only for ruff, which then allows do_GET
     events: queue.Queue[dict[str, Any]]
     answers: queue.Queue[dict[str, Any]]
 
@@ -36,15 +36,14 @@ class _Handler(Quiet, BaseHTTPRequestHandler):
         self._send(202, b"{}")
 
     def _send(self, status: int, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Lambda-Runtime-Aws-Request-Id", "11111111-1111-1111-1111-111111111111")
-        self.send_header("Lambda-Runtime-Deadline-Ms", str(int(1000 * (time.time() + 29))))
-        self.send_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:123456789012:function:x")
-        self.send_header("Lambda-Runtime-Trace-Id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0")
-        self.send_header("Content-Type", "application/json")  # without it awslambdaric's C part reads a null pointer
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self.send(  # with its Content-Type: without one awslambdaric's C part reads a null pointer
+            status,
+            body,
+            Lambda_Runtime_Aws_Request_Id="11111111-1111-1111-1111-111111111111",
+            Lambda_Runtime_Deadline_Ms=str(int(1000 * (time.time() + 29))),
+            Lambda_Runtime_Invoked_Function_Arn="arn:aws:lambda:us-east-1:123456789012:function:x",
+            Lambda_Runtime_Trace_Id="Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0",
+        )
 
 
 class Function:

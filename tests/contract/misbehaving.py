@@ -55,6 +55,14 @@ class Quiet(BaseHTTPRequestHandler):
         except ConnectionError:  # the client gave up first, as it should
             self.close_connection = True
 
+    def send(self, status: int, body: bytes, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in ({"Content-Type": "application/json"} | headers).items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
 
 class Handler(Quiet):
     """POST /endpoints/<name>/invocations, answered by the server's `behave`."""
@@ -65,14 +73,6 @@ class Handler(Quiet):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.calls.append((self.path, dict(self.headers), body))
         self.server.behave(self, body)
-
-    def send(self, status: int, body: bytes, **headers: str) -> None:
-        self.send_response(status)
-        for name, value in ({"Content-Type": "application/json"} | headers).items():
-            self.send_header(name.replace("_", "-"), value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
 
 class Runtime(ThreadingHTTPServer):
