@@ -15,7 +15,7 @@ from backend.app import create_app
 from backend.predictors import EmbeddedPredictor
 from backend.server import Server
 from backend.settings import SHIPPED_MODEL
-from training.strokes import draw
+from training.data.strokes import draw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

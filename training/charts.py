@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from training.evaluate import Outcome
+    from training.cases import Outcome
 
 mpl.use("Agg")  # files, no window
 from matplotlib import pyplot as plt

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from training.data import NEVER_HELD_OUT, PLANS, TEST
+from training.data.datasets import PLANS
+from training.data.readers import NEVER_HELD_OUT, TEST
+from training.data.sources import DataError
 from training.export import calibrated, logits_of, read_run, to_lite
 from training.models import BODIES
-from training.sources import DataError
 from training.train import Plan, targets, train
 
 if TYPE_CHECKING:

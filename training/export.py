@@ -23,8 +23,10 @@ import numpy as np
 import tensorflow as tf
 
 from backend.contract import SIDE
-from training.data import NEVER_HELD_OUT, NOT_A_DIGIT, TEST, Dataset, load
-from training.sources import DataError
+from training.data.datasets import Dataset, load
+from training.data.makers import NOT_A_DIGIT
+from training.data.readers import NEVER_HELD_OUT, TEST
+from training.data.sources import DataError
 from training.train import Plan, split
 
 if TYPE_CHECKING:

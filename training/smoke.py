@@ -14,8 +14,8 @@ import numpy as np
 
 from backend.preprocessing import normalise_image
 from backend.stage import StageError, code_of
-from training.doodles import arc, line
-from training.strokes import draw, fit
+from training.data.doodles import arc, line
+from training.data.strokes import draw, fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable

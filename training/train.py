@@ -22,9 +22,11 @@ import numpy as np
 import tensorflow as tf
 
 from backend.contract import SIDE
-from training.data import FOLDS, NAMES, NEVER_HELD_OUT, NOT_A_DIGIT, TEST, Dataset, load
+from training.data.datasets import NAMES, Dataset, load
+from training.data.makers import NOT_A_DIGIT
+from training.data.readers import FOLDS, NEVER_HELD_OUT, TEST
+from training.data.sources import DataError
 from training.models import BODIES, build_model
-from training.sources import DataError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from training.strokes import draw, fit, vary
+from training.data.strokes import draw, fit, vary
 
 if TYPE_CHECKING:
     from PIL import Image

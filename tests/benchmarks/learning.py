@@ -14,7 +14,7 @@ def learning(*, quick: bool) -> dict[str, Any]:
     """Pictures a second of the bare fit, of training.train's batches, and of the pipeline alone, in turns."""
     import keras
 
-    from training.data import Dataset
+    from training.data.datasets import Dataset
     from training.models import build_model
     from training.train import BATCH, batches, compile_model
 

@@ -100,7 +100,7 @@ def test_batch_models_go_with_the_stage(serving: Stage, folder: Path, tmp_path: 
 
 IMAGE_HAS = {"numpy", "keras", "tensorflow"}  # of what training.train imports
 MODULES = {"pillow": "PIL", "zlib-ng": "zlib_ng"}  # where the package's name is not the module's
-READ_ALL = "import training.train; from training import doodles, glyphs; doodles.turns('0'); glyphs.glyphs()"
+READ_ALL = "import training.train; from training.data import doodles, glyphs; doodles.turns('0'); glyphs.glyphs()"
 OWN_IMPORTS = """
 import ast, json, pathlib, sys
 names = set()

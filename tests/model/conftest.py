@@ -14,7 +14,7 @@ from PIL import Image
 
 from backend.preprocessing import normalise_image
 from tests.conftest import STROKES
-from training import data, sources, strokes
+from training.data import datasets, readers, sources, strokes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,8 @@ def tiny_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
         monkeypatch.setitem(sources.SOURCES, key, source._replace(sha256=digest))
     monkeypatch.setenv("DATA_DIR", str(folder))
     monkeypatch.setenv("DATA_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(data, "PLANS", {name: (labels, _tiny(plan)) for name, (labels, plan) in data.PLANS.items()})
+    plans = {name: (labels, _tiny(plan)) for name, (labels, plan) in datasets.PLANS.items()}
+    monkeypatch.setattr(datasets, "PLANS", plans)
     _forget()
     yield folder
     _forget()
@@ -63,7 +64,7 @@ def _tiny(plan: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
 
 
 def _forget() -> None:
-    for read in (data.mnist, data.pen, data.letters, data.alphabets, data.fashion, data._pens_of_fold):
+    for read in (readers.mnist, readers.pen, readers.letters, readers.alphabets, readers.fashion, readers.pens_of_fold):
         read.cache_clear()
 
 

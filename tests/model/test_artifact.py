@@ -10,7 +10,7 @@ import pytest
 
 from backend.settings import SHIPPED_MODEL
 from tests.model.conftest import own_strokes
-from training import pictures, strokes
+from training.data import doodles, pictures, strokes
 from training.serve import SavedModel
 
 if TYPE_CHECKING:
@@ -100,8 +100,6 @@ def test_photos_of_paper_are_read(client: FlaskClient) -> None:
 
 
 def test_what_is_no_digit_is_rejected(client: FlaskClient) -> None:
-    from training import doodles
-
     rng = np.random.default_rng(4)
     drawings = [strokes.vary(drawing, rng, strength=0.5) for drawing in doodles.DOODLES.values()]
     drawings += [doodles.scribble(rng) for _ in range(40)]

@@ -11,8 +11,8 @@ from moto.server import ThreadedMotoServer
 
 from backend.app import create_app
 from backend.preprocessing import normalise
-from training import data
-from training.sources import DataError
+from training.data.datasets import load
+from training.data.sources import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ def test_what_people_gave_is_the_dataset_feedback(
     place = str(tmp_path) if where == "folder" else request.getfixturevalue("bucket")
     _give(place, embedded, drawing)
     monkeypatch.setenv("BACKEND_FEEDBACK", place)
-    given = data.load("feedback")
+    given = load("feedback")
     assert sorted(given.y) == [3, 8]
     for row, digit in enumerate(given.y):
         assert (given.x[row] == normalise(drawing(str(digit)))).all()
@@ -70,4 +70,4 @@ def test_what_people_gave_is_the_dataset_feedback(
 def test_a_store_that_is_not_there_is_a_sentence(place: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BACKEND_FEEDBACK", place)
     with pytest.raises(DataError, match=reason):
-        data.load("feedback")
+        load("feedback")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from training import sources
+from training.data import sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

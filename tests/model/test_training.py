@@ -13,8 +13,9 @@ import pytest
 from backend.app import create_app
 from backend.predictors import EmbeddedPredictor
 from tests.model.conftest import as_picture
-from training import compare, data, doodles, export, glyphs, models, sources, train
-from training.pictures import encode
+from training import compare, export, models, train
+from training.data import datasets, doodles, glyphs, makers, readers, sources
+from training.data.pictures import encode
 from training.serve import SavedModel
 
 if TYPE_CHECKING:
@@ -26,25 +27,25 @@ def _train(dataset: str, run: Path, *more: str) -> None:
 
 
 def test_unseen_writers_and_alphabets_are_in_neither_training_nor_validation(tiny_sources: Path) -> None:
-    whole = data.load("digits")
+    whole = datasets.load("digits")
     learnt, validation = train.split(whole, train.Plan("digits", "mlp", 1, 1, 2, quick=False))
     assert 2 not in {*learnt.fold, *validation.fold}
-    assert data.TEST not in {*learnt.fold, *validation.fold}
-    writers = {data.pen()[item][2] for item in learnt.item[learnt.kind == "pen"]}
+    assert readers.TEST not in {*learnt.fold, *validation.fold}
+    writers = {readers.pen()[item][2] for item in learnt.item[learnt.kind == "pen"]}
     assert writers
-    assert all(data.writer_fold(writer) != 2 for writer in writers)
+    assert all(readers.writer_fold(writer) != 2 for writer in writers)
 
 
 def test_every_kind_of_picture_is_made_and_has_ink(tiny_sources: Path) -> None:
-    whole = data.load("digits")
-    assert set(whole.kind) == {kind for kind, _, _ in data.PLANS["digits"][1]}
+    whole = datasets.load("digits")
+    assert set(whole.kind) == {kind for kind, _, _ in datasets.PLANS["digits"][1]}
     assert whole.x.shape[1:] == (28, 28)
     assert (whole.x.max(axis=(1, 2)) >= 254).all()  # 255 but for rounding
-    assert set(whole.y) == {data.NOT_A_DIGIT, *range(10)}
+    assert set(whole.y) == {makers.NOT_A_DIGIT, *range(10)}
 
 
 def test_the_same_seed_makes_the_same_pictures_and_weights(tiny_sources: Path, tmp_path: Path) -> None:
-    first, second = data.make([data.Task("pen", 3, 1)]), data.make([data.Task("pen", 3, 1)])
+    first, second = datasets.make([datasets.Task("pen", 3, 1)]), datasets.make([datasets.Task("pen", 3, 1)])
     assert first[0] is not None
     assert second[0] is not None
     assert (first[0].x == second[0].x).all()
@@ -69,11 +70,11 @@ def test_a_finished_run_goes_on_where_it_stopped_and_another_plan_is_refused(
 
 
 def test_a_part_of_the_digits_is_taken_from_them_where_they_are_made(tiny_sources: Path) -> None:
-    alone = data.load("pendigits")
+    alone = datasets.load("pendigits")
     for file in (tiny_sources.parent / "cache").glob("pendigits*"):
         file.unlink()
-    data.load("digits")
-    part = data.load("pendigits")
+    datasets.load("digits")
+    part = datasets.load("pendigits")
     assert not list((tiny_sources.parent / "cache").glob("pendigits*"))
     assert all((getattr(part, field) == getattr(alone, field)).all() for field in ("x", "y", "fold", "kind", "item"))
 
@@ -97,15 +98,15 @@ def test_a_sagemaker_job_reads_its_channel_and_writes_its_model_folder(
 def test_fashion_answers_sneaker_without_touching_the_backend(tiny_sources: Path, tmp_path: Path) -> None:
     _train("fashion_mnist", tmp_path / "run", "--model", "mlp", "--epochs", "60")
     export.main(["--run", str(tmp_path / "run"), "--out", str(tmp_path / "artifact")])
-    test = data.load("fashion_mnist")
-    sneaker = as_picture(test.x[(test.y == 7) & (test.fold == data.TEST)][0])
+    test = datasets.load("fashion_mnist")
+    sneaker = as_picture(test.x[(test.y == 7) & (test.fold == readers.TEST)][0])
     client = create_app({}, EmbeddedPredictor(tmp_path / "artifact")).test_client()
     answer = client.post("/predictions", data=encode(sneaker), content_type="image/png").get_json()
     assert answer["label"] == "Sneaker"
-    assert set(answer["probabilities"]) == set(data.FASHION)
+    assert set(answer["probabilities"]) == set(datasets.FASHION)
     assert answer["rejection"] is None
     (row,) = SavedModel(tmp_path / "artifact" / "model.tar.gz").predict(test.x[:1].tolist())
-    assert row["labels"] == list(data.FASHION)
+    assert row["labels"] == list(datasets.FASHION)
 
 
 @pytest.fixture
@@ -210,7 +211,7 @@ def test_glyphs_are_kept_in_bytes_and_read_again(tmp_path: Path, monkeypatch: py
 
 def test_the_letters_of_a_hundred_scripts_are_all_there_and_each_lookalike_is_one_of_them() -> None:
     names = [name for _, name in glyphs.glyphs()]
-    assert len(names) == data.GLYPHS
+    assert len(names) == datasets.GLYPHS
     assert len({name.partition("/")[0] for name in names}) > 100
     assert all(stroke.shape[1] == 2 for drawing, _ in glyphs.glyphs() for stroke in drawing)
     alphabets = {"Balinese", "Early_Aramaic", "Greek", "Korean", "Latin"}  # Omniglot's, whose letters have numbers
@@ -224,12 +225,12 @@ def test_the_letters_of_a_hundred_scripts_are_all_there_and_each_lookalike_is_on
 def test_scripts_that_share_letters_with_a_held_out_alphabet_are_held_out_with_it(
     tiny_sources: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data, "alphabets", cache(lambda: ["Balinese", "Early_Aramaic", "Greek", "Korean", "Latin"]))
+    monkeypatch.setattr(readers, "alphabets", cache(lambda: ["Balinese", "Early_Aramaic", "Greek", "Korean", "Latin"]))
     scripts = [name.partition("/")[0] for _, name in glyphs.glyphs()]
-    wanted = {"Latin": 4, "Cyrillic": 4, "Coptic": 2, "Hebrew": 1, "Javanese": 0, "Thai": data.NEVER_HELD_OUT}
-    made = data.make([data.Task("glyph", scripts.index(script), 0) for script in wanted])
+    wanted = {"Latin": 4, "Cyrillic": 4, "Coptic": 2, "Hebrew": 1, "Javanese": 0, "Thai": readers.NEVER_HELD_OUT}
+    made = datasets.make([datasets.Task("glyph", scripts.index(script), 0) for script in wanted])
     assert [picture.fold for picture in made if picture] == list(wanted.values())
-    assert all(picture.y == data.NOT_A_DIGIT for picture in made if picture)
+    assert all(picture.y == makers.NOT_A_DIGIT for picture in made if picture)
 
 
 def test_export_keeps_a_better_model_unless_told_to(tiny_sources: Path, tmp_path: Path) -> None:

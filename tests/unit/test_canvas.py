@@ -16,7 +16,7 @@ from backend import canvas
 from backend.preprocessing import LARGEST_AS_IT_IS, decode, normalise, normalise_image
 from tests.benchmarks import drawings
 from tests.benchmarks.drawings import chunk
-from training.pictures import encode
+from training.data.pictures import encode
 
 if TYPE_CHECKING:
     import numpy as np

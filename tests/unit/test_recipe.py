@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from backend.preprocessing import EDGE, NOISE, BlankPicture, normalise
-from training.strokes import draw
+from training.data.strokes import draw
 
 if TYPE_CHECKING:
     from collections.abc import Callable

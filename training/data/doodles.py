@@ -1,6 +1,6 @@
 """What people draw that is no digit: scribbles, doodles, several digits at once, letters and digits turned or mirrored.
 
-Each generator returns a drawing (see training.strokes) in a unit of its own; `strokes.fit` scales it.
+Each generator returns a drawing (see training.data.strokes) in a unit of its own; `strokes.fit` scales it.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.strokes import fit
+from training.data.strokes import fit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from training.strokes import Drawing, Stroke
+    from training.data.strokes import Drawing, Stroke
 
 # digit or letter -> the turns (see `turn`) in which it is a digit to any eye; LOG.md says how it was made
 LOOKALIKES = Path(__file__).with_name("lookalikes.json")

@@ -1,6 +1,6 @@
 """Letters of 125 scripts as strokes: what an alphabet may look like that nobody taught.
 
-`python -m training.glyphs` makes glyphs.npz anew from the fonts of Debian's fonts-noto-core (`pip install -e
+`python -m training.data.glyphs` makes glyphs.npz anew from the fonts of Debian's fonts-noto-core (`pip install -e
 '.[glyphs]'`): each letter's outline, thinned to the line that a pen would follow. Training reads the file alone.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from training.strokes import Drawing, Stroke
+    from training.data.strokes import Drawing, Stroke
 
     Pixel = tuple[int, int]
     Ways = dict[Pixel, list[Pixel]]
@@ -45,7 +45,7 @@ KIN = {
 
 @once
 def glyphs() -> list[tuple[Drawing, str]]:
-    """The drawings (see training.strokes) with their names, "Script/letter"."""
+    """The drawings (see training.data.strokes) with their names, "Script/letter"."""
     with np.load(FILE) as arrays:
         names, lengths, points = arrays["names"], arrays["lengths"], arrays["points"]
     drawings: list[tuple[Drawing, str]] = [([], str(name)) for name in names]

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from training.sources import DataError
+from training.data.sources import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

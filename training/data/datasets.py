@@ -1,0 +1,173 @@
+"""Named datasets, every picture through backend.preprocessing: `load("digits")` -> Dataset.
+
+Pictures are made once from the sources, varied as hands, pens and cameras vary them, and cached.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import numpy as np
+
+from backend import preprocessing
+from backend.preprocessing import BlankPicture, normalise
+from training.data import doodles, feedback, glyphs, makers, pictures, readers, sources, strokes
+from training.data.makers import MAKERS, NOT_A_DIGIT, Made
+from training.data.readers import NEVER_HELD_OUT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+T, R = TypeVar("T"), TypeVar("R")
+DIGITS = tuple("0123456789")
+FASHION = ("T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+QUICK = 0.03  # the share of pictures that --quick makes
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Normalised pictures with their answers.
+
+    x: (n, 28, 28) uint8, ink 255. y: (n,) int64, NOT_A_DIGIT where no label fits. fold: (n,) int8, the part in which
+    the picture is held out (its writer's, its alphabet's), NEVER_HELD_OUT or TEST. kind, item: (n,) made from what.
+    """
+
+    x: NDArray[np.uint8]
+    y: NDArray[np.int64]
+    fold: NDArray[np.int8]
+    kind: NDArray[np.str_]
+    item: NDArray[np.int64]
+    labels: tuple[str, ...] = DIGITS
+
+    def where(self, mask: NDArray[np.bool_]) -> Dataset:
+        """The rows that `mask` picks."""
+        return Dataset(self.x[mask], self.y[mask], self.fold[mask], self.kind[mask], self.item[mask], self.labels)
+
+
+class Task(NamedTuple):
+    """One picture to make: of which kind, from which item of its source, with which seed."""
+
+    kind: str
+    item: int
+    seed: int
+
+
+PENS, LETTERS, GLYPHS = 7494, 2720, 4102  # how many the sources hold
+# dataset -> its labels and (kind, items, copies of each with another seed)
+PLANS: dict[str, tuple[tuple[str, ...], list[tuple[str, int, int]]]] = {
+    "mnist": (DIGITS, [("mnist", 60_000, 1), ("mnist-bent", 60_000, 2), ("mnist-test", 10_000, 1)]),
+    "pendigits": (DIGITS, [("pen", PENS, 24), ("pen-photo", PENS, 2), ("pen-small", PENS, 2)]),
+    "not_digits": (
+        DIGITS,
+        [
+            ("letter", LETTERS, 10),
+            ("letter-turned", LETTERS, 16),
+            ("glyph", GLYPHS, 16),
+            ("doodle", 1_100, 10),
+            ("scribble", 8_000, 1),
+            ("invented", 40_000, 1),
+            ("several", 14_000, 1),
+            ("turned", PENS, 2),
+            ("dot", 500, 1),
+        ],
+    ),
+    "fashion_mnist": (FASHION, [("fashion", 60_000, 1), ("fashion-test", 10_000, 1)]),
+}
+PLANS["digits"] = (DIGITS, [part for name in ("mnist", "pendigits", "not_digits") for part in PLANS[name][1]])
+
+FEEDBACK = "feedback"  # what people gave: never cached, for it grows and people may take theirs back
+NAMES = (*PLANS, FEEDBACK)
+
+
+def load(name: str, *, quick: bool = False) -> Dataset:
+    """A dataset of NAMES, from the cache or made now (minutes, on all cores). Raises KeyError or sources.DataError."""
+    if name == FEEDBACK:
+        return given()
+    labels, plan = PLANS[name]
+    path, whole = _cached(name, quick=quick), _cached("digits", quick=quick)
+    kinds = {kind for kind, _, _ in plan}
+    if not path.exists() and whole.exists() and kinds < {kind for kind, _, _ in PLANS["digits"][1]}:
+        digits = load("digits", quick=quick)  # it holds these very pictures
+        return digits.where(np.isin(digits.kind, list(kinds)))
+    if not path.exists():
+        tasks = [
+            Task(kind, item, seed)
+            for kind, items, copies in plan
+            for seed in range(copies)
+            for item in range(max(100, int(items * QUICK)) if quick else items)
+        ]
+        _save(path, tasks, make(tasks))
+    with np.load(path) as arrays:
+        return Dataset(*(arrays[field] for field in ("x", "y", "fold", "kind", "item")), labels=labels)
+
+
+def _cached(name: str, *, quick: bool) -> Path:
+    return sources.cache() / f"{name}-{'quick-' if quick else ''}{_recipe(PLANS[name][1])}.npz"
+
+
+def given() -> Dataset:
+    """The drawings that people gave, by what they said they are; a label that is no digit is NOT_A_DIGIT."""
+    drawings = feedback.read()
+    y = [DIGITS.index(drawing.label) if drawing.label in DIGITS else NOT_A_DIGIT for drawing in drawings]
+    n = len(drawings)
+    return Dataset(
+        x=np.stack([normalise(drawing.picture) for drawing in drawings]),
+        y=np.array(y),
+        fold=np.full(n, NEVER_HELD_OUT, np.int8),
+        kind=np.full(n, FEEDBACK),
+        item=np.arange(n),
+    )
+
+
+def _recipe(plan: list[tuple[str, int, int]]) -> str:
+    """A digest of everything that the pictures depend on, so that the cache is never stale."""
+    modules = (preprocessing, doodles, glyphs, makers, pictures, readers, strokes, sys.modules[__name__])
+    beside = Path(str(preprocessing.__file__)).with_name("canvas.py")
+    files = [*(str(module.__file__) for module in modules), beside, doodles.LOOKALIKES, glyphs.FILE]
+    code = b"".join(Path(file).read_bytes() for file in files)
+    return hashlib.sha256(code + repr(plan).encode()).hexdigest()[:12]
+
+
+def make(tasks: list[Task]) -> list[Made | None]:
+    """The pictures of `tasks`, in order; None where the varied drawing came out blank."""
+    for kind in dict.fromkeys(task.kind for task in tasks):  # the sources are read once, before the workers fork
+        _make(Task(kind, 0, 0))
+    return list(on_all_cores(_make, tasks, chunk=500))
+
+
+def on_all_cores(function: Callable[[T], R], tasks: Sequence[T], chunk: int) -> Iterator[R]:
+    """`function` of each picture's task, in order, by forked workers that get `chunk` at a time; progress on stderr."""
+    with multiprocessing.get_context("fork").Pool() as pool:
+        for done, result in enumerate(pool.imap(function, tasks, chunk), 1):
+            yield result
+            if done % (10 * chunk) == 0 or done == len(tasks):
+                print(f"\rpictures: {done:,} of {len(tasks):,} ", end="", file=sys.stderr, flush=True)
+
+
+def _make(task: Task) -> Made | None:
+    try:
+        return MAKERS[task.kind](task.item, np.random.default_rng([task.seed, task.item, *task.kind.encode()]))
+    except BlankPicture:
+        return None
+
+
+def _save(path: Path, tasks: list[Task], made: list[Made | None]) -> None:
+    pairs = [(task, picture) for task, picture in zip(tasks, made, strict=True) if picture is not None]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_suffix(".part.npz")
+    np.savez(
+        half,
+        x=np.stack([picture.x for _, picture in pairs]),
+        y=np.array([picture.y for _, picture in pairs]),
+        fold=np.array([picture.fold for _, picture in pairs], np.int8),
+        kind=np.array([task.kind for task, _ in pairs]),
+        item=np.array([task.item for task, _ in pairs]),
+    )
+    half.replace(path)
