@@ -17,6 +17,7 @@ ApiError                 whatever kept an answer away; str() is a sentence
 from __future__ import annotations
 
 import json
+import runpy
 from base64 import b64encode
 from io import BytesIO
 from pathlib import Path
@@ -276,7 +277,5 @@ def _error(status: int, problem: ProblemDetails | None, reason: str, retry_after
     return kind(sentence, problem, seconds)
 
 
-if __name__ == "__main__":
-    from ui.command import main
-
-    raise SystemExit(main())
+if __name__ == "__main__":  # `python -m ui.client` is `python -m ui`
+    runpy.run_module("ui", run_name="__main__")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from io import BytesIO, StringIO
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from backend.contract import MAX_BODY_BYTES
 from ui import answer as words
 from ui import asking
 from ui.client import ApiError, Client
+from ui.spreadsheet import ANSWER, Spreadsheet, outcome
 from ui.visit import Failure, Picture
 
 if TYPE_CHECKING:
@@ -97,12 +97,7 @@ def _ask(client: Client, visit: Visit, pictures: list[Picture]) -> list[tuple[Pi
 
 def _csv(rows: list[tuple[Picture, Prediction | ApiError]]) -> str:
     buffer = StringIO()
-    table = csv.writer(buffer, lineterminator="\n")
-    table.writerow(("file", "label", "confidence", "problem"))
+    table = Spreadsheet(buffer, ANSWER)
     for picture, result in rows:
-        if isinstance(result, ApiError):
-            table.writerow((picture.name, "", "", str(result)))
-        else:
-            rejected = result.rejection.reason if result.rejection else ""
-            table.writerow((picture.name, result.label or "", f"{result.confidence:.4f}", rejected))
+        table.write(picture.name, *outcome(result))
     return buffer.getvalue()

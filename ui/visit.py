@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import zipfile
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 from PIL import Image, ImageOps
+
+from ui.spreadsheet import Spreadsheet
 
 if TYPE_CHECKING:
     from backend.contract import Prediction
@@ -130,13 +131,12 @@ def current() -> Visit:
 
 def archive(history: list[Answer]) -> bytes:
     """The drawings and answers.csv as a ZIP."""
-    buffer, table = BytesIO(), StringIO()
-    rows = csv.writer(table, lineterminator="\n")
-    rows.writerow(("file", "label", "confidence", "said_to_be"))
+    buffer, text = BytesIO(), StringIO()
+    table = Spreadsheet(text, ("file", "label", "confidence", "said_to_be"))
     with zipfile.ZipFile(buffer, "w") as file:
         for number, answer in enumerate(history, 1):
             name = f"{number:02}-{answer.picture.name}"
             file.writestr(name, answer.picture.data)
-            rows.writerow((name, answer.prediction.label or "", answer.prediction.confidence, answer.truth or ""))
-        file.writestr("answers.csv", table.getvalue())
+            table.write(name, answer.prediction.label or "", answer.prediction.confidence, answer.truth or "")
+        file.writestr("answers.csv", text.getvalue())
     return buffer.getvalue()

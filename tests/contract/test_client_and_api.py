@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner, Result
 
+from ui.__main__ import main
 from ui.client import BlankSheet, Client
-from ui.command import main
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,6 +71,12 @@ def test_the_command_prints_label_and_confidence(live_api: str, folder: Path) ->
     result = run(live_api, str(folder / "3.png"))
     assert result.exit_code == 0
     assert result.stdout.startswith(f"{folder}/3.png: 3 (9")
+
+
+@pytest.mark.parametrize("module", ["ui", "ui.client"])
+def test_the_command_starts_by_either_name(live_api: str, folder: Path, module: str) -> None:
+    command = [sys.executable, "-m", module, "--url", live_api, str(folder / "7.png")]
+    assert subprocess.check_output(command, text=True).startswith(f"{folder}/7.png: 7 (9")
 
 
 def test_the_command_prints_json_lines(live_api: str, folder: Path) -> None:

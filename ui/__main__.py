@@ -1,4 +1,4 @@
-"""The client as a shell command, `python -m ui.client PICTURES...`: pictures or folders in, labels out.
+"""The client as a shell command, `python -m ui PICTURES...`: pictures or folders in, labels out.
 
 Exit codes: 0 every picture has a label; 1 some have none (not a digit, blank, unreadable); 2 wrong usage;
 3 the API gave no answer.
@@ -6,7 +6,6 @@ Exit codes: 0 every picture has a label; 1 some have none (not a digit, blank, u
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 import click
 
 from ui.client import ApiError, Client
+from ui.spreadsheet import ANSWER, Spreadsheet, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from backend.contract import Prediction
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif"}
-COLUMNS = ("file", "label", "confidence", "problem")
 
 
 class Outcome(NamedTuple):
@@ -30,16 +29,6 @@ class Outcome(NamedTuple):
 
     path: Path
     answer: Prediction | ApiError
-
-    @property
-    def row(self) -> tuple[str, str, str, str]:
-        """The four COLUMNS; `label` is empty where there is none, and `problem` says why."""
-        if isinstance(self.answer, ApiError):
-            return str(self.path), "", "", str(self.answer)
-        confidence = f"{self.answer.confidence:.4f}"
-        if self.answer.rejection:
-            return str(self.path), "", confidence, self.answer.rejection.reason
-        return str(self.path), self.answer.label or "", confidence, ""
 
 
 @click.command(context_settings={"max_content_width": 100})
@@ -86,25 +75,27 @@ def _outcomes(client: Client, paths: list[Path]) -> Iterator[Outcome]:
 
 def _write(outcomes: Iterable[Outcome], style: str, output: TextIO) -> bool:
     """Write each outcome as it comes -> whether every one has a label."""
-    table, complete = csv.writer(output, lineterminator="\n"), True
-    if style == "csv":
-        table.writerow(COLUMNS)
-    for outcome in outcomes:
-        complete &= bool(outcome.row[1])
-        if style == "csv":
-            table.writerow(outcome.row)
+    table = Spreadsheet(output, ANSWER) if style == "csv" else None
+    complete = True
+    for path, answer in outcomes:
+        cells = outcome(answer)
+        complete &= bool(cells[0])
+        if table:
+            table.write(str(path), *cells)
         else:
-            click.echo(_json(outcome) if style == "json" else _text(outcome), output)
+            click.echo(_json(path, answer) if style == "json" else _text(path, *cells), output)
     return complete
 
 
-def _json(outcome: Outcome) -> str:
-    path, answer = outcome
+def _json(path: Path, answer: Prediction | ApiError) -> str:
     body = {"problem": str(answer)} if isinstance(answer, ApiError) else answer.to_json()
     return json.dumps({"file": str(path), **body})
 
 
-def _text(outcome: Outcome) -> str:
-    file, label, confidence, problem = outcome.row
+def _text(path: Path, label: str, confidence: str, problem: str) -> str:
     sure = min(99.9, 100 * float(confidence or 0))  # nothing here is beyond doubt
-    return f"{file}: {label} ({sure:.1f} %)" if label else f"{file}: no label ({problem})"
+    return f"{path}: {label} ({sure:.1f} %)" if label else f"{path}: no label ({problem})"
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m ui")
