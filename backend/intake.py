@@ -116,7 +116,5 @@ def _only(files: list[bytes]) -> bytes:
 
 
 def _check_count(n: int) -> None:
-    if n == 0:
-        raise ApiProblem(contract.MALFORMED, "There are no pictures in the batch.")
     if n > contract.MAX_BATCH:
         raise ApiProblem(contract.MALFORMED, f"A batch takes {contract.MAX_BATCH} pictures; here are {n}.")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from backend import contract, predictors, preprocessing
+from backend.app import create_app
 from backend.contract import BatchPrediction, BatchResult, Model, Prediction, ProblemDetails, Rejection
 from backend.explanation import cover, heat
-from backend.predictions import predict_one
+from backend.predictions import predict_many, predict_one, timing
 from backend.predictors import Answers, BadModelAnswer, checked, read_answers
 from backend.preprocessing import normalise
 from backend.problems import TABLE, describe
@@ -25,22 +28,55 @@ if TYPE_CHECKING:
 
 
 class Fixed:
-    """A predictor of shoes that always says the same."""
+    """A predictor of shoes that always says the same; each picture of a batch has its own of the scores."""
 
-    def __init__(self, score: float) -> None:
-        self.score = score
+    def __init__(self, *scores: float) -> None:
+        self.scores = scores
 
     def predict(self, x: NDArray[np.uint8], request_id: str = "") -> Answers:
-        p = np.tile([0.1, 0.7, 0.2], (len(x), 1))
-        return Answers(p, np.full(len(x), self.score), ("Boot", "Sneaker", "Sandal"), 0.5, "shoes", "3", "sagemaker")
+        p = np.tile([1 / 6, 2 / 3, 1 / 6], (len(x), 1))
+        return Answers(p, np.array(self.scores), ("Boot", "Sneaker", "Sandal"), 0.5, "shoes", "3", "sagemaker")
 
 
-def test_another_models_labels_go_through(seven: bytes) -> None:
-    prediction = predict_one(Fixed(0.9), seven, "id-1")
-    assert (prediction.label, prediction.confidence) == ("Sneaker", 0.7)
-    assert prediction.probabilities == {"Boot": 0.1, "Sneaker": 0.7, "Sandal": 0.2}
+def test_another_models_labels_go_through_with_six_decimals(seven: bytes) -> None:
+    prediction = predict_one(Fixed(8 / 9), seven, "id-1")
+    assert (prediction.label, prediction.confidence) == ("Sneaker", 0.666667)
+    assert prediction.probabilities == {"Boot": 0.166667, "Sneaker": 0.666667, "Sandal": 0.166667}
     assert prediction.model == Model("shoes", "3", "sagemaker")
     assert prediction.request_id == "id-1"
+
+
+def test_each_picture_of_a_batch_is_judged_by_its_own_score(seven: bytes) -> None:
+    batch = predict_many(Fixed(0.9, 1 / 9, 0.7), 3 * [seven])
+    rejections = [result.prediction and result.prediction.rejection for result in batch.results]
+    assert rejections == [None, Rejection("not_a_digit", 0.111111), None]
+
+
+def test_times_are_milliseconds_by_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.predictions.perf_counter", lambda: 12.0102034)
+    assert timing(10, 11.5) == {"preprocess": 1500, "inference": 510.203, "total": 2010.203}
+
+
+@pytest.mark.parametrize("path", [contract.PREDICTIONS, contract.BATCH])
+def test_four_pictures_at_most_are_decoded_at_once(monkeypatch: pytest.MonkeyPatch, path: str, seven: bytes) -> None:
+    """Each takes up to 100 MB while it is decoded. Twelve requests; the fifth has to wait for one of the first four."""
+    decoding: set[int] = set()
+    counts: list[int] = []
+    x = normalise(seven)
+
+    def slowly(*_: object) -> NDArray[np.uint8]:
+        decoding.add(threading.get_ident())
+        counts.append(len(decoding))
+        time.sleep(0.02)
+        decoding.remove(threading.get_ident())
+        return x
+
+    monkeypatch.setattr("backend.predictions.normalise", slowly)
+    app = create_app({}, Fixed(1))
+    with ThreadPoolExecutor(12) as pool:
+        posted = [pool.submit(app.test_client().post, path, data={"image": (BytesIO(seven), "a")}) for _ in range(12)]
+    assert {each.result().status_code for each in posted} == {200}
+    assert max(counts) == 4
 
 
 def test_below_the_threshold_is_a_rejection_with_its_score(seven: bytes) -> None:
@@ -119,6 +155,22 @@ def test_covering_blanks_ink_and_leaves_the_first_as_it_is(seven: bytes) -> None
     assert all((picture <= x).all() and picture.sum() < x.sum() for picture in pictures[1:])
 
 
+def test_a_cover_reaches_one_pixel_over_its_cell() -> None:
+    """Sixteen cells of 5x5 on 20x20 of ink: a stroke that runs along an edge between two is cut by either."""
+    x = np.zeros((28, 28), np.uint8)
+    x[4:24, 4:24] = 200
+    covered = (cover(x)[1:] != x).sum(axis=(1, 2)).reshape(4, 4)
+    assert covered.tolist() == [[36, 42, 42, 36], [42, 49, 49, 42], [42, 49, 49, 42], [36, 42, 42, 36]]
+
+
+def test_a_cell_with_hardly_any_ink_is_not_covered() -> None:
+    """Two cells of 25 dark pixels each, and one with a single pixel: 1 % of all ink, where 2 % would count."""
+    x = np.zeros((28, 28), np.uint8)
+    x[4:9, 4:9] = x[4:9, 19:24] = 200
+    x[23, 14] = 100
+    assert len(cover(x)) == 1 + 2
+
+
 def test_the_heat_is_where_the_answer_hangs_on() -> None:
     """A predictor that looks at the top left of the ink alone: the heat is there, and 255 at most."""
     x = np.zeros((28, 28), np.uint8)
@@ -131,10 +183,13 @@ def test_the_heat_is_where_the_answer_hangs_on() -> None:
     assert warm[:4].sum() == warm[:, :4].sum() == 0
 
 
-def test_an_answer_that_nothing_changes_has_no_heat() -> None:
+@pytest.mark.parametrize("certainty", [1.0, 2.0], ids=["the same", "more certain"])
+def test_there_is_no_heat_where_the_answer_does_not_suffer(certainty: float) -> None:
     x = np.zeros((28, 28), np.uint8)
     x[4:24, 12:16] = 200
-    assert heat(x, np.ones((len(cover(x)), 2))).sum() == 0
+    probabilities = np.full((len(cover(x)), 2), 0.4 * certainty)
+    probabilities[0] = 0.4
+    assert heat(x, probabilities).sum() == 0
 
 
 def test_the_contract_reads_what_it_writes() -> None:

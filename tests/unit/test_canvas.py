@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 import zlib
 from functools import partial
 from typing import TYPE_CHECKING
@@ -82,13 +83,17 @@ OTHERS = {
     "no alpha": canvas_png(sheet(mode="RGB")),
     "see-through paper": canvas_png(sheet(paper="#ffffff00")),
     "see-through ink": canvas_png(sheet(ink="#00000080")),
-    "ink over the edge": canvas_png(sheet().crop((100, 0, 280, 280))),
+    "ink over the left edge": canvas_png(sheet().crop((100, 0, 280, 280))),
+    "ink over the right edge": canvas_png(sheet().crop((0, 0, 180, 280))),
+    "ink over the top edge": canvas_png(sheet().crop((0, 65, 280, 280))),
+    "ink over the bottom edge": canvas_png(sheet().crop((0, 0, 280, 200))),
     "blank": canvas_png(sheet(ink="white")),
     "too large": canvas_png(sheet(side=LARGEST_AS_IT_IS + 1)),
     "another chunk": canvas_png(sheet(), extra=chunk(b"gAMA", struct.pack(">I", 45455))),
     "another filter": canvas_png(sheet(), filters=1),
     "broken off": canvas_png(sheet())[:-20],
     "changed": canvas_png(sheet())[:80] + b"?" + canvas_png(sheet())[81:],
+    "wrong checksum": canvas_png(sheet())[:-13] + b"?" + canvas_png(sheet())[-12:],  # of the last IDAT
     "nothing": b"",
 }
 
@@ -100,7 +105,11 @@ def test_any_other_file_is_left_to_pillow(kind: str) -> None:
 
 
 def test_a_bomb_stops_at_the_size_that_its_head_tells() -> None:
-    """A gigabyte of zeros behind a head of 280x280 is not unpacked."""
+    """100 MB of zeros behind a head of 280x280 are not unpacked."""
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", 280, 280, 8, 6, 0, 0, 0))
-    bomb = zlib.compress(bytes(100_000_000), 9)
-    assert read_ink(b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", bomb) + chunk(b"IEND", b"")) is None
+    bomb = chunk(b"IDAT", zlib.compress(bytes(100_000_000), 9))
+    tracemalloc.start()
+    assert read_ink(b"\x89PNG\r\n\x1a\n" + head + bomb + chunk(b"IEND", b"")) is None
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2_000_000

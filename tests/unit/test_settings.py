@@ -45,6 +45,7 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"raet_limit": "1 per minute"}, "no setting raet_limit; there are .*rate_limit"),
         ({"fallback": "yes"}, 'BACKEND_FALLBACK is "embedded" or empty'),
         ({"api_keys": "plain"}, "python -m backend.keys"),
+        ({"api_keys": f"{'a' * 64}, {'a' * 63}"}, "python -m backend.keys"),
         ({"log": "perhaps"}, "BACKEND_LOG"),
     ],
     ids=str,
