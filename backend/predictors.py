@@ -9,9 +9,9 @@ ModelError                 the model gave no answer; the API turns each into its
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,14 +21,15 @@ import numpy as np
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from botocore.response import StreamingBody
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
     from numpy.typing import NDArray
 
 CONNECT_TIMEOUT = 1  # seconds
-READ_TIMEOUT = 5  # seconds
-ATTEMPTS = 2
-TOTAL_TIMEOUT = 15  # seconds: (1 + 5) x 2 and the pause between; Lambda and API Gateway cut at 29
-CONNECTIONS = 32
+READ_TIMEOUT = 5  # seconds for a whole answer, see `bounded`
+ATTEMPTS = 2  # so 13 seconds at most, with a pause of up to 1 between; Lambda and API Gateway cut at 29
+MAX_ANSWER_BYTES = 6 * 1024 * 1024  # what SageMaker lets through; 64 pictures of ten labels are 20 kB
+CONNECTIONS = 32  # calls at once; the next is refused, so that a slow endpoint cannot take every thread of the server
 
 
 class ModelError(RuntimeError):
@@ -112,28 +113,19 @@ class SageMakerPredictor:
     def __init__(self, endpoint_name: str, client: SageMakerRuntimeClient | None = None) -> None:
         self._endpoint_name = endpoint_name
         self._client = client or sagemaker_runtime()
-        # boto3's limits are for each read: an answer that drips keeps within them for ever. Hence a limit on the whole.
-        self._callers = ThreadPoolExecutor(CONNECTIONS, "invoke-endpoint")
+        self._free = threading.BoundedSemaphore(CONNECTIONS)
 
     def predict(self, x: NDArray[np.uint8], request_id: str = "") -> Answers:
         """See Predictor."""
         payload = msgspec.json.encode({"instances": x.tolist()})
-        call = self._callers.submit(self._invoke, payload, request_id)
+        if not self._free.acquire(blocking=False):
+            raise ModelUnavailable(f"{CONNECTIONS} calls are waiting already")
         try:
-            return read_answers(call.result(TOTAL_TIMEOUT), len(x))
-        except TimeoutError:
-            call.cancel()  # where it has not even begun
-            raise ModelTimeout(f"{TOTAL_TIMEOUT} s in all") from None
+            return read_answers(self._invoke(payload, request_id), len(x))
+        finally:
+            self._free.release()
 
     def _invoke(self, payload: bytes, request_id: str) -> bytes:
-        from botocore.exceptions import (
-            BotoCoreError,
-            ClientError,
-            ConnectTimeoutError,
-            HTTPClientError,
-            ReadTimeoutError,
-        )
-
         attributes = {"InferenceId": request_id, "CustomAttributes": f"request-id={request_id}"} if request_id else {}
         try:
             answer = self._client.invoke_endpoint(
@@ -143,19 +135,27 @@ class SageMakerPredictor:
                 Body=payload,
                 **attributes,
             )
-            return answer["Body"].read()
-        except (ReadTimeoutError, ConnectTimeoutError) as error:
-            raise ModelTimeout(type(error).__name__) from None
-        except ClientError as error:
-            raise _from_client_error(error.response["Error"].get("Code", "")) from None
-        except (HTTPClientError, BotoCoreError) as error:
-            raise ModelUnavailable(type(error).__name__) from None
+            return _read(answer["Body"])
+        except Exception as error:  # noqa: BLE001 - botocore parses what comes: a list as an error is an AttributeError
+            raise _translate(error) from None
+
+
+def _read(body: StreamingBody) -> bytes:
+    """The whole of it; what is left of one too large is not waited for. Raises BadModelAnswer, botocore's errors."""
+    with contextlib.closing(body):
+        data = body.read(MAX_ANSWER_BYTES + 1)
+        if len(data) > MAX_ANSWER_BYTES:
+            raise BadModelAnswer(f"over {MAX_ANSWER_BYTES} bytes")
+        body.read(1)  # at the end botocore checks that all of it came
+        return data
 
 
 def sagemaker_runtime() -> SageMakerRuntimeClient:
     """A client whose waiting is bounded: at most (1 + 5) x 2 seconds and the pause between."""
     import boto3
     from botocore.config import Config
+
+    from backend.bounded import bound
 
     client: SageMakerRuntimeClient = boto3.Session().client(
         "sagemaker-runtime",
@@ -167,15 +167,23 @@ def sagemaker_runtime() -> SageMakerRuntimeClient:
             tcp_keepalive=True,
         ),
     )
+    bound(client)
     return client
 
 
-def _from_client_error(code: str) -> ModelError:
-    if code == "ModelNotReadyException":
-        return ModelStarting(code)
-    if code == "ModelError":
-        return BadModelAnswer(code)
-    return ModelUnavailable(code)
+def _translate(error: Exception) -> ModelError:
+    """What boto3 and urllib3 raise -> ours."""
+    import urllib3
+    from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
+
+    if isinstance(error, ModelError):
+        return error
+    if isinstance(error, ClientError):
+        code = error.response["Error"].get("Code", "")
+        kinds = {"ModelNotReadyException": ModelStarting, "ModelError": BadModelAnswer}
+        return kinds.get(code, ModelUnavailable)(code)
+    late = isinstance(error, (ConnectTimeoutError, ReadTimeoutError, urllib3.exceptions.ReadTimeoutError))
+    return (ModelTimeout if late else ModelUnavailable)(type(error).__name__)
 
 
 class Row(msgspec.Struct):

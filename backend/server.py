@@ -17,13 +17,14 @@ from waitress.task import ErrorTask, WSGITask
 from backend import contract
 from backend.app import create_app
 from backend.contract import ProblemDetails
+from backend.predictors import CONNECTIONS
 from backend.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from flask import Flask
 
 THREADS = 3  # computing gains nothing from more: 8 clients on 2 cores got 555 answers a second of 8, 635 of these
-WAITING_THREADS = 32  # for a relay, where a slow endpoint may hold each for 15 s: /health must still be answered
+WAITING_THREADS = CONNECTIONS + THREADS  # for a relay, where a slow endpoint may hold that many for 13 s each
 MAX_BODY_BYTES = 4 * contract.MAX_BODY_BYTES  # up to here the app itself says 413, beyond it the server
 SENTENCES = {
     contract.TOO_LARGE: f"The body is over {contract.MAX_BODY_BYTES} bytes.",

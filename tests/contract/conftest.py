@@ -31,6 +31,7 @@ def runtime(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
         monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", server.url)
         yield server
+        server.ended.set()
         server.shutdown()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -85,6 +86,7 @@ class Runtime(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.behave: Behaviour = well
         self.calls: list[tuple[str, dict[str, str], bytes]] = []
+        self.ended = threading.Event()
         self.url = f"http://127.0.0.1:{self.server_port}"
 
 
@@ -99,8 +101,12 @@ def refuse(status: int, code: str, message: str = "as told") -> Behaviour:
     return lambda handler, _: handler.send(status, body, x_amzn_ErrorType=code)
 
 
+def answer(status: int, body: bytes) -> Behaviour:
+    return lambda handler, _: handler.send(status, body)
+
+
 def say(body: bytes) -> Behaviour:
-    return lambda handler, _: handler.send(200, body)
+    return answer(200, body)
 
 
 def wait(seconds: float) -> Behaviour:
@@ -125,12 +131,44 @@ def hang_up(handler: Handler, _: bytes) -> None:
     handler.close_connection = True
 
 
-def drip(handler: Handler, _: bytes) -> None:
-    """A byte every 50 ms, for 5 s: each read is quick, the whole is not."""
-    handler.send_response(200)
-    handler.send_header("Content-Length", "100")
-    handler.end_headers()
-    for _i in range(100):
-        handler.wfile.write(b" ")
-        handler.wfile.flush()
-        time.sleep(0.05)
+def drip(head: bytes, drop: bytes) -> Behaviour:
+    """`head` at once, then `drop` every 50 ms until the other side hangs up: each read is quick, the whole is not."""
+
+    def behave(handler: Handler, _: bytes) -> None:
+        handler.wfile.write(head)
+        while not handler.server.ended.wait(0.05):
+            handler.wfile.write(drop)
+            handler.wfile.flush()
+
+    return behave
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+DRIPS = {
+    "body": drip(OK + b"Content-Length: 1000000\r\n\r\n", b" "),
+    "body without a length": drip(OK + b"\r\n", b" "),
+    "chunks": drip(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+    "status line": drip(b"HTTP/1.1 200 ", b"O"),
+    "header": drip(OK + b"X-Long: ", b"x"),
+    "continue": drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "error": drip(b"HTTP/1.1 503 No\r\nContent-Length: 1000000\r\n\r\n", b" "),
+}
+
+
+def flood(head: bytes) -> Behaviour:
+    """`head`, then a megabyte after the other until the other side hangs up."""
+
+    def behave(handler: Handler, _: bytes) -> None:
+        handler.wfile.write(head)
+        while not handler.server.ended.is_set():
+            handler.wfile.write(bytes(1_000_000))
+
+    return behave
+
+
+FLOODS = {
+    "a body of 10^12 bytes": flood(OK + b"Content-Length: 1000000000000\r\n\r\n"),
+    "a body without end": flood(OK + b"\r\n"),
+    "an error of 10^12 bytes": flood(b"HTTP/1.1 500 No\r\nContent-Length: 1000000000000\r\n\r\n"),
+    "a header without end": flood(OK + b"X-Long: "),
+}

@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import socket
 import time
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import requests
 
 from backend import predictors
 from backend.app import create_app
 from backend.contract import SIDE
 from backend.preprocessing import normalise
-from tests.contract.misbehaving import cut, drip, hang_up, predictions, refuse, say, wait, well
+from tests.contract.misbehaving import DRIPS, FLOODS, answer, cut, hang_up, predictions, refuse, say, wait, well
+from tests.contract.process import Process
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -39,6 +44,10 @@ FAULTS = {
     "no predictions": (say(b'{"predictions": []}'), 502, "bad-model-answer"),
     "plain rows": (say(b'{"predictions": [[0.1, 0.9]]}'), 502, "bad-model-answer"),
     "an error in it": (say(b'{"error": "whatever"}'), 502, "bad-model-answer"),
+    "an error that is a list": (answer(500, b"[1]"), 503, "model-unavailable"),
+    "an error that is a word": (answer(500, b'"no"'), 503, "model-unavailable"),
+    "a deep error": (answer(500, b"[" * 100_000), 503, "model-unavailable"),
+    "an error that is no text": (answer(400, b"\xff\xfe"), 503, "model-unavailable"),
     "cut": (cut, 503, "model-unavailable"),
     "hung up": (hang_up, 503, "model-unavailable"),
 }
@@ -112,15 +121,83 @@ def test_a_hanging_endpoint_is_504_within_the_real_budget(relay: Flask, runtime:
     assert 9 < time.monotonic() - started < 25
 
 
+@pytest.mark.parametrize("behave", DRIPS.values(), ids=DRIPS)
 def test_a_dripping_endpoint_is_504(
-    relay: Flask, runtime: Runtime, seven: bytes, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, seven: bytes, monkeypatch: pytest.MonkeyPatch, behave: Behaviour
 ) -> None:
-    """No read ever times out, so the whole call has a limit of its own."""
-    monkeypatch.setattr(predictors, "TOTAL_TIMEOUT", 0.3)
-    runtime.behave = drip
+    """No read ever times out, so the whole answer has a limit of its own; the next one is answered."""
+    monkeypatch.setattr(predictors, "READ_TIMEOUT", 0.3)
+    client = create_app({"sagemaker_endpoint_name": "digits"}).test_client()
+    runtime.behave = behave
     started = time.monotonic()
-    assert relay.test_client().post("/predictions", data=seven, **PNG).status_code == 504
+    assert client.post("/predictions", data=seven, **PNG).status_code == 504
     assert time.monotonic() - started < 4
+    runtime.behave = well
+    assert client.post("/predictions", data=seven, **PNG).status_code == 200
+
+
+@pytest.mark.parametrize("behave", FLOODS.values(), ids=FLOODS)
+def test_an_endless_answer_is_not_kept_in_memory(
+    relay: Flask, runtime: Runtime, seven: bytes, behave: Behaviour
+) -> None:
+    runtime.behave = behave
+    client = relay.test_client()
+    tracemalloc.start()
+    response = client.post("/predictions", data=seven, **PNG)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert response.status_code in (502, 503), response.text
+    assert peak < 50e6
+    runtime.behave = well
+    assert client.post("/predictions", data=seven, **PNG).status_code == 200
+
+
+def test_no_connection_stays_open_to_a_dripping_endpoint(
+    runtime: Runtime, seven: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictors, "READ_TIMEOUT", 0.3)
+    client = create_app({"sagemaker_endpoint_name": "digits"}).test_client()
+    runtime.behave = DRIPS["body"]
+    client.post("/predictions", data=seven, **PNG)
+    port = f":{runtime.server_port:04X} 01"  # to it, established
+    for _ in range(100):
+        if port not in Path("/proc/net/tcp").read_text(encoding="ascii"):
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("still connected after 5 s")
+
+
+@pytest.mark.slow
+def test_a_dripping_endpoint_holds_neither_health_nor_the_end(aws: None, runtime: Runtime, seven: bytes) -> None:
+    """Forty requests wait for it, more than it may hold; /health answers, and SIGTERM ends the process in seconds."""
+    runtime.behave = DRIPS["body"]
+    api = Process(SAGEMAKER_ENDPOINT_NAME="digits")
+    with ThreadPoolExecutor(40) as clients:
+        asked = [clients.submit(ask, api.url, seven) for _ in range(40)]
+        time.sleep(1)
+        started = time.monotonic()
+        assert requests.get(f"{api.url}/health", timeout=5).status_code == 200
+        assert time.monotonic() - started < 1
+        assert sorted({each.result() for each in asked}) == [503, 504]
+        runtime.behave = well
+        assert ask(api.url, seven) == 200
+        runtime.behave = DRIPS["body"]
+        clients.submit(ask, api.url, seven)
+        time.sleep(0.5)
+        started = time.monotonic()
+        api.stop()
+        assert time.monotonic() - started < 8
+
+
+def ask(url: str, picture: bytes) -> int:
+    """The status; 0 where the API hangs up."""
+    try:
+        return requests.post(
+            f"{url}/predictions", data=picture, headers={"Content-Type": "image/png"}, timeout=60
+        ).status_code
+    except requests.ConnectionError:
+        return 0
 
 
 def test_an_address_where_nobody_listens_is_503(aws: None, seven: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,8 +222,7 @@ def test_all_waiting_together_stays_below_25_seconds(aws: None) -> None:
     config = predictors.sagemaker_runtime().meta.config
     longest_pause = 1  # s: botocore's standard mode waits up to 2**0 before the second attempt
     attempts = config.retries["total_max_attempts"]
-    assert attempts * (config.connect_timeout + config.read_timeout) + longest_pause <= predictors.TOTAL_TIMEOUT
-    assert predictors.TOTAL_TIMEOUT < 25
+    assert attempts * (config.connect_timeout + config.read_timeout) + longest_pause < 25
 
 
 def test_the_endpoint_gets_instances_of_28_rows_of_28(relay: Flask, runtime: Runtime, seven: bytes) -> None:

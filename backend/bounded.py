@@ -1,0 +1,88 @@
+"""boto3 clients whose answers end: the whole of one within a time and a size, or the connection is closed.
+
+boto3's own read timeout is for each read, so that an answer which drips a byte now and then keeps within it for ever.
+"""
+
+from __future__ import annotations
+
+import io
+from http.client import HTTPResponse
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from botocore.awsrequest import AWSHTTPConnection, AWSHTTPConnectionPool, AWSHTTPSConnection, AWSHTTPSConnectionPool
+
+if TYPE_CHECKING:
+    import socket
+
+    from botocore.client import BaseClient
+
+MAX_ANSWER_BYTES = 8 * 1024 * 1024  # head and body; SageMaker answers with 6 MB at most
+
+
+class Line(io.RawIOBase):
+    """What comes over a socket, until one answer's time or size is used up. Raises TimeoutError, OSError."""
+
+    def __init__(self, connected: socket.socket, raw: io.RawIOBase) -> None:
+        self._socket, self._raw = connected, raw
+        self._read_timeout = connected.gettimeout()
+        self._ends_at = monotonic() + (self._read_timeout or 0)
+        self._left = MAX_ANSWER_BYTES
+
+    def readable(self) -> bool:
+        """See RawIOBase."""
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        """See RawIOBase."""
+        if self._left <= 0:
+            raise OSError(f"an answer of over {MAX_ANSWER_BYTES} bytes")
+        if self._read_timeout is not None:
+            self._socket.settimeout(max(self._ends_at - monotonic(), 0.001))  # 0 would mean: do not wait
+        n = self._raw.readinto(buffer)
+        self._left -= n or 0
+        return n
+
+    def close(self) -> None:
+        """See RawIOBase; the socket stays open for the next answer."""
+        self._raw.close()
+        super().close()
+
+
+class Answer(HTTPResponse):
+    """One answer, read through a `Line`: the socket's read timeout is the time of it all."""
+
+    def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(sock, *arguments, **options)
+        self.fp = io.BufferedReader(Line(sock, self.fp.detach()))
+
+
+class Connection(AWSHTTPConnection):
+    """Plain HTTP."""
+
+    response_class = Answer  # type: ignore[assignment]  # botocore-stubs name its own, for what follows Expect
+
+
+class SecureConnection(AWSHTTPSConnection):
+    """HTTPS."""
+
+    response_class = Answer  # type: ignore[assignment]  # botocore-stubs name its own, for what follows Expect
+
+
+class Pool(AWSHTTPConnectionPool):
+    """Plain HTTP."""
+
+    ConnectionCls = Connection
+
+
+class SecurePool(AWSHTTPSConnectionPool):
+    """HTTPS."""
+
+    ConnectionCls = SecureConnection
+
+
+def bound(client: BaseClient) -> None:
+    """Have `client` read its answers so; its read timeout becomes the time of a whole answer."""
+    # botocore names no way to its pools; the dictionary is the one of its own manager and of its proxies' too.
+    session = client._endpoint.http_session  # type: ignore[attr-defined]  # private, hence the tests over real HTTP
+    session._pool_classes_by_scheme.update(http=Pool, https=SecurePool)
