@@ -89,9 +89,7 @@ def _log_bug(error: Exception) -> None:
     log.error("%s at %s", type(error).__name__, place)
 
 
-def _answer(error: Exception) -> Response | HTTPException:
-    if isinstance(error, HTTPException) and error.code and error.code < 400:
-        return error
+def _answer(error: Exception) -> Response:
     body = describe(error, g.get("request_id", ""))
     g.problem = body.type.removeprefix(contract.PROBLEM_PAGES)
     response = Response(msgspec.json.encode(body), body.status, content_type=contract.PROBLEM_TYPE)

@@ -54,6 +54,13 @@ def drawing() -> Drawing:
     return make
 
 
+def scribble() -> bytes:
+    """A picture that is no digit: forty lines to and fro."""
+    rng, buffer = np.random.default_rng(4), BytesIO()
+    draw([rng.uniform(30, 250, (40, 2))], 8).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 @pytest.fixture(scope="session")
 def seven(drawing: Drawing) -> bytes:
     return drawing("7")

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import requests
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from backend import contract
 from backend.app import create_app
 from backend.contract import BatchPrediction, Prediction
 from backend.preprocessing import normalise
+from tests.conftest import scribble
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -112,11 +113,7 @@ def test_a_blank_sheet_is_422(client: FlaskClient) -> None:
 
 
 def test_a_scribble_is_an_answer_without_a_label(client: FlaskClient) -> None:
-    rng = np.random.default_rng(4)
-    sheet, buffer = Image.new("L", (280, 280), "white"), BytesIO()
-    ImageDraw.Draw(sheet).line([tuple(p) for p in rng.uniform(30, 250, (40, 2))], fill=0, width=8)
-    sheet.save(buffer, "PNG")
-    body = client.post("/predictions", data=buffer.getvalue(), **PNG).json
+    body = client.post("/predictions", data=scribble(), **PNG).json
     assert body["label"] is None
     assert body["rejection"]["reason"] == "not_a_digit"
     assert 0 <= body["rejection"]["score"] < 0.5
@@ -136,7 +133,7 @@ def test_a_scribble_is_an_answer_without_a_label(client: FlaskClient) -> None:
         (b'{"image": 7}', "application/json", 400, "malformed-request"),
         (b'{"image": "no base64!"}', "application/json", 400, "malformed-request"),
         (b'{"image": ""}', "application/json", 400, "malformed-request"),
-        (b'{"image": "data:image/png,raw"}', "application/json", 400, "malformed-request"),
+        (b'{"image": "data:image/png,AAAA"}', "application/json", 400, "malformed-request"),
         (b'{"image": "AAAA"}', "application/json", 415, "unsupported-media-type"),
         (b"\xff\xfe{}", "application/json", 400, "malformed-request"),
         (b"x", "multipart/form-data; boundary=b", 400, "malformed-request"),
@@ -157,6 +154,16 @@ def test_a_truncated_picture_is_422(client: FlaskClient, seven: bytes) -> None:
 def test_over_4_mib_is_413_with_a_sentence(client: FlaskClient) -> None:
     detail = refused(client.post("/predictions", data=bytes(contract.MAX_BODY_BYTES + 1), **PNG), 413, "too-large")
     assert "4 MiB" in detail
+
+
+def test_an_address_with_a_slash_too_many_leads_to_the_right_one(client: FlaskClient) -> None:
+    response = client.get("/problems//blank-image")
+    assert (response.status_code, response.location) == (308, "http://localhost/problems/blank-image")
+
+
+@pytest.mark.parametrize("path", ["/health", "/docs", "/openapi.json", "/predictions", "/nowhere"])
+def test_no_browser_may_guess_another_type_than_the_answers_own(client: FlaskClient, path: str) -> None:
+    assert client.get(path).headers["X-Content-Type-Options"] == "nosniff"
 
 
 def test_two_pictures_in_one_form_are_400(client: FlaskClient, seven: bytes) -> None:
@@ -221,9 +228,12 @@ def outcomes(response: TestResponse) -> list[str | int]:
 def test_a_batch_keeps_the_order_and_one_bad_picture_fails_alone(client: FlaskClient, drawing: Drawing) -> None:
     pictures = [drawing("1"), b"no picture", drawing("2"), drawing("3")[:300], b"", drawing("4")]
     data = {"image": [(BytesIO(picture), f"{n}.png") for n, picture in enumerate(pictures)]}
-    response = client.post("/predictions/batch", data=data)
+    response = client.post("/predictions/batch", data=data, headers={"X-Request-Id": "job-7"})
     assert response.status_code == 200
     assert outcomes(response) == ["1", 415, "2", 422, 415, "4"]
+    each = [result.get("prediction") or result["problem"] for result in response.json["results"]]
+    assert {one["request_id"] for one in each} == {"job-7"}
+    assert not any("image" in one for one in each), "nobody asked for it"
     assert BatchPrediction.from_json(response.json).to_json() == response.json
 
 

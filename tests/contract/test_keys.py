@@ -15,6 +15,8 @@ from backend.app import create_app
 from backend.settings import SettingsError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from flask.testing import FlaskClient
 
     from backend.predictors import EmbeddedPredictor
@@ -25,8 +27,8 @@ HASHES = ",".join(sha256(key.encode()).hexdigest() for key in KEYS)
 
 
 @pytest.fixture
-def guarded(embedded: EmbeddedPredictor) -> FlaskClient:
-    return create_app({"api_keys": HASHES}, embedded).test_client()
+def guarded(embedded: EmbeddedPredictor, tmp_path: Path) -> FlaskClient:
+    return create_app({"api_keys": HASHES, "feedback": str(tmp_path)}, embedded).test_client()
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -37,9 +39,19 @@ def test_each_of_several_keys_opens(guarded: FlaskClient, seven: bytes, key: str
 @pytest.mark.parametrize(
     "headers", [{}, {"X-Api-Key": ""}, {"X-Api-Key": "wrong"}, {"X-Api-Key": HASHES[:64]}], ids=str
 )
-@pytest.mark.parametrize("path", [contract.PREDICTIONS, contract.BATCH])
-def test_no_key_or_a_wrong_one_is_401(guarded: FlaskClient, path: str, headers: dict[str, str]) -> None:
-    response = guarded.post(path, data=b"", headers=headers, **PNG)
+@pytest.mark.parametrize(
+    "asked",
+    [
+        f"POST {contract.PREDICTIONS}",
+        f"POST {contract.BATCH}",
+        f"POST {contract.FEEDBACK}",
+        f"GET {contract.FEEDBACK}/{'0' * 32}",
+        f"DELETE {contract.FEEDBACK}/{'0' * 32}",
+    ],
+)
+def test_no_key_or_a_wrong_one_is_401(guarded: FlaskClient, asked: str, headers: dict[str, str]) -> None:
+    method, path = asked.split()
+    response = guarded.open(path, method=method, data=b"", headers=headers, **PNG)
     assert (response.status_code, response.json["type"]) == (401, "/problems/invalid-api-key")
     assert response.headers["WWW-Authenticate"] == 'ApiKey header="X-Api-Key"'
 
@@ -82,6 +94,15 @@ def test_each_key_has_its_own_rate(embedded: EmbeddedPredictor) -> None:
     assert client.get("/health").status_code == 200
 
 
+def test_without_keys_each_address_has_its_own_rate(embedded: EmbeddedPredictor) -> None:
+    client = create_app({"rate_limit": "1 per hour"}, embedded).test_client()
+
+    def status(address: str) -> int:
+        return client.post("/predictions", data=b"x", environ_base={"REMOTE_ADDR": address}, **PNG).status_code
+
+    assert [status(address) for address in ("192.0.2.1", "192.0.2.1", "192.0.2.2")] == [415, 429, 415]
+
+
 def test_a_rate_that_means_nothing_stops_the_start(embedded: EmbeddedPredictor) -> None:
     with pytest.raises(SettingsError, match="60 per minute"):
         create_app({"rate_limit": "often"}, embedded)
@@ -100,10 +121,12 @@ def test_named_origins_may_call_and_others_may_not(embedded: EmbeddedPredictor, 
         "Access-Control-Request-Headers": "content-type, x-api-key",
     }
     allowed = client.options("/predictions", headers=preflight)
+    assert allowed.status_code == 200, "a preflight carries no key"
     assert allowed.headers["Access-Control-Allow-Origin"] == "https://page.example"
     assert "x-api-key" in allowed.headers["Access-Control-Allow-Headers"].lower()
     refused = client.post("/predictions", data=seven, headers={"Origin": "https://page.example"}, **PNG)
     assert refused.status_code == 401
     assert refused.headers["Access-Control-Allow-Origin"] == "https://page.example", "a page can read its 401"
+    assert set(refused.headers["Access-Control-Expose-Headers"].split(", ")) == {"X-Request-Id", "Retry-After"}
     other = client.post("/predictions", data=seven, headers={"Origin": "https://other.example"}, **PNG)
     assert "Access-Control-Allow-Origin" not in other.headers

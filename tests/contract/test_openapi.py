@@ -112,7 +112,8 @@ def test_the_page_shows_every_route_and_problem_and_asks_no_other_host(client: F
     for problem in contract.PROBLEMS:
         assert f'id="{problem.slug}"' in page.text
     assert not re.findall(r'(?:src|href)="(?!openapi\.json|#)', page.text)
-    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    policy = dict(part.split() for part in page.headers["Content-Security-Policy"].split(";"))
+    assert (policy["default-src"], policy["connect-src"]) == ("'none'", "'self'")
 
 
 def test_a_problems_type_leads_to_its_line(client: FlaskClient) -> None:

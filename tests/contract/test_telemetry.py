@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from backend.app import create_app
+from backend.settings import SettingsError
+from tests.conftest import scribble
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +52,27 @@ def test_an_answer_is_one_line(logged: Flask, seven: bytes, lines: Callable[[], 
     assert 0 < line["ink"] < 0.5
 
 
+def test_the_ink_is_the_pictures_own_and_not_of_its_covered_copies(
+    logged: Flask, seven: bytes, lines: Callable[[], list[dict[str, Any]]]
+) -> None:
+    for query in ("", "?include=explanation"):
+        logged.test_client().post(f"/predictions{query}", data=seven, **PNG)
+    plain, explained = lines()
+    assert explained["ink"] == plain["ink"]
+
+
+def test_a_key_is_named_by_the_first_eight_digits_of_its_hash(
+    embedded: EmbeddedPredictor, lines: Callable[[], list[dict[str, Any]]]
+) -> None:
+    digest = sha256(b"secret").hexdigest()
+    app = create_app({"log": "1", "api_keys": digest}, embedded)
+    app.test_client().post("/predictions", headers={"X-Api-Key": "secret"}, **PNG)
+    app.test_client().post("/predictions", headers={"X-Api-Key": "wrong"}, **PNG)
+    right, wrong = lines()
+    assert right["key"] == digest[:8]
+    assert "key" not in wrong
+
+
 def test_a_problem_is_one_line(logged: Flask, lines: Callable[[], list[dict[str, Any]]]) -> None:
     logged.test_client().post("/predictions", data=b"nothing", **PNG)
     logged.test_client().get("/no/such/place?key=secret")
@@ -73,23 +97,30 @@ def test_neither_picture_nor_key_is_written(
     assert not any(picture[i : i + 12] in written for i in range(len(picture) - 12))
 
 
-def test_a_bug_is_500_and_the_log_names_the_place_alone(seven: bytes, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_is_500_and_the_log_names_the_place_alone(
+    seven: bytes, caplog: pytest.LogCaptureFixture, lines: Callable[[], list[dict[str, Any]]]
+) -> None:
     class Broken:
         def predict(self, x: object, request_id: str = "") -> None:
             raise LookupError(f"secret {x}")
 
-    response = create_app({}, Broken()).test_client().post("/predictions", data=seven, **PNG)
+    response = create_app({"metrics": "Digits"}, Broken()).test_client().post("/predictions", data=seven, **PNG)
     assert (response.status_code, response.json["type"]) == (500, "/problems/internal-error")
+    request, _ = lines()
+    assert metric(request, "Errors") == [1]
     [record] = caplog.records
     assert record.getMessage().startswith("LookupError at test_telemetry.py:")
     assert "secret" not in response.text + caplog.text
     assert "Traceback" not in caplog.text
 
 
+UNITS = {"Total": "Milliseconds", "Preprocess": "Milliseconds", "Inference": "Milliseconds", "Ink": "None"}
+
+
 def metric(line: dict[str, Any], name: str) -> list[float]:
-    """The values of a metric that the line declares in CloudWatch's embedded format."""
+    """The values of a metric that the line declares, with its unit, in CloudWatch's embedded format."""
     [directive] = line["_aws"]["CloudWatchMetrics"]
-    assert name in [each["Name"] for each in directive["Metrics"]]
+    assert {"Name": name, "Unit": UNITS.get(name, "Count")} in directive["Metrics"]
     assert all(dimension in line for dimension in directive["Dimensions"][0])
     return list(line[name])
 
@@ -114,10 +145,21 @@ def test_metrics_count_a_batch_by_label_and_problems_by_type(
     embedded: EmbeddedPredictor, seven: bytes, lines: Callable[[], list[dict[str, Any]]]
 ) -> None:
     client = create_app({"metrics": "Digits"}, embedded).test_client()
-    text = base64.b64encode(seven).decode()
-    client.post("/predictions/batch", json={"images": [text, text, "!"]})
+    texts = [base64.b64encode(picture).decode() for picture in (seven, seven, scribble())]
+    client.post("/predictions/batch", json={"images": [*texts, "!"]})
     client.post("/predictions", data=b"nothing", **PNG)
-    batch, label, refused, problem = lines()
+    batch, label, rejected, refused, problem = lines()
     assert metric(batch, "Requests") == metric(refused, "Requests") == [1]
+    assert metric(batch, "Errors") == metric(refused, "Errors") == [0]
+    assert metric(batch, "Rejections") == [1]
     assert (metric(label, "Predictions"), label["label"]) == ([2], "7")
+    assert (metric(rejected, "Predictions"), rejected["label"]) == ([1], "rejected")
     assert (metric(problem, "Problems"), problem["problem"]) == ([1], "unsupported-media-type")
+
+
+def test_metrics_without_their_package_stop_the_start(
+    embedded: EmbeddedPredictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "aws_lambda_powertools.metrics", None)  # so importing it fails
+    with pytest.raises(SettingsError, match=r"pip install '\.\[metrics\]'"):
+        create_app({"metrics": "Digits"}, embedded)
