@@ -6,6 +6,7 @@ import base64
 import csv
 import html
 import io
+import re
 import shlex
 import zipfile
 from dataclasses import replace
@@ -18,9 +19,9 @@ from streamlit.testing.v1 import AppTest
 
 from backend.contract import Model, Prediction, ProblemDetails, Rejection
 from ui import answer as words
-from ui import client, snippets, uploads
+from ui import client, correction, snippets, uploads
 from ui.client import ApiError, Client
-from ui.visit import HISTORY, Answer, Failure, Picture, Visit, archive
+from ui.visit import CACHE, HISTORY, Answer, Failure, Picture, Visit, archive
 
 APP = Path(__file__).parents[2] / "ui" / "app.py"
 PREDICTION = Prediction(
@@ -39,6 +40,12 @@ def png(side: int = 40, colour: Any = 255, kind: str = "PNG", mode: str = "L") -
     buffer = io.BytesIO()
     Image.new(mode, (side, side), colour).save(buffer, kind)
     return buffer.getvalue()
+
+
+def encoded(image: Image.Image) -> str:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
 
 
 def errors(kind: type[ApiError] = ApiError) -> list[type[ApiError]]:
@@ -157,9 +164,35 @@ def test_a_rejected_drawing_folds_the_nearest_guesses_away() -> None:
     assert words.sentence(REJECTED) == "That does not look like a digit."
 
 
-def test_labels_are_escaped() -> None:
-    evil = replace(PREDICTION, label="<b>", probabilities={"<b>": 1.0})
-    assert "<b>" not in words.page(Answer(Picture(png()), evil, 0.1), stale=False)
+def test_what_a_model_a_file_or_a_person_says_is_escaped() -> None:
+    model = Model("<b>name", "<b>version", "<b>server")
+    evil = replace(PREDICTION, label="<b>label", probabilities={"<b>label": 1.0}, model=model)
+    answer = Answer(Picture(png(), name="<b>.png"), evil, 0.1, truth="<b>truth")
+    parts = (words.page(answer, stale=False), words.table([(answer.picture, evil)]), correction._thanks(answer))
+    assert [part.count("&lt;b&gt;") for part in parts] == [2 + 1 + 3, 2, 1]
+    assert not any("<b>" in part for part in parts)
+
+
+def test_only_a_stale_answer_is_said_to_be_for_an_earlier_drawing() -> None:
+    for prediction in (PREDICTION, REJECTED):
+        answer = Answer(Picture(png()), prediction, 0.1)
+        assert ["for an earlier drawing" in words.page(answer, stale=stale) for stale in (True, False)] == [True, False]
+
+
+def test_the_bar_of_the_likeliest_label_is_marked() -> None:
+    [top] = re.findall(r'<li class="top">.*?</li>', words.bars(PREDICTION))
+    assert '<span class="name">7</span>' in top
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "place"),
+    [(4, 4, "top left"), (23, 4, "top right"), (14, 14, "middle centre"), (14, 23, "bottom centre")],
+)
+def test_a_picture_s_words_say_where_the_heat_is(x: int, y: int, place: str) -> None:
+    heat = Image.new("L", (28, 28))
+    heat.putpixel((x, y), 255)
+    explained = replace(PREDICTION, image=encoded(Image.new("L", (28, 28))), explanation=encoded(heat))
+    assert f"most of all in the {place}" in words.pictures(Picture(png()), explained)
 
 
 def test_labels_of_another_model_are_words() -> None:
@@ -189,6 +222,20 @@ def test_pauses_between_retries_double_up_to_a_minute(monkeypatch: pytest.Monkey
         visit.fail(Failure(Picture(png()), client.ModelFailed("")))
         pauses.append(visit.quiet_until)
     assert pauses == [3, 6, 12, 24, 48, 60, 60]
+
+
+def test_the_pause_that_an_api_asks_for_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ui.visit.monotonic", lambda: 0.0)
+    visit = Visit()
+    visit.fail(Failure(Picture(png()), client.RateLimited("", retry_after=600)))
+    assert visit.quiet_until == 600
+
+
+def test_a_visit_knows_its_latest_answers_and_forgets_the_oldest() -> None:
+    visit, pictures = Visit(), [Picture(bytes([number])) for number in range(CACHE + 3)]
+    for picture in pictures:
+        visit.keep(Answer(picture, PREDICTION, 0.1))
+    assert list(visit.known) == [picture.digest for picture in pictures[3:]]
 
 
 def test_the_archive_holds_pictures_and_a_table() -> None:

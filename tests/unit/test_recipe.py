@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from backend.preprocessing import EDGE, NOISE, BlankPicture, normalise
+from backend.preprocessing import BlankPicture, normalise
 from training.data.strokes import draw
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ def plain(data: bytes) -> NDArray[np.uint8]:
     border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     ink = np.abs(pixels - np.median(border, axis=0).astype(int)).max(axis=2)
     peak = int(ink.max())
-    rows, columns = np.nonzero(ink > EDGE * peak)
+    rows, columns = np.nonzero(ink > 0.25 * peak)
     ink = ink[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-    ink = np.where(ink > NOISE * peak, np.minimum(255, ink * 255 // peak), 0).astype(np.uint8)
+    ink = np.where(ink > 0.08 * peak, np.minimum(255, ink * 255 // peak), 0).astype(np.uint8)
     return squared(ink)
 
 

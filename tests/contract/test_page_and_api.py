@@ -1,0 +1,164 @@
+"""The page's script before a real API that notes what it is asked: once for each picture, and nothing unasked."""
+
+from __future__ import annotations
+
+import html
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+from flask import request
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from backend.app import create_app
+from backend.predictors import ModelUnavailable
+from tests.contract.misbehaving import LinearModel
+from tests.unit.test_page import APP, canvas
+from ui import uploads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import numpy as np
+    from flask import Flask
+    from numpy.typing import NDArray
+
+    from backend.predictors import Answers
+    from tests.conftest import Drawing
+
+PREDICT, BATCH, GIVE = "POST /predictions", "POST /predictions/batch", "POST /feedback"
+
+
+class Model(LinearModel):
+    """Fails while it has an error."""
+
+    error: Exception | None = None
+
+    def predict(self, x: NDArray[np.uint8], request_id: str = "") -> Answers:
+        if self.error:
+            raise self.error
+        return super().predict(x, request_id)
+
+
+class Page:
+    """The page before an API; `requests` is what it asked of it."""
+
+    def __init__(self, requests: list[str], model: Model) -> None:
+        self.requests, self.model = requests, model
+        self.test = AppTest.from_file(str(APP), default_timeout=60)
+
+    def asked(self, what: str) -> int:
+        return self.requests.count(what)
+
+    def draw(self, picture: bytes) -> None:
+        """On the first sheet, in place of what was there."""
+        self.test.session_state["canvas-0"] = canvas(picture)
+        self.test.run()
+
+    def upload(self, *pictures: bytes) -> None:
+        self.test.session_state["way"] = "Upload"
+        self.test.run()
+        files = [(f"{number}.png", data, "image/png") for number, data in enumerate(pictures)]
+        self.test.file_uploader(key="files").set_value(files)
+        self.test.run()
+
+    def press(self, key: str) -> None:
+        self.test.button(key=key).click().run()
+
+    @property
+    def text(self) -> str:
+        return html.unescape(" ".join(element.proto.body for element in self.test.get("html")))
+
+
+@pytest.fixture
+def page(serve: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Page:
+    requests: list[str] = []
+    model = Model()
+    app = create_app({"feedback": str(tmp_path / "kept")}, model)
+    app.before_request(lambda: requests.append(f"{request.method} {request.path}"))
+    monkeypatch.setenv("API_URL", serve(app))
+    return Page(requests, model)
+
+
+def test_the_same_drawing_is_asked_for_once(page: Page, drawing: Drawing) -> None:
+    for digit in "737":
+        page.draw(drawing(digit))
+        page.press("submit")
+    assert page.asked(PREDICT) == 2
+
+
+def test_the_page_repeats_no_request_by_itself(page: Page, seven: bytes) -> None:
+    """The client would, three times; the page says what it waits for."""
+    page.model.error = ModelUnavailable()
+    page.draw(seven)
+    page.press("submit")
+    assert "The model is not available." in page.text
+    assert page.asked(PREDICT) == 1
+
+
+def test_live_mode_asks_for_each_new_drawing_and_leaves_a_failing_api_alone(page: Page, drawing: Drawing) -> None:
+    page.draw(drawing("1"))
+    page.test.toggle(key="live").set_value(True).run()
+    page.draw(drawing("2"))
+    assert page.asked(PREDICT) == 2
+    page.model.error = ModelUnavailable()
+    for digit in "345":
+        page.draw(drawing(digit))
+    assert page.asked(PREDICT) == 3
+
+
+def judged(page: Page, picture: bytes, consent: str) -> None:
+    """Draw, submit, call the answer right, and answer the question for consent."""
+    page.draw(picture)
+    for key in ("submit", "right", consent):
+        page.press(key)
+
+
+def test_a_judged_drawing_goes_to_the_store_once_and_can_be_taken_back(page: Page, seven: bytes) -> None:
+    judged(page, seven, "consent-yes")
+    page.test.run()
+    assert page.asked(GIVE) == 1
+    assert "Kept for training" in page.text
+    page.press("take-back")
+    assert [each for each in page.requests if each.startswith("DELETE /feedback/")]
+    assert "Kept for training" not in page.text
+
+
+def test_without_consent_nothing_goes_to_the_store(page: Page, seven: bytes) -> None:
+    judged(page, seven, "consent-no")
+    assert "Glad to hear it." in page.text
+    assert page.asked(GIVE) == 0
+
+
+def test_a_store_that_fails_is_tried_once_and_said_to(page: Page, seven: bytes, tmp_path: Path) -> None:
+    (tmp_path / "kept").touch()  # a file where the folder should be
+    judged(page, seven, "consent-yes")
+    page.test.run()
+    assert "It could not be kept just now" in page.text
+    assert page.asked(GIVE) == 1
+
+
+def test_several_files_are_asked_for_once(page: Page, drawing: Drawing) -> None:
+    page.upload(*[drawing(digit) for digit in "357"])
+    page.test.run()
+    assert page.asked(BATCH) == 1
+    assert "3 of 3 pictures read." in page.text
+
+
+def test_more_files_than_a_page_shows_are_left_out(
+    page: Page, drawing: Drawing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "MOST", 2)
+    page.upload(*[drawing(digit) for digit in "357"])
+    assert "2 of 2 pictures read." in page.text
+
+
+def test_the_snippets_carry_a_short_picture_and_name_a_long_one_s_file(page: Page, seven: bytes) -> None:
+    noise = io.BytesIO()
+    Image.effect_noise((200, 200), 90).save(noise, "PNG")
+    for picture, by_name in ((seven, False), (noise.getvalue(), True)):
+        page.draw(picture)
+        page.press("submit")
+        assert ["drawing.png" in code.value for code in page.test.code] == 3 * [by_name]
