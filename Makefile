@@ -63,27 +63,21 @@ evaluate: .venv/test  ## the table of targets, report.json and charts
 	$(IN)/python -m training.evaluate
 
 deploy: .venv/deploy  ## endpoint and API to AWS; tells the cost and asks first
-	$(IN)/python -m backend.cost --ask $(if $(YES),--yes) --stage $(STAGE) --mode $(MODE) $(KIND) \
-	  --requests-per-day $(REQUESTS_PER_DAY)
-	$(if $(filter sagemaker,$(MODE)),$(IN)/python -m training.deploy up --stage $(STAGE) $(KIND) --yes $(DRY) $(DEPLOY_ARGS))
-	$(IN)/python -m backend.deploy up --stage $(STAGE) --mode $(MODE) $(if $(EMAIL),--email $(EMAIL)) \
-	  $(if $(FALLBACK),--fallback) $(DRY)
+	$(IN)/python -m backend.deploy up --stage $(STAGE) --mode $(MODE) --requests-per-day $(REQUESTS_PER_DAY) $(KIND) \
+	  $(if $(EMAIL),--email $(EMAIL)) $(if $(FALLBACK),--fallback) $(if $(YES),--yes) $(DRY) $(DEPLOY_ARGS)
 
 destroy: .venv/deploy  ## all of it away again, and the proof; PAGE=1 the page's container too
-	$(if $(PAGE),$(IN)/python -m backend.page destroy --stage $(STAGE) $(DRY))
+	$(if $(PAGE),$(IN)/python -m backend.deploy page destroy --stage $(STAGE) $(DRY))
 	$(IN)/python -m backend.deploy destroy --stage $(STAGE) $(DRY)
-	$(IN)/python -m training.deploy destroy --stage $(STAGE) $(DRY)
 
 status: .venv/deploy  ## every part of the stage
-	$(IN)/python -m training.deploy status --stage $(STAGE)
 	$(IN)/python -m backend.deploy status --stage $(STAGE)
 
-logs: .venv/deploy  ## the last hour of both
-	-$(IN)/python -m training.deploy logs --stage $(STAGE)
+logs: .venv/deploy  ## the last hour of endpoint and function
 	$(IN)/python -m backend.deploy logs --stage $(STAGE)
 
 cost: .venv/deploy  ## what each way to run it costs a month; touches nothing
-	$(IN)/python -m backend.cost --stage $(STAGE) --requests-per-day $(REQUESTS_PER_DAY) $(if $(CHART),--chart $(CHART))
+	$(IN)/python -m backend.deploy cost --requests-per-day $(REQUESTS_PER_DAY) $(if $(CHART),--chart $(CHART))
 
 compare: .venv/test  ## the README's table of all networks on all datasets (20 minutes)
 	$(IN)/python -m training.compare $(BFLOAT16)

@@ -22,14 +22,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backend.deploy.stage import (
+    IMAGES_ACCOUNT,
+    StageError,
+    attempt,
+    command,
+    ensure_bucket,
+    ensure_role,
+    open_stage,
+    pages,
+    patiently,
+    policy,
+)
 from backend.preprocessing import PictureError, normalise
-from backend.stage import StageError, attempt, command, ensure_bucket, ensure_role, pages
-from training import endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from backend.stage import Stage
+    from backend.deploy.stage import Stage
 
 ROOT = Path(__file__).parents[1]
 TRAINING_IMAGE = "tensorflow-training:2.21-cpu-py312"
@@ -42,9 +52,7 @@ MAX_HOURS = 6
 
 def job_role(stage: Stage, bucket: str) -> str:
     """Make the jobs' execution role: read models and inputs, write results and logs, pull AWS' images."""
-    return ensure_role(
-        stage, "job", endpoint.policy(stage, "job", bucket=bucket, image_account=endpoint.IMAGES_ACCOUNT)
-    )
+    return ensure_role(stage, "job", policy(stage, "job", bucket=bucket, image_account=IMAGES_ACCOUNT))
 
 
 @dataclass(frozen=True)
@@ -89,7 +97,7 @@ def _trainer(stage: Stage, bucket: str, plan: Training) -> Any:
     seconds = MAX_HOURS * 3600
     waiting = {"max_wait_time_in_seconds": 2 * seconds} if plan.spot else {}
     run = f"python -m training.train {shlex.join(plan.arguments)}".strip()
-    image = plan.image or f"{endpoint.IMAGES_ACCOUNT}.dkr.ecr.{stage.region}.amazonaws.com/{TRAINING_IMAGE}"
+    image = plan.image or f"{IMAGES_ACCOUNT}.dkr.ecr.{stage.region}.amazonaws.com/{TRAINING_IMAGE}"
     return ModelTrainer(
         sagemaker_session=Session(stage.session, default_bucket=bucket, default_bucket_prefix="jobs"),
         role=job_role(stage, bucket),
@@ -163,7 +171,8 @@ def batch(stage: Stage, pictures: str, out: Path, instance_type: str) -> None:
 
 def _batch_model(stage: Stage) -> str:
     """The live model under the jobs' role, as which a transform then runs. Raises StageError without endpoint."""
-    live, sagemaker = endpoint.describe(stage), stage.client("sagemaker")
+    sagemaker = stage.client("sagemaker")
+    live = attempt(sagemaker.describe_endpoint, EndpointName=stage.prefix)
     if live is None:
         raise StageError(f"Stage {stage.name} serves no model: run `make deploy STAGE={stage.name}` first.")
     config = sagemaker.describe_endpoint_config(EndpointConfigName=live["EndpointConfigName"])
@@ -172,7 +181,7 @@ def _batch_model(stage: Stage) -> str:
     if attempt(sagemaker.describe_model, ModelName=name) is None:
         kept = {key: container[key] for key in ("Image", "ModelDataUrl", "Environment")}
         role = job_role(stage, stage.bucket("models"))
-        endpoint.patiently(
+        patiently(
             sagemaker.create_model,
             ModelName=name,
             PrimaryContainer=kept,
@@ -263,17 +272,6 @@ def write(out: Path, names: list[str], answers: list[dict[str, Any]], problems: 
         table.writerows([name, "", "", "", problem] for name, problem in problems.items())
 
 
-def stop(stage: Stage) -> None:
-    """Stop what is still running: a job cannot be removed, and costs nothing once it has ended."""
-    sagemaker, mine = stage.client("sagemaker"), {"NameContains": stage.prefix, "StatusEquals": "InProgress"}
-    for job in pages(sagemaker, "list_transform_jobs", "TransformJobSummaries", **mine):
-        if job["TransformJobName"].startswith(f"{stage.prefix}-"):
-            sagemaker.stop_transform_job(TransformJobName=job["TransformJobName"])
-    for job in pages(sagemaker, "list_training_jobs", "TrainingJobSummaries", **mine):
-        if job["TrainingJobName"].startswith(f"{stage.prefix}-"):
-            sagemaker.stop_training_job(TrainingJobName=job["TrainingJobName"])
-
-
 def _confirm(kind: str, *, yes: bool) -> None:
     """Ask: a job's instance bills by the second while it runs."""
     print(f"The job runs on one {kind}, which bills by the second while it runs ({MAX_HOURS} hours at most).")
@@ -283,8 +281,6 @@ def _confirm(kind: str, *, yes: bool) -> None:
 
 def main() -> None:
     """Read the command line and do it."""
-    from training.deploy import open_stage
-
     parser = argparse.ArgumentParser(prog="python -m training.submit", description=(__doc__ or "").splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("train", "batch"):

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from backend import deploy, package
-from backend.deploy import Options
-from backend.stage import Stage
+from backend.deploy import function, package
+from backend.deploy.function import Options
+from backend.deploy.stage import ROOT, Stage
 from tests.benchmarks.contenders import free_port
 from tests.benchmarks.race import spread
 from tests.benchmarks.wire import Wire, get, post
@@ -37,7 +37,7 @@ app = Flask(__name__)
 def hello():
     return {"hello": "world"}
 """
-BUILD = package.ROOT / package.BUILD
+BUILD = ROOT / package.BUILD
 
 
 class Here:
@@ -48,7 +48,7 @@ class Here:
 
 def _settings(mode: str) -> dict[str, Any]:
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
-    return deploy.settings(Stage("dev", Here(), _account="123456789012"), Options(mode=mode))
+    return function.settings(Stage("dev", Here(), _account="123456789012"), Options(mode=mode))
 
 
 def _ours(mode: str) -> Path:
@@ -142,7 +142,7 @@ def local(png: bytes, rounds: int) -> dict[str, Any]:
 def _seconds(arguments: Sequence[str], message: bytes) -> float:
     port, quiet = free_port(), subprocess.DEVNULL
     started = time.perf_counter()
-    process = subprocess.Popen([sys.executable, *arguments, str(port)], cwd=package.ROOT, stdout=quiet, stderr=quiet)
+    process = subprocess.Popen([sys.executable, *arguments, str(port)], cwd=ROOT, stdout=quiet, stderr=quiet)
     try:
         while not _answered(port, message):
             assert time.perf_counter() - started < 120, "no answer in two minutes"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from backend.cost import ENDPOINT_SECONDS
+from backend.deploy.cost import ENDPOINT_SECONDS
 from tests.benchmarks.simulation import paper
 from tests.benchmarks.stages import DECODE, SCALE
 

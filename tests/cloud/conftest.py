@@ -26,13 +26,13 @@ from moto.iam.access_control import PermissionResult
 from moto.sagemaker.exceptions import AWSValidationException
 from moto.server import ThreadedMotoServer
 
-from training import smoke
-from training.endpoint import Release
+from backend.deploy import trial
+from backend.deploy.endpoint import Release
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from backend.stage import Stage
+    from backend.deploy.stage import Stage
 
 ARTIFACT = Path("training/artifacts/digits")
 REGION = "us-east-1"
@@ -104,7 +104,7 @@ class QuietHandler(WSGIRequestHandler):
 @functools.cache
 def read(instances: str) -> Any:
     """What the artifact's own weights say, (n, labels)."""
-    return smoke.expected(ARTIFACT, np.array(json.loads(instances), np.uint8))
+    return trial.expected(ARTIFACT, np.array(json.loads(instances), np.uint8))
 
 
 class Endpoint:
@@ -200,6 +200,6 @@ def make_release(tmp_path: Path) -> Callable[[str], Release]:
 
 @pytest.fixture
 def stage(aws: Endpoint) -> Stage:
-    from training.deploy import open_stage
+    from backend.deploy.stage import open_stage
 
     return open_stage("test")

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from backend import cost
-from backend.stage import StageError
+from backend.deploy import __main__ as deploy
+from backend.deploy import cost
+from backend.deploy.stage import StageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,28 +65,32 @@ def test_old_prices_are_warned_of() -> None:
 
 
 def test_report_names_every_way_and_the_page(capsys: pytest.CaptureFixture[str]) -> None:
-    cost.main(["--requests-per-day", "5000"])
+    deploy.main(["cost", "--requests-per-day", "5000"])
     printed = capsys.readouterr().out
     for name in (*WAYS, "Lightsail container 7.00", "5,000 a day"):
         assert name in printed
 
 
 def test_chart_is_drawn(tmp_path: Path) -> None:
-    cost.main(["--chart", str(tmp_path / "cost.svg")])
+    deploy.main(["cost", "--chart", str(tmp_path / "cost.svg")])
     assert (tmp_path / "cost.svg").read_text().count("<path") > len(WAYS)
+
+
+def ask(*options: str) -> None:
+    deploy.ask(deploy.parser().parse_args(["up", *options]))
 
 
 def test_instance_without_price_is_refused_with_those_that_have_one() -> None:
     with pytest.raises(StageError, match=r"ml\.m5\.large"):
-        cost.main(["--ask", "--yes", "--instance-type", "ml.p5.48xlarge"])
+        ask("--yes", "--instance-type", "ml.p5.48xlarge")
 
 
 def test_nothing_goes_on_without_a_yes(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO())  # nobody there to ask
     with pytest.raises(StageError, match="YES=1"):
-        cost.main(["--ask", "--instance-type", "ml.m5.large"])
+        ask("--instance-type", "ml.m5.large")
     assert "$0.115 an hour" in capsys.readouterr().out
-    cost.main(["--ask", "--yes"])
+    ask("--yes")
 
 
 class PriceList(BaseHTTPRequestHandler):

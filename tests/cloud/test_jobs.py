@@ -13,21 +13,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from backend.stage import Stage, StageError
-from training import deploy, submit
-from training.endpoint import Plan
+from backend.deploy import release as models
+from backend.deploy.endpoint import Plan
+from backend.deploy.stage import ARTIFACT, Stage, StageError
+from training import submit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from backend.deploy.endpoint import Release
     from tests.conftest import Drawing
-    from training.endpoint import Release
 
 
 @pytest.fixture
 def serving(stage: Stage, make_release: Callable[[str], Release]) -> Stage:
-    deploy.up(stage, make_release("2026.1.1"), Plan())
+    models.up(stage, make_release("2026.1.1"), Plan())
     return stage
 
 
@@ -35,7 +36,7 @@ def play_the_container(stage: Stage) -> None:
     """Do a transform job's work when it is made: each input through the container's POST /invocations, to `.out`."""
     from training.serve import SavedModel, create_endpoint
 
-    container = create_endpoint(SavedModel(deploy.ARTIFACT / "model.tar.gz"), "x").test_client()
+    container = create_endpoint(SavedModel(ARTIFACT / "model.tar.gz"), "x").test_client()
     s3 = stage.client("s3")
 
     def work(params: dict[str, Any], **_: Any) -> None:
@@ -94,8 +95,8 @@ def test_batch_without_an_endpoint_says_what_to_run(stage: Stage, folder: Path) 
 def test_batch_models_go_with_the_stage(serving: Stage, folder: Path, tmp_path: Path) -> None:
     play_the_container(serving)
     submit.batch(serving, str(folder), tmp_path / "out.csv", "ml.m5.large")
-    deploy.destroy(serving)
-    assert deploy.inventory(serving) == []
+    models.destroy(serving)
+    assert models.inventory(serving) == []
 
 
 IMAGE_HAS = {"numpy", "keras", "tensorflow"}  # of what training.train imports

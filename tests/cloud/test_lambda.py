@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from backend import deploy, package
-from backend.deploy import Options
-from backend.stage import READS, Stage, StageError
+from backend.deploy import function, package
+from backend.deploy.function import Options
+from backend.deploy.stage import READS, Stage, StageError, open_stage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,33 +44,32 @@ def small_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(package, "package", lambda *_: archive)
 
 
-def test_deploy_update_and_destroy(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    deploy.up(stage, EMBEDDED, answers)
-    made = deploy.inventory(stage)
+def test_deploy_update_and_destroy(stage: Stage) -> None:
+    function.up(stage, EMBEDDED, answers)
+    made = function.inventory(stage)
     assert {row.kind for row in made} == {
         "function", "stack", "API key", "usage plan", "role", "bucket", "log group", "alarm", "topic", "budget",
     }  # fmt: skip
-    deploy.up(stage, EMBEDDED, answers)
-    assert [row[:2] for row in deploy.inventory(stage)] == [row[:2] for row in made]
-    deploy.destroy(stage)
-    assert deploy.inventory(stage) == []
-    assert "Nothing of fullstack-model-test is left" in capsys.readouterr().out
+    function.up(stage, EMBEDDED, answers)
+    assert [row[:2] for row in function.inventory(stage)] == [row[:2] for row in made]
+    function.destroy(stage)
+    assert function.inventory(stage) == []
 
 
 def test_failed_update_goes_back_to_the_code_before(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    deploy.up(stage, EMBEDDED, answers)
+    function.up(stage, EMBEDDED, answers)
     ran: list[tuple[str, ...]] = []
     real = package.zappa
     monkeypatch.setattr(package, "zappa", lambda *given: (ran.append(given[2:]), real(*given))[1])
     with pytest.raises(StageError, match="back on the code before"):
-        deploy.up(stage, EMBEDDED, fails)
+        function.up(stage, EMBEDDED, fails)
     assert [command[0] for command in ran] == ["update", "update"]
     good = stage.client("s3").get_object(Bucket=stage.bucket("deploy"), Key="good")["Body"].read().decode()
     assert ran[1][-1] == good
 
 
 def test_usage_plan_limits_the_key(stage: Stage) -> None:
-    deploy.up(stage, Options(mode="embedded", rate=3, burst=4, quota=50), answers)
+    function.up(stage, Options(mode="embedded", rate=3, burst=4, quota=50), answers)
     gateway = stage.client("apigateway")
     [plan] = gateway.get_usage_plans()["items"]
     assert (plan["throttle"], plan["quota"]["limit"]) == ({"burstLimit": 4, "rateLimit": 3.0}, 50)
@@ -82,7 +81,7 @@ def test_usage_plan_limits_the_key(stage: Stage) -> None:
 def test_foreign_stack_is_left_alone(stage: Stage) -> None:
     template = '{"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}'
     stage.client("cloudformation").create_stack(StackName=stage.prefix, TemplateBody=template)
-    for command in (lambda: deploy.up(stage, EMBEDDED, answers), lambda: deploy.destroy(stage)):
+    for command in (lambda: function.up(stage, EMBEDDED, answers), lambda: function.destroy(stage)):
         with pytest.raises(StageError, match="not ours"):
             command()
     assert stage.client("s3").list_buckets()["Buckets"] == []
@@ -90,11 +89,11 @@ def test_foreign_stack_is_left_alone(stage: Stage) -> None:
 
 
 def test_dry_run_makes_nothing(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    deploy.up(deploy.open_stage("test", dry_run=True), EMBEDDED, answers)
+    function.up(open_stage("test", dry_run=True), EMBEDDED, answers)
     printed = capsys.readouterr().out
     for call in ("S3 CreateBucket", "IAM PutRolePolicy", "API Gateway CreateApiKey", "zappa deploy test"):
         assert f"would {'run' if 'zappa' in call else 'call'} {call}" in printed
-    assert deploy.inventory(stage) == []
+    assert function.inventory(stage) == []
 
 
 def heal(stage: Stage, counter: Path, calls: int, run: str) -> bool:
@@ -109,10 +108,10 @@ def heal(stage: Stage, counter: Path, calls: int, run: str) -> bool:
         if left == 0:
             raise Crash
 
-    dying = deploy.open_stage(stage.name)
+    dying = open_stage(stage.name)
     dying.session.events.register("after-call", count)
     try:
-        deploy.up(dying, EMBEDDED, answers) if run == "up" else deploy.destroy(dying)
+        function.up(dying, EMBEDDED, answers) if run == "up" else function.destroy(dying)
     except Crash:
         return True
     except StageError:
@@ -138,8 +137,8 @@ CALLS = [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in r
 @pytest.mark.parametrize("calls", CALLS)
 def test_a_crash_of_deploy_is_healed_by_running_it_again(stage: Stage, counter: Path, calls: int) -> None:
     heal(stage, counter, calls, "up")
-    deploy.up(stage, EMBEDDED, answers)
-    assert len(deploy.inventory(stage)) == 12
+    function.up(stage, EMBEDDED, answers)
+    assert len(function.inventory(stage)) == 12
 
 
 def test_crashes_of_deploy_are_tried_to_its_last_call(stage: Stage, counter: Path) -> None:
@@ -151,7 +150,7 @@ def test_crashes_of_deploy_are_tried_to_its_last_call(stage: Stage, counter: Pat
 @pytest.mark.slow
 @pytest.mark.parametrize("calls", range(1, 25))
 def test_a_crash_of_destroy_is_healed_by_running_it_again(stage: Stage, counter: Path, calls: int) -> None:
-    deploy.up(stage, EMBEDDED, answers)
+    function.up(stage, EMBEDDED, answers)
     heal(stage, counter, calls, "destroy")
-    deploy.destroy(stage)
-    assert deploy.inventory(stage) == []
+    function.destroy(stage)
+    assert function.inventory(stage) == []

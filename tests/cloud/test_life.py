@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backend import deploy as function
-from backend import package
-from backend.deploy import Options
-from training import deploy as model
-from training.endpoint import Plan, Release
+from backend.deploy import __main__ as deploy
+from backend.deploy import function, package
+from backend.deploy import release as model
+from backend.deploy.endpoint import Plan, Release
+from backend.deploy.function import Options
+from backend.deploy.stage import ARTIFACT, open_stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from backend.stage import Stage
+    from backend.deploy.stage import Stage
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def live(request: pytest.FixtureRequest) -> bool:
 def place(live: bool, request: pytest.FixtureRequest) -> Stage:
     """Stage "live" of this machine's account, or stage "test" of the simulated one."""
     if live:
-        return model.open_stage("live")
+        return open_stage("live")
     found: Stage = request.getfixturevalue("stage")
     return found
 
@@ -48,15 +49,14 @@ def check(live: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callab
 
 
 def test_a_stage_lives_and_leaves_nothing(place: Stage, check: Callable[[str, str], str] | None) -> None:
-    release = Release.load(model.ARTIFACT, place.region)
+    release = Release.load(ARTIFACT, place.region)
     try:
         for _ in range(2):  # the second time changes nothing and still proves it
             model.up(place, release, Plan())
             function.up(place, Options(), check)
-        kinds = {row.kind for row in [*model.inventory(place), *function.inventory(place)]}
+        kinds = {row.kind for row in deploy.inventory(place)}
         assert {"endpoint", "release", "function", "stack", "usage plan", "alarm"} <= kinds
         assert release.name in next(row.note for row in model.inventory(place) if row.kind == "endpoint")
     finally:
-        function.destroy(place)
-        model.destroy(place)
-    assert [*model.inventory(place), *function.inventory(place)] == []
+        deploy.destroy(place)
+    assert deploy.inventory(place) == []

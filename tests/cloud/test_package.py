@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backend import deploy, package
-from backend.deploy import Options
-from backend.stage import Stage
+from backend.deploy import function, package
+from backend.deploy.function import Options
+from backend.deploy.stage import Stage
 from tests.cloud.runtime_api import Function
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def zips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         for mode, options in MODES.items():
             folder = package.build(mode, embedded=options.embedded)
-            made[mode] = package.package(folder, deploy.settings(stage, options), "dev")
+            made[mode] = package.package(folder, function.settings(stage, options), "dev")
     return made
 
 
@@ -74,7 +74,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def function(unpacked: dict[str, Path], python: tuple[str, Path]) -> Iterator[Function]:
+def running(unpacked: dict[str, Path], python: tuple[str, Path]) -> Iterator[Function]:
     """The embedded package under awslambdaric, with the environment that zappa_settings.json gives it."""
     book = json.loads(Path("zappa_settings.json").read_text())["base"]["aws_environment_variables"]
     running = Function(unpacked["embedded"], *python, {**book, "BACKEND_MODEL_DIR": "model"})
@@ -115,25 +115,25 @@ def test_nothing_is_in_it_that_does_not_answer_drawings(zips: dict[str, Path], m
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
 @pytest.mark.parametrize("digit", ["3", "7"])
-def test_every_format_is_read_rightly_on_lambda(function: Function, drawing: Drawing, kind: str, digit: str) -> None:
+def test_every_format_is_read_rightly_on_lambda(running: Function, drawing: Drawing, kind: str, digit: str) -> None:
     headers = {"Content-Type": f"image/{kind.lower()}"}
-    answer = function.request("POST", "/predictions", drawing(digit, kind=kind), headers)
+    answer = running.request("POST", "/predictions", drawing(digit, kind=kind), headers)
     assert answer.status == 200, answer.body
     assert answer.json["label"] == digit
     assert answer.json["model"]["served_by"] == "embedded"
 
 
-def test_picture_the_model_saw_comes_back_whole(function: Function, drawing: Drawing) -> None:
-    answer = function.request("POST", "/predictions?include=image", drawing("5"), {"Content-Type": "image/png"})
+def test_picture_the_model_saw_comes_back_whole(running: Function, drawing: Drawing) -> None:
+    answer = running.request("POST", "/predictions?include=image", drawing("5"), {"Content-Type": "image/png"})
     assert answer.json["image"]
 
 
-def test_batch_is_answered_on_lambda(function: Function, drawing: Drawing) -> None:
+def test_batch_is_answered_on_lambda(running: Function, drawing: Drawing) -> None:
     import base64
 
     images = [{"image": base64.b64encode(drawing(digit)).decode()} for digit in "12"]
     body = json.dumps({"images": [image["image"] for image in images]}).encode()
-    answer = function.request("POST", "/predictions/batch", body, {"Content-Type": "application/json"})
+    answer = running.request("POST", "/predictions/batch", body, {"Content-Type": "application/json"})
     assert answer.status == 200, answer.body
 
 
@@ -146,15 +146,15 @@ def test_batch_is_answered_on_lambda(function: Function, drawing: Drawing) -> No
     ],
 )
 def test_problems_are_problems_on_lambda(
-    function: Function, method: str, path: str, body: bytes, media: str, status: int
+    running: Function, method: str, path: str, body: bytes, media: str, status: int
 ) -> None:
-    answer = function.request(method, path, body, {"Content-Type": media} if media else {})
+    answer = running.request(method, path, body, {"Content-Type": media} if media else {})
     assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
     assert answer.json["status"] == status
 
 
-def test_half_a_picture_is_422_on_lambda(function: Function, drawing: Drawing) -> None:
-    answer = function.request("POST", "/predictions", drawing("7")[:500], {"Content-Type": "image/png"})
+def test_half_a_picture_is_422_on_lambda(running: Function, drawing: Drawing) -> None:
+    answer = running.request("POST", "/predictions", drawing("7")[:500], {"Content-Type": "image/png"})
     assert (answer.status, answer.json["type"].rsplit("/", 1)[-1]) == (422, "unreadable-image")
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from backend import page
-from backend.stage import Stage, StageError
+from backend.deploy import page
+from backend.deploy.stage import Stage, StageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +67,7 @@ def lightsail(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """docker and aws that note what they were asked."""
     for name in ("docker", "aws"):
         tool = tmp_path / name
@@ -77,26 +77,26 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "ran"
 
 
-def test_page_runs_against_the_stages_api(lightsail: Stage, desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_page_runs_against_the_stages_api(lightsail: Stage, tools: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page.up(lightsail)
     [deployment] = [asked for action, asked in ASKED if action == "CreateContainerServiceDeployment"]
     container = deployment["containers"]["page"]
     assert container["image"] == ":fullstack-model-test-page.page.2"
     assert container["environment"] == {"API_URL": "https://api.example/dev", "API_KEY": "the key"}
     assert deployment["publicEndpoint"]["healthCheck"]["path"] == "/_stcore/health"
-    assert [line.split()[0] for line in desk.read_text().splitlines()] == ["docker", "aws"]
+    assert [line.split()[0] for line in tools.read_text().splitlines()] == ["docker", "aws"]
     printed = capsys.readouterr().out
     assert "https://page.example/" in printed
     assert "the key" not in printed
 
 
-def test_second_run_makes_no_second_service(lightsail: Stage, desk: Path) -> None:
+def test_second_run_makes_no_second_service(lightsail: Stage, tools: Path) -> None:
     page.up(lightsail)
     page.up(lightsail)
     assert [action for action, _ in ASKED].count("CreateContainerService") == 1
 
 
-def test_destroy_removes_the_service_and_may_be_repeated(lightsail: Stage, desk: Path) -> None:
+def test_destroy_removes_the_service_and_may_be_repeated(lightsail: Stage, tools: Path) -> None:
     page.up(lightsail)
     page.destroy(lightsail)
     page.destroy(lightsail)

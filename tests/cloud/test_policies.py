@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 
-from backend import deploy, package
-from backend.deploy import Options
-from backend.stage import Stage
-from training import endpoint
+from backend.deploy import function, package
+from backend.deploy.function import Options
+from backend.deploy.stage import IMAGES_ACCOUNT, POLICIES, Stage, policy
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 NOT_NARROWER = {"ecr:GetAuthorizationToken", "xray:PutTraceSegments", "xray:PutTelemetryRecords"}  # AWS takes only *
-TEMPLATES = sorted([*Path("backend/policies").glob("*.json"), *Path("training/policies").glob("*.json")])
+TEMPLATES = sorted(POLICIES.glob("*.json"))
 
 
 class Here:
@@ -30,10 +29,10 @@ STAGE = Stage("dev", Here(), _account=ACCOUNT)
 
 
 def rendered(template: Path) -> dict[str, Any]:
-    if template.parent.parent.name == "backend":
-        return deploy.policy(STAGE, Options())
-    values = {"bucket": "b-123", "image_account": endpoint.IMAGES_ACCOUNT, "image_repository": "tensorflow-inference"}
-    return endpoint.policy(STAGE, template.stem, **values)
+    if template.stem == "function":
+        return function.rights(STAGE, Options())
+    values = {"bucket": "b-123", "image_account": IMAGES_ACCOUNT, "image_repository": "tensorflow-inference"}
+    return policy(STAGE, template.stem, **values)
 
 
 def named(value: str | list[str]) -> list[str]:
@@ -78,7 +77,7 @@ def test_role_is_only_for_aws_services(template: Path) -> None:
 
 
 def test_embedded_function_may_ask_no_endpoint() -> None:
-    policy = deploy.policy(STAGE, Options(mode="embedded"))["policy"]
+    policy = function.rights(STAGE, Options(mode="embedded"))["policy"]
     assert not any("sagemaker" in json.dumps(statement) for statement in policy["Statement"])
 
 
@@ -89,9 +88,9 @@ def test_function_may_keep_feedback_where_the_settings_say_and_nowhere_else(
     book = json.loads(Path("zappa_settings.json").read_text())
     book["base"]["aws_environment_variables"]["BACKEND_FEEDBACK"] = "s3://drawings/given/"
     (tmp_path / "zappa_settings.json").write_text(json.dumps(book))
-    before = deploy.policy(STAGE, Options())["policy"]
-    monkeypatch.setattr(deploy, "ROOT", tmp_path)
-    policy = deploy.policy(STAGE, Options())["policy"]
+    before = function.rights(STAGE, Options())["policy"]
+    monkeypatch.setattr(function, "ROOT", tmp_path)
+    policy = function.rights(STAGE, Options())["policy"]
     more = [statement for statement in policy["Statement"] if statement not in before["Statement"]]
     assert {action: s["Resource"] for s in more for action in named(s["Action"])} == {
         **dict.fromkeys(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], "arn:aws:s3:::drawings/given/*"),
@@ -106,12 +105,12 @@ def test_function_may_keep_feedback_where_the_settings_say_and_nowhere_else(
 def template(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The CloudFormation template that Zappa makes of the settings."""
     folder = tmp_path_factory.mktemp("template")
-    settings = deploy.settings(STAGE, Options(), "key")
-    function = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{STAGE.prefix}"
+    settings = function.settings(STAGE, Options(), "key")
+    arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{STAGE.prefix}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_DEFAULT_REGION", REGION)
         role = STAGE.role_arn("function")
-        package.zappa(folder, settings, "template", "dev", "-l", function, "-r", role, "-o", "template.json")
+        package.zappa(folder, settings, "template", "dev", "-l", arn, "-r", role, "-o", "template.json")
     return dict(json.loads((folder / "app" / "template.json").read_text()))
 
 

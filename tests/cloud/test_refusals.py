@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError
 
-from backend.stage import SENTENCES, Stage, StageError, explain
+from backend.deploy.stage import SENTENCES, Stage, StageError, explain
 from tests.cloud.conftest import DUMMY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-COMMANDS = [("training.deploy", "up"), ("backend.deploy", "status")]
+COMMANDS = [("backend.deploy", "up"), ("backend.deploy", "status")]
 
 KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
 
@@ -103,8 +103,8 @@ def test_refusal_has_its_remedy(error: Exception, remedy: str) -> None:
 def test_deploy_that_was_refused_goes_on_once_it_is_allowed(
     stage: Stage, make_release: Callable[[str], Any], service: str, call: str, code: str
 ) -> None:
-    from training import deploy
-    from training.endpoint import Plan
+    from backend.deploy import release as serving
+    from backend.deploy.endpoint import Plan
 
     class Refusal:
         status_code = 403
@@ -119,15 +119,15 @@ def test_deploy_that_was_refused_goes_on_once_it_is_allowed(
     events.register(name, refuse)
     release = make_release("2026.1.1")
     with pytest.raises(ClientError) as raised:
-        deploy.up(stage, release, Plan())
+        serving.up(stage, release, Plan())
     assert explain(raised.value)
     events.unregister(name, refuse)
-    deploy.up(stage, release, Plan())
-    assert any(row.kind == "endpoint" and row.state == "InService" for row in deploy.inventory(stage))
+    serving.up(stage, release, Plan())
+    assert any(row.kind == "endpoint" and row.state == "InService" for row in serving.inventory(stage))
 
 
 def test_release_that_was_never_exported_says_so(stage: Stage, tmp_path: Any) -> None:
-    from training.endpoint import Release
+    from backend.deploy.endpoint import Release
 
     with pytest.raises(StageError, match="make export"):
         Release.load(tmp_path, stage.region)

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from backend.stage import READS, Stage, StageError
-from training import deploy, endpoint, registry
-from training.endpoint import Plan
+from backend.deploy import endpoint, registry
+from backend.deploy import release as serving
+from backend.deploy.endpoint import Plan
+from backend.deploy.stage import READS, Stage, StageError, open_stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from training.endpoint import Release
+    from backend.deploy.endpoint import Release
 
 SERVERLESS = Plan()
 INSTANCE = Plan(instance_type="ml.m5.large", ttl_hours=2)
@@ -45,8 +46,8 @@ def crash_after(stage: Stage, calls: int) -> Iterator[None]:
         client.meta.events.unregister("after-call", count)
 
 
-def same_desk(stage: Stage, name: str) -> Stage:
-    """Another stage through the same clients: making those takes longer than a whole deploy."""
+def same_clients(stage: Stage, name: str) -> Stage:
+    """Another stage through the same clients: making those takes longer than a whole serving."""
     return Stage(name, stage.session, stage.config, _clients=stage._clients)
 
 
@@ -58,7 +59,7 @@ def live(stage: Stage) -> str:
 
 def test_first_deploy_serves_and_approves_the_release(stage: Stage, make_release: Callable[[str], Release]) -> None:
     release = make_release("2026.1.1")
-    deploy.up(stage, release, SERVERLESS)
+    serving.up(stage, release, SERVERLESS)
     assert release.name in live(stage)
     [entry] = registry.entries(stage)
     assert (entry.status, entry.version, entry.config) == ("Approved", "2026.1.1", live(stage))
@@ -66,21 +67,21 @@ def test_first_deploy_serves_and_approves_the_release(stage: Stage, make_release
 
 def test_second_run_changes_nothing(stage: Stage, make_release: Callable[[str], Release]) -> None:
     release = make_release("2026.1.1")
-    deploy.up(stage, release, SERVERLESS)
-    before = deploy.inventory(stage)
-    deploy.up(stage, release, SERVERLESS)
-    assert [row[:3] for row in deploy.inventory(stage)] == [row[:3] for row in before]
+    serving.up(stage, release, SERVERLESS)
+    before = serving.inventory(stage)
+    serving.up(stage, release, SERVERLESS)
+    assert [row[:3] for row in serving.inventory(stage)] == [row[:3] for row in before]
 
 
 def test_second_model_updates_the_endpoint_and_never_deletes_it(
     stage: Stage, make_release: Callable[[str], Release]
 ) -> None:
-    deploy.up(stage, make_release("2026.1.1"), SERVERLESS)
+    serving.up(stage, make_release("2026.1.1"), SERVERLESS)
     calls: list[str] = []
     stage.session.events.register("before-call.sagemaker", lambda model, **_: calls.append(model.name))
     second = make_release("2026.1.2")
     stage._clients.clear()
-    deploy.up(stage, second, SERVERLESS)
+    serving.up(stage, second, SERVERLESS)
     assert second.name in live(stage)
     assert "UpdateEndpoint" in calls
     assert not any(call.startswith("Delete") for call in calls)
@@ -91,7 +92,7 @@ def test_failed_smoke_test_rolls_back(
     stage: Stage, aws: Any, make_release: Callable[[str], Release], spoil: str
 ) -> None:
     first, second = make_release("2026.1.1"), make_release("2026.1.2")
-    deploy.up(stage, first, SERVERLESS)
+    serving.up(stage, first, SERVERLESS)
     spoils = {
         "wrong": lambda a: a.update(probabilities=a["probabilities"][::-1]),
         "stale": lambda a: a.update(version="2025.1.1"),
@@ -99,16 +100,16 @@ def test_failed_smoke_test_rolls_back(
     }
     aws.spoil = spoils[spoil]
     with pytest.raises(StageError, match=f"The endpoint is back on {first.name}"):
-        deploy.up(stage, second, SERVERLESS)
+        serving.up(stage, second, SERVERLESS)
     assert first.name in live(stage)
     assert {e.name: e.status for e in registry.entries(stage)} == {first.name: "Approved", second.name: "Rejected"}
 
 
 def test_slow_endpoint_is_rolled_back(stage: Stage, make_release: Callable[[str], Release]) -> None:
     first = make_release("2026.1.1")
-    deploy.up(stage, first, SERVERLESS)
+    serving.up(stage, first, SERVERLESS)
     with pytest.raises(StageError, match="slower than"):
-        deploy.up(stage, make_release("2026.1.2"), SERVERLESS, max_ms=0.001)
+        serving.up(stage, make_release("2026.1.2"), SERVERLESS, max_ms=0.001)
     assert first.name in live(stage)
 
 
@@ -117,15 +118,15 @@ def test_first_release_that_fails_leaves_no_endpoint(
 ) -> None:
     aws.spoil = lambda answer: answer.clear()
     with pytest.raises(StageError, match="the endpoint was removed"):
-        deploy.up(stage, make_release("2026.1.1"), SERVERLESS)
+        serving.up(stage, make_release("2026.1.1"), SERVERLESS)
     assert endpoint.describe(stage) is None
 
 
 def test_rollback_serves_the_earlier_version(stage: Stage, make_release: Callable[[str], Release]) -> None:
     first = make_release("2026.1.1")
-    deploy.up(stage, first, SERVERLESS)
-    deploy.up(stage, make_release("2026.1.2"), SERVERLESS)
-    deploy.rollback(stage, "2026.1.1")
+    serving.up(stage, first, SERVERLESS)
+    serving.up(stage, make_release("2026.1.2"), SERVERLESS)
+    serving.rollback(stage, "2026.1.1")
     assert first.name in live(stage)
 
 
@@ -133,21 +134,21 @@ def test_rollback_to_an_unknown_version_names_those_there_are(
     stage: Stage, make_release: Callable[[str], Release]
 ) -> None:
     release = make_release("2026.1.1")
-    deploy.up(stage, release, SERVERLESS)
+    serving.up(stage, release, SERVERLESS)
     with pytest.raises(StageError, match=release.name):
-        deploy.rollback(stage, "1999.1.1")
+        serving.rollback(stage, "1999.1.1")
 
 
 def test_promote_serves_the_same_bytes_on_another_stage(stage: Stage, make_release: Callable[[str], Release]) -> None:
     release = make_release("2026.1.1")
-    deploy.up(stage, release, SERVERLESS)
-    production = deploy.open_stage("production")
-    deploy.promote(stage, "2026.1.1", production, SERVERLESS)
+    serving.up(stage, release, SERVERLESS)
+    production = open_stage("production")
+    serving.promote(stage, "2026.1.1", production, SERVERLESS)
     assert release.name in live(production)
 
 
 def test_instance_endpoint_scales_and_removes_itself(stage: Stage, make_release: Callable[[str], Release]) -> None:
-    deploy.up(stage, make_release("2026.1.1"), INSTANCE)
+    serving.up(stage, make_release("2026.1.1"), INSTANCE)
     targets = stage.client("application-autoscaling").describe_scalable_targets(ServiceNamespace="sagemaker")
     assert targets["ScalableTargets"][0]["MaxCapacity"] == 2
     schedule = stage.client("scheduler").get_schedule(GroupName=stage.prefix, Name=stage.prefix)
@@ -157,9 +158,9 @@ def test_instance_endpoint_scales_and_removes_itself(stage: Stage, make_release:
 
 def test_serverless_is_not_turned_into_instances(stage: Stage, make_release: Callable[[str], Release]) -> None:
     release = make_release("2026.1.1")
-    deploy.up(stage, release, SERVERLESS)
+    serving.up(stage, release, SERVERLESS)
     with pytest.raises(StageError, match="choose another STAGE"):
-        deploy.up(stage, release, INSTANCE)
+        serving.up(stage, release, INSTANCE)
 
 
 def test_foreign_endpoint_is_left_alone(stage: Stage, make_release: Callable[[str], Release]) -> None:
@@ -169,60 +170,60 @@ def test_foreign_endpoint_is_left_alone(stage: Stage, make_release: Callable[[st
     sagemaker.create_endpoint_config(EndpointConfigName="theirs", ProductionVariants=[variant])
     sagemaker.create_endpoint(EndpointName=stage.prefix, EndpointConfigName="theirs")
     with pytest.raises(StageError, match="not ours"):
-        deploy.up(stage, make_release("2026.1.1"), SERVERLESS)
+        serving.up(stage, make_release("2026.1.1"), SERVERLESS)
     assert stage.client("s3").list_buckets()["Buckets"] == []
 
 
 def test_destroy_leaves_nothing(stage: Stage, make_release: Callable[[str], Release]) -> None:
-    deploy.up(stage, make_release("2026.1.1"), INSTANCE)
-    deploy.up(stage, make_release("2026.1.2"), INSTANCE)
-    deploy.destroy(stage)
-    assert deploy.inventory(stage) == []
+    serving.up(stage, make_release("2026.1.1"), INSTANCE)
+    serving.up(stage, make_release("2026.1.2"), INSTANCE)
+    serving.destroy(stage)
+    assert serving.inventory(stage) == []
     assert stage.client("s3").list_buckets()["Buckets"] == []
     assert stage.client("iam").list_roles()["Roles"] == []
 
 
 def test_destroy_leaves_other_stages_alone(stage: Stage, make_release: Callable[[str], Release]) -> None:
-    other = deploy.open_stage("tests")
+    other = open_stage("tests")
     for each in (stage, other):
-        deploy.up(each, make_release(f"2026.1.{len(each.name)}"), SERVERLESS)
-    before = deploy.inventory(other)
-    deploy.destroy(stage)
-    assert [row[:3] for row in deploy.inventory(other)] == [row[:3] for row in before]
+        serving.up(each, make_release(f"2026.1.{len(each.name)}"), SERVERLESS)
+    before = serving.inventory(other)
+    serving.destroy(stage)
+    assert [row[:3] for row in serving.inventory(other)] == [row[:3] for row in before]
 
 
 @pytest.mark.usefixtures("aws")
 def test_dry_run_of_deploy_makes_nothing(
     make_release: Callable[[str], Release], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stage = deploy.open_stage("test", dry_run=True)
-    deploy.up(stage, make_release("2026.1.1"), INSTANCE)
+    stage = open_stage("test", dry_run=True)
+    serving.up(stage, make_release("2026.1.1"), INSTANCE)
     printed = capsys.readouterr().out
     for call in ("S3 CreateBucket", "IAM CreateRole", "SageMaker CreateEndpoint", "Scheduler CreateSchedule"):
         assert f"would call {call}" in printed
-    assert deploy.inventory(deploy.open_stage("test")) == []
+    assert serving.inventory(open_stage("test")) == []
 
 
 def shape(stage: Stage) -> list[tuple[str, str, str]]:
     """The inventory without the stage's name and ages."""
-    return sorted((row.kind, row.name.replace(stage.prefix, "*"), row.state) for row in deploy.inventory(stage))
+    return sorted((row.kind, row.name.replace(stage.prefix, "*"), row.state) for row in serving.inventory(stage))
 
 
 def test_a_crash_after_any_call_of_deploy_is_healed_by_running_it_again(
     stage: Stage, make_release: Callable[[str], Release]
 ) -> None:
     release, plan = make_release("2026.1.1"), INSTANCE  # makes all that a serverless one does, and more
-    deploy.up(stage, release, plan)
+    serving.up(stage, release, plan)
     expected, calls, crashed = shape(stage), 0, True
     while crashed:
         calls += 1
-        fresh, crashed = same_desk(stage, f"c{calls}"), False
+        fresh, crashed = same_clients(stage, f"c{calls}"), False
         with crash_after(fresh, calls):
             try:
-                deploy.up(fresh, release, plan)
+                serving.up(fresh, release, plan)
             except Crash:
                 crashed = True
-        deploy.up(fresh, release, plan)
+        serving.up(fresh, release, plan)
         assert shape(fresh) == expected
     assert calls > 12
 
@@ -235,14 +236,14 @@ def test_a_crash_after_any_call_of_an_update_is_healed_by_running_it_again(
     calls, crashed = 0, True
     while crashed:
         calls += 1
-        fresh, crashed = same_desk(stage, f"c{calls}"), False
-        deploy.up(fresh, first, SERVERLESS)
+        fresh, crashed = same_clients(stage, f"c{calls}"), False
+        serving.up(fresh, first, SERVERLESS)
         with crash_after(fresh, calls):
             try:
-                deploy.up(fresh, second, SERVERLESS)
+                serving.up(fresh, second, SERVERLESS)
             except Crash:
                 crashed = True
-        deploy.up(fresh, second, SERVERLESS)
+        serving.up(fresh, second, SERVERLESS)
         assert second.name in live(fresh)
         assert {entry.status for entry in registry.entries(fresh)} == {"Approved"}
     assert calls > 12
@@ -255,13 +256,13 @@ def test_a_crash_after_any_call_of_destroy_is_healed_by_running_it_again(
     calls, crashed = 0, True
     while crashed:
         calls += 1
-        deploy.up(stage, release, INSTANCE)
+        serving.up(stage, release, INSTANCE)
         crashed = False
         with crash_after(stage, calls):
             try:
-                deploy.destroy(stage)
+                serving.destroy(stage)
             except Crash:
                 crashed = True
-        deploy.destroy(stage)
-        assert deploy.inventory(stage) == []
+        serving.destroy(stage)
+        assert serving.inventory(stage) == []
     assert calls > 12

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from backend.stage import Left, attempt, pages
+from backend.deploy.stage import Left, attempt, pages
 
 if TYPE_CHECKING:
-    from backend.stage import Stage
+    from backend.deploy.stage import Stage
 
 
 class Alarm(NamedTuple):

@@ -1,23 +1,18 @@
-"""What a stage costs a month: `python -m backend.cost --requests-per-day 1000`; `make deploy` shows it before it asks.
+"""What a stage costs a month, from prices.json without the free tier, so a bill is this or less.
 
-Standard library only (matplotlib and boto3 for --chart and --refresh). The prices are backend/prices.json, without the
-free tier, so a bill is this or less.
+`make cost` prints the table; `make deploy` shows the sentence for its stage before it asks. Standard library only, but
+for the chart's matplotlib.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
-import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from backend.stage import StageError, command
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from backend.deploy.stage import StageError
 
 PRICES = Path(__file__).parent / "prices.json"
 STALE_DAYS = 183  # six months
@@ -105,7 +100,7 @@ def stale(today: date) -> str:
     old = (today - made).days
     if old <= STALE_DAYS:
         return ""
-    return f"The prices are of {made}, {old} days old: `python -m backend.cost --refresh` asks AWS for today's."
+    return f"The prices are of {made}, {old} days old: `python -m backend.deploy cost --refresh` gets today's."
 
 
 def report(requests_per_day: float) -> str:
@@ -135,7 +130,7 @@ def estimate(mode: str, instance_type: str, requests_per_day: float) -> str:
     if kinds[mode] not in known:
         hourly_price(instance_type)
     way = known[kinds[mode]]
-    hourly = f" {instance_type} bills ${hourly_price(instance_type):.3f} an hour, asked or not." if way.instance else ""
+    hourly = f" {instance_type} bills ${hourly_price(instance_type):.3f} an hour, used or not." if way.instance else ""
     month = way.monthly(requests_per_day)
     return (
         f"{way.name}: ${way.fixed:.2f} a month at rest, ${month:.2f} at {requests_per_day:,.0f} requests a day.{hourly}"
@@ -189,42 +184,3 @@ def _ask(client: Any, entry: dict[str, Any]) -> float | None:
                 if usd and float(tier.get("beginRange", 0)) == 0:
                     return usd * (HOURS if entry.get("hours_to_month") else 1) / float(entry.get("divide_by", 1))
     return None
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Read the command line and print."""
-    parser = argparse.ArgumentParser(prog="python -m backend.cost", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--requests-per-day", type=float, default=1000)
-    parser.add_argument("--stage", default="dev", help="named in the question before a deploy")
-    parser.add_argument("--mode", choices=("sagemaker", "embedded"), default="sagemaker")
-    parser.add_argument("--instance-type", default="", help="of the endpoint; serverless without")
-    parser.add_argument("--chart", type=Path, help="draw it into this .svg or .png")
-    parser.add_argument("--refresh", action="store_true", help="ask AWS for today's prices first")
-    parser.add_argument("--ask", action="store_true", help="tell what a deploy would cost and ask whether to go on")
-    parser.add_argument("--yes", action="store_true", help="do not ask")
-    options = parser.parse_args(arguments)
-    if options.refresh:
-        import boto3
-
-        changes = refresh(boto3.Session().client("pricing", region_name="us-east-1"))
-        print("\n".join(changes) or "No price has changed.")
-    if warning := stale(datetime.now(UTC).date()):
-        print(warning, file=sys.stderr)
-    if options.chart:
-        chart(options.chart)
-    if options.ask:
-        _ask_whether(options)
-    else:
-        print(report(options.requests_per_day))
-
-
-def _ask_whether(options: argparse.Namespace) -> None:
-    print(f"Stage {options.stage}: {estimate(options.mode, options.instance_type, options.requests_per_day)}")
-    if options.yes:
-        return
-    if not sys.stdin.isatty() or input("Deploy it? [y/N] ").lower() != "y":
-        raise StageError("Nothing was deployed: say y, or run with YES=1.")
-
-
-if __name__ == "__main__":
-    command(main)

@@ -1,49 +1,39 @@
-"""The Lambda part of a stage, deployed by Zappa: `python -m backend.deploy up|status|key|logs|destroy --stage dev`.
+"""The Lambda half of a stage: Zappa makes the function and the API, this makes what Zappa leaves out.
 
-Zappa makes the function and the API; this makes what Zappa leaves out: least rights, usage plan, alarms, budget, log
-retention. Every command may be stopped at any point and run again. The SageMaker part is training.deploy.
+That is least rights, a usage plan, alarms, a budget and log retention. Every function may be stopped at any point and
+run again.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
-import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
-
-from backend import package, watch
-from backend.gateway import ask, ensure_key, ensure_plan, key_of, plan_of, remove_plan, url_of
-from backend.stage import (
+from backend.deploy import package, trial, watch
+from backend.deploy.gateway import ensure_key, ensure_plan, key_of, plan_of, remove_plan, url_of
+from backend.deploy.stage import (
+    ROOT,
     Left,
-    Stage,
     StageError,
     attempt,
-    command,
     ensure_bucket,
     ensure_log_group,
     ensure_role,
-    of_sagemaker,
     pages,
-    print_logs,
-    prove_gone,
+    policy,
     remove_bucket,
     remove_role,
-    render,
-    show,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-POLICIES = Path(__file__).parent / "policies"
+    from backend.deploy.stage import Stage
+
 SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 
 
@@ -88,11 +78,11 @@ def _environment(stage: Stage, options: Options) -> dict[str, str]:
 
 
 def up(stage: Stage, options: Options, check: Callable[[str, str], str] | None = None) -> None:
-    """Deploy or update the stage; `check`(url, key) asks it for an answer and returns the outcome in words."""
+    """Deploy or update the stage; `check`(url, key) tries it and returns the outcome in words."""
     found = function_and_stack(stage)
     print(f"{stage.prefix}: {options.mode}{', with the model as fallback' if options.fallback else ''}")
     ensure_bucket(stage, "deploy")
-    ensure_role(stage, "function", policy(stage, options))
+    ensure_role(stage, "function", rights(stage, options))
     ensure_log_group(stage, log_group(stage))
     key = ensure_key(stage)
     config = settings(stage, options, key)
@@ -100,12 +90,12 @@ def up(stage: Stage, options: Options, check: Callable[[str, str], str] | None =
     if not stage.dry_run:
         ensure_plan(stage, key, options.rate, options.burst, options.quota)
         watch.ensure(stage, options.email, options.budget, relays=options.mode == "sagemaker")
-        _prove(stage, config, check or ask, archive)
+        _prove(stage, config, check or trial.try_api, archive)
 
 
-def policy(stage: Stage, options: Options) -> dict[str, Any]:
-    """The function's role, rendered for what this stage does: ask its endpoint, keep feedback where it is told to."""
-    document = render(POLICIES / "function.json", account=stage.account, region=stage.region, prefix=stage.prefix)
+def rights(stage: Stage, options: Options) -> dict[str, Any]:
+    """The function's role for what this stage does: call its endpoint, keep feedback where it is told to."""
+    document = policy(stage, "function")
     statements = document["policy"]["Statement"]
     if options.mode == "embedded":
         statements = [statement for statement in statements if statement["Sid"] != "AskTheModel"]
@@ -182,7 +172,7 @@ def _remove_function_and_stack(stage: Stage) -> None:
 
 
 def _prove(stage: Stage, config: dict[str, Any], check: Callable[[str, str], str], archive: str) -> None:
-    """Ask the deployed API for an answer; where there is none, put the last good package back. Raises StageError."""
+    """Try the deployed API; where it fails, put the last good package back. Raises StageError."""
     url, key = url_of(stage) or "", (key_of(stage, value=True) or {}).get("value", "")
     s3, good = stage.client("s3"), {"Bucket": stage.bucket("deploy"), "Key": "good"}
     try:
@@ -195,8 +185,6 @@ def _prove(stage: Stage, config: dict[str, Any], check: Callable[[str, str], str
         package.zappa(ROOT / package.BUILD / "rollback", config, "update", stage.name, "--zip", last)
         raise StageError(f"{error} The function is back on the code before this.") from None
     s3.put_object(**good, Body=archive.encode())
-    print(f"API_URL={url}")
-    print(f"API_KEY={key}" if sys.stdout.isatty() else f"API_KEY: python -m backend.deploy key --stage {stage.name}")
 
 
 def log_group(stage: Stage) -> str:
@@ -228,7 +216,7 @@ def inventory(stage: Stage) -> list[Left]:
 
 
 def destroy(stage: Stage) -> None:
-    """Remove all of it, then list by name and by tag what is left. Raises StageError if anything is."""
+    """Remove all of it, whatever is there. Raises StageError where function or stack are somebody else's."""
     function_and_stack(stage)
     remove_plan(stage)
     _undeploy(stage)
@@ -238,10 +226,6 @@ def destroy(stage: Stage) -> None:
     remove_role(stage, "function")
     remove_bucket(stage, "deploy")
     attempt(stage.client("logs").delete_log_group, logGroupName=log_group(stage))
-    if not stage.dry_run:
-        prove_gone(
-            stage, inventory, lambda arn: not of_sagemaker(stage, arn) and ":role/" not in arn, "outside SageMaker"
-        )
 
 
 def _undeploy(stage: Stage) -> None:
@@ -254,58 +238,3 @@ def _undeploy(stage: Stage) -> None:
         config = settings(stage, Options(), "kept")  # with a key named, Zappa leaves keys to us
         package.zappa(ROOT / package.BUILD / "undeploy", config, "undeploy", stage.name, "--yes")
     _remove_function_and_stack(stage)
-
-
-def show_key(stage: Stage) -> None:
-    """Print the API's address and key, as the page reads them."""
-    url, key = url_of(stage), key_of(stage, value=True)
-    if url is None or key is None:
-        raise StageError(f"Stage {stage.name} is not deployed: run `make deploy STAGE={stage.name}`.")
-    print(f"API_URL={url}\nAPI_KEY={key['value']}")
-
-
-def open_stage(name: str, *, dry_run: bool = False) -> Stage:
-    """The stage in the account and region that boto3 finds (environment, then ~/.aws)."""
-    config = Config(retries={"mode": "standard", "max_attempts": 6}, connect_timeout=5, read_timeout=60)
-    return Stage(name, boto3.Session(), config, dry_run)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m backend.deploy", description=(__doc__ or "").splitlines()[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("up", "status", "key", "logs", "destroy"):
-        each = commands.add_parser(name)
-        each.add_argument("--stage", default="dev")
-        each.add_argument("--dry-run", action="store_true", help="print every call that would change something")
-        if name == "logs":
-            each.add_argument("--minutes", type=float, default=60)
-        if name == "up":
-            each.add_argument("--mode", choices=("sagemaker", "embedded"), default=Options.mode)
-            each.add_argument("--fallback", action="store_true", help="embed the model for when the endpoint fails")
-            each.add_argument("--email", default="", help="gets alarms and the budget's warnings")
-            each.add_argument("--rate", type=float, default=Options.rate, help="requests a second for the key")
-            each.add_argument("--burst", type=int, default=Options.burst)
-            each.add_argument("--quota", type=int, default=Options.quota, help="requests a day for the key")
-            each.add_argument("--budget", type=float, default=Options.budget, help="USD a month that warn by e-mail")
-    return parser
-
-
-def main() -> None:
-    """Read the command line and do it."""
-    options = _parser().parse_args()
-    stage = open_stage(options.stage, dry_run=options.dry_run)
-    if options.command == "up":
-        names = ("mode", "fallback", "email", "rate", "burst", "quota", "budget")
-        up(stage, Options(**{name: getattr(options, name) for name in names}))
-        return
-    others: dict[str, Callable[[], None]] = {
-        "status": lambda: show(inventory(stage)),
-        "key": lambda: show_key(stage),
-        "logs": lambda: print_logs(stage, log_group(stage), options.minutes),
-        "destroy": lambda: destroy(stage),
-    }
-    others[options.command]()
-
-
-if __name__ == "__main__":
-    command(main)

@@ -1,6 +1,6 @@
 """The stage's SageMaker endpoint: model, immutable config, endpoint, autoscaling, time to live, and their removal.
 
-Every step may be run again: it finds what is there and makes what is missing. Used by training.deploy.
+Every step may be run again: it finds what is there and makes what is missing. Used by release.
 """
 
 from __future__ import annotations
@@ -10,20 +10,29 @@ import json
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backend.stage import Left, StageError, attempt, ensure_role, pages, remove_role, render
+from backend.deploy.cost import hourly_price
+from backend.deploy.stage import (
+    IMAGES_ACCOUNT,
+    Left,
+    StageError,
+    age,
+    attempt,
+    ensure_role,
+    pages,
+    patiently,
+    policy,
+    remove_role,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pathlib import Path
 
-    from backend.stage import Stage
+    from backend.deploy.stage import Stage
 
-POLICIES = Path(__file__).parent / "policies"
 VARIANT = "AllTraffic"
 RELEASE_FILES = ("model.tar.gz", "model.tflite", "card.json")
-IMAGES_ACCOUNT = "763104351884"  # AWS' deep learning images in most regions; --image names another
 IMAGE = "tensorflow-inference:2.20-cpu-py312"
 # oneDNN aborts the whole server on a tensor of a wrong shape (seen on TensorFlow 2.18 to 2.21)
 ENVIRONMENT = {"TF_ENABLE_ONEDNN_OPTS": "0"}
@@ -145,18 +154,6 @@ def ensure_model(stage: Stage, release: Release, url: str, role: str) -> str:
     return name
 
 
-def patiently(call: Callable[..., Any], **arguments: Any) -> Any:
-    """A role is known everywhere only seconds after it is made: try six times in 30 s while AWS doubts it."""
-    for seconds in (2, 4, 6, 8, 10):
-        try:
-            return call(**arguments)
-        except Exception as error:
-            if "role" not in str(error).lower() or "not authorized to perform" in str(error):
-                raise
-            time.sleep(seconds)
-    return call(**arguments)
-
-
 def ensure_config(stage: Stage, model: str, plan: Plan) -> str:
     """Make the endpoint config of this model on this plan unless it is there; its name says all of it."""
     sagemaker, name = stage.client("sagemaker"), f"{model}-{plan.digest}"
@@ -273,12 +270,6 @@ def endpoint_role(stage: Stage, release: Release, bucket: str) -> str:
     return ensure_role(stage, "endpoint", policy(stage, "endpoint", **values))
 
 
-def policy(stage: Stage, name: str, **values: str) -> dict[str, Any]:
-    """training/policies/<name>.json for this stage: trust and policy."""
-    known = {"account": stage.account, "region": stage.region, "prefix": stage.prefix}
-    return render(POLICIES / f"{name}.json", **known, **values)
-
-
 def remove(stage: Stage) -> None:
     """Remove schedule, autoscaling, endpoint, configs, models and roles, whatever of them is there."""
     sagemaker = stage.client("sagemaker")
@@ -310,12 +301,12 @@ def models(stage: Stage) -> list[dict[str, Any]]:
     return [model for model in found if model["ModelName"].startswith(f"{stage.prefix}-")]
 
 
-def inventory(stage: Stage, price: Callable[[str], float]) -> list[Left]:
-    """What there is of all that; `price` gives an instance type's USD an hour."""
+def inventory(stage: Stage) -> list[Left]:
+    """What there is of all that, with the endpoint's USD an hour."""
     rows = []
     if endpoint := describe(stage):
         plan = live_plan(stage) or Plan()
-        hourly = price(plan.instance_type) * plan.instances if plan.instance_type else 0.0
+        hourly = hourly_price(plan.instance_type) * plan.instances if plan.instance_type else 0.0
         note = f"{endpoint['EndpointConfigName']}, ${hourly:.3f} an hour at rest"
         rows.append(Left("endpoint", stage.prefix, endpoint["EndpointStatus"], age(endpoint["LastModifiedTime"]), note))
     rows += [Left("config", c["EndpointConfigName"], age=age(c["CreationTime"])) for c in configs(stage)]
@@ -329,12 +320,3 @@ def inventory(stage: Stage, price: Callable[[str], float]) -> list[Left]:
     if group and group["State"] != "DELETING":  # AWS takes seconds to remove one
         rows.append(Left("schedule group", stage.prefix, group["State"]))
     return rows
-
-
-def age(moment: datetime) -> str:
-    """How long ago, in the largest unit that fits."""
-    seconds = (datetime.now(UTC) - moment.astimezone(UTC)).total_seconds()
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"

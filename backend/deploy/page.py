@@ -1,4 +1,4 @@
-"""The page as a Lightsail container, for who does not want Community Cloud: `python -m backend.page up --stage dev`.
+"""The page as a Lightsail container, for those who do not want Community Cloud.
 
 The cheapest of AWS' hosts that keeps Streamlit's WebSocket and gives it HTTPS: 7 USD a month (`make cost`). Needs
 Docker, the AWS CLI and its lightsailctl plugin to build and push ui/Dockerfile.
@@ -6,20 +6,16 @@ Docker, the AWS CLI and its lightsailctl plugin to build and push ui/Dockerfile.
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backend.deploy import open_stage
-from backend.gateway import key_of, url_of
-from backend.stage import Left, StageError, attempt, command, show
+from backend.deploy.gateway import key_of, url_of
+from backend.deploy.stage import ROOT, Left, StageError, attempt, show
 
 if TYPE_CHECKING:
-    from backend.stage import Stage
+    from backend.deploy.stage import Stage
 
-ROOT = Path(__file__).parents[1]
 PORT = 8501
 POWER = "nano"  # 0.25 vCPU and 512 MB; the page takes 200 MB
 BUSY = ("PENDING", "UPDATING", "DEPLOYING", "DELETING")
@@ -96,18 +92,3 @@ def destroy(stage: Stage) -> None:
     if not stage.dry_run and wait(stage):
         raise StageError(f"{service(stage)} is left in Lightsail: run `make destroy` again.")
     print(f"Nothing of {service(stage)} is left in Lightsail.")
-
-
-def main() -> None:
-    """Read the command line and do it."""
-    parser = argparse.ArgumentParser(prog="python -m backend.page", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("command", choices=("up", "status", "destroy"))
-    parser.add_argument("--stage", default="dev")
-    parser.add_argument("--dry-run", action="store_true", help="print every call that would change something")
-    options = parser.parse_args()
-    stage = open_stage(options.stage, dry_run=options.dry_run)
-    {"up": up, "status": status, "destroy": destroy}[options.command](stage)
-
-
-if __name__ == "__main__":
-    command(main)

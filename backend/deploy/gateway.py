@@ -1,23 +1,13 @@
-"""The stage's REST API as callers meet it: address, key, usage plan, and a first question. Used by backend.deploy."""
+"""The stage's REST API as callers meet it: address, key and usage plan. Used by function."""
 
 from __future__ import annotations
 
-import json
-import time
-import urllib.error
-import urllib.request
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image, ImageDraw
-
-from backend.contract import API_KEY_HEADER, PREDICTIONS, READY
-from backend.stage import StageError, attempt, pages
+from backend.deploy.stage import StageError, attempt, pages
 
 if TYPE_CHECKING:
-    from backend.stage import Stage
-
-CHECK_SECONDS = 180  # a new API key is known everywhere within a minute, a serverless endpoint starts in two
+    from backend.deploy.stage import Stage
 
 
 def api_id(stage: Stage) -> str | None:
@@ -31,6 +21,14 @@ def url_of(stage: Stage) -> str | None:
     """The API's address, or None."""
     found = api_id(stage)
     return f"https://{found}.execute-api.{stage.region}.amazonaws.com/{stage.name}" if found else None
+
+
+def show_key(stage: Stage) -> None:
+    """Print the API's address and key, as the page reads them. Raises StageError where there is no API."""
+    url, key = url_of(stage), key_of(stage, value=True)
+    if url is None or key is None:
+        raise StageError(f"Stage {stage.name} is not deployed: run `make deploy STAGE={stage.name}`.")
+    print(f"API_URL={url}\nAPI_KEY={key['value']}")
 
 
 def ensure_key(stage: Stage) -> str:
@@ -73,39 +71,6 @@ def ensure_plan(stage: Stage, key: str, rate: float, burst: int, quota: int) -> 
     gateway.update_usage_plan(usagePlanId=plan["id"], patchOperations=patch)
     if not any(item["id"] == key for item in pages(gateway, "get_usage_plan_keys", "items", usagePlanId=plan["id"])):
         gateway.create_usage_plan_key(usagePlanId=plan["id"], keyId=key, keyType="API_KEY")
-
-
-def ask(url: str, key: str) -> str:
-    """Wait until the API is ready, then send it a drawn 1; returns what it said. Raises StageError."""
-    end = time.monotonic() + CHECK_SECONDS
-    while (status := _send(url + READY, key)[0]) != 200:
-        if time.monotonic() > end:
-            raise StageError(f"{url}{READY} still answers {status} after {CHECK_SECONDS} s.")
-        time.sleep(3)
-    status, body = _send(url + PREDICTIONS, key, _one())
-    if status != 200 or json.loads(body).get("label") != "1":
-        raise StageError(f"{url}{PREDICTIONS} answers {status} to a drawn 1: {body.decode(errors='replace')[:200]}")
-    return "reads a drawn 1 rightly"
-
-
-def _send(url: str, key: str, body: bytes | None = None) -> tuple[int, bytes]:
-    headers = {API_KEY_HEADER: key, "Content-Type": "image/png"}
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=30) as answer:  # noqa: S310 - https
-            return int(answer.status), answer.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read()
-    except OSError:
-        return 0, b""
-
-
-def _one() -> bytes:
-    image = Image.new("L", (280, 280), 255)
-    ImageDraw.Draw(image).line([(110, 90), (145, 45), (145, 235)], 0, 16, "curve")
-    buffer = BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def remove_plan(stage: Stage) -> None:

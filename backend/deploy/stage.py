@@ -1,7 +1,6 @@
-"""One stage of the product in one AWS account: names, tags, what both deployers make, AWS's refusals in words.
+"""One stage of the product in one AWS account: names, tags, roles, buckets, logs, and AWS's refusals in words.
 
-The contract between training.deploy (SageMaker) and backend.deploy (Lambda). Standard library only: the boto3 session
-comes in from outside.
+Every other module here builds on it, and so do the jobs of training.submit.
 
     StageError    nothing to be done from here; the message says why and what to do
 """
@@ -13,14 +12,19 @@ import re
 import sys
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
+ROOT = Path(__file__).parents[2]
+ARTIFACT = ROOT / "training" / "artifacts" / "digits"  # the model that is deployed
+POLICIES = Path(__file__).parent / "policies"
 PROJECT = "fullstack-model"
+IMAGES_ACCOUNT = "763104351884"  # AWS' deep learning images in most regions; --image names another
 STAGE_NAME = re.compile(r"[a-z][a-z0-9]{0,11}")  # no hyphen: "dev" must not find the parts of "dev-2" by their prefix
 LOG_DAYS = 14
 READS = ("Describe", "Get", "List", "Head", "Search", "Filter")
@@ -146,6 +150,15 @@ class Stage:
         return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"
 
 
+def open_stage(name: str, *, dry_run: bool = False) -> Stage:
+    """The stage in the account and region that boto3 finds (environment, then ~/.aws)."""
+    import boto3  # only whoever opens a stage needs them
+    from botocore.config import Config
+
+    config = Config(retries={"mode": "standard", "max_attempts": 6}, connect_timeout=5, read_timeout=60)
+    return Stage(name, boto3.Session(), config, dry_run)
+
+
 def _print_instead(model: Any, params: dict[str, Any], **_: Any) -> tuple[Any, dict[str, Any]] | None:
     """botocore's before-call: a call that writes is printed and answered with names not known yet."""
     if model.name.startswith(READS):
@@ -230,9 +243,23 @@ def pages(client: Any, operation: str, member: str, **arguments: Any) -> Iterato
         yield from page[member]
 
 
-def render(path: Path, **values: str) -> dict[str, Any]:
-    """A policy template -> {"trust": {...}, "policy": {...}}; an unfilled ${name} raises KeyError."""
-    document: dict[str, Any] = json.loads(Template(path.read_text()).substitute(values))
+def patiently(call: Callable[..., Any], **arguments: Any) -> Any:
+    """A role is known everywhere only seconds after it is made: try six times in 30 s while AWS doubts it."""
+    for seconds in (2, 4, 6, 8, 10):
+        try:
+            return call(**arguments)
+        except Exception as error:
+            if "role" not in str(error).lower() or "not authorized to perform" in str(error):
+                raise
+            time.sleep(seconds)
+    return call(**arguments)
+
+
+def policy(stage: Stage, name: str, **values: str) -> dict[str, Any]:
+    """policies/<name>.json for this stage: {"trust": {...}, "policy": {...}}; an unfilled ${name} raises KeyError."""
+    known = {"account": stage.account, "region": stage.region, "prefix": stage.prefix}
+    template = Template((POLICIES / f"{name}.json").read_text())
+    document: dict[str, Any] = json.loads(template.substitute(known, **values))
     return document
 
 
@@ -315,8 +342,17 @@ def ensure_log_group(stage: Stage, name: str) -> None:
 def print_logs(stage: Stage, group: str, minutes: float) -> None:
     """Print what was written to the log group in the last minutes."""
     since = int(1000 * (time.time() - 60 * minutes))
-    for event in pages(stage.client("logs"), "filter_log_events", "events", logGroupName=group, startTime=since):
+    for event in _events(stage, group, since):
         print(f"{time.strftime('%H:%M:%S', time.gmtime(event['timestamp'] / 1000))} {event['message'].rstrip()}")
+
+
+def _events(stage: Stage, group: str, since: int) -> Iterator[dict[str, Any]]:
+    """The group's events since then, in ms of 1970; none where there is no such group."""
+    logs = stage.client("logs")
+    if any(
+        g["logGroupName"] == group for g in pages(logs, "describe_log_groups", "logGroups", logGroupNamePrefix=group)
+    ):
+        yield from pages(logs, "filter_log_events", "events", logGroupName=group, startTime=since)
 
 
 def tagged(stage: Stage) -> list[Left]:
@@ -328,21 +364,13 @@ def tagged(stage: Stage) -> list[Left]:
     return [Left("tagged", item["ResourceARN"]) for item in found]
 
 
-def of_sagemaker(stage: Stage, arn: str) -> bool:
-    """Whether training.deploy makes such a part; what it does not make is backend.deploy's."""
-    return any(kind in arn for kind in (":sagemaker:", ":scheduler:", stage.bucket("models"), "/aws/sagemaker/"))
-
-
-def prove_gone(stage: Stage, inventory: Callable[[Stage], list[Left]], tags: Callable[[str], bool], what: str) -> None:
-    """List by name, and by tag the ARNs for which `tags` is true, what is left. Raises StageError if anything is."""
-    for _ in range(10):  # the tagging API lags behind; the rest is gone at once
-        left = inventory(stage) + [row for row in tagged(stage) if tags(row.name)]
-        if not left:
-            print(f"Nothing of {stage.prefix} is left {what}.")
-            return
-        time.sleep(6)
-    show(left)
-    raise StageError(f"{len(left)} parts of {stage.prefix} are left: run `make destroy` again.")
+def age(moment: datetime) -> str:
+    """How long ago, in the largest unit that fits."""
+    seconds = (datetime.now(UTC) - moment.astimezone(UTC)).total_seconds()
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def show(rows: Sequence[Left]) -> None:

@@ -1,7 +1,7 @@
 """The folder that Zappa zips for Lambda: the backend's code, and its libraries built for Lambda's Python and Linux.
 
 Zappa takes all of the current folder and all of a virtual environment, so both are made here: build/lambda/<mode>/app
-and build/lambda/<mode>/runtime. Used by backend.deploy.
+and build/lambda/<mode>/runtime. Used by function.
 """
 
 from __future__ import annotations
@@ -16,29 +16,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backend.settings import SHIPPED_MODEL
-from backend.stage import StageError
+from backend.deploy.stage import ARTIFACT, ROOT, StageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).parents[1]
 BUILD = Path("build") / "lambda"
 PYTHON = "3.13"  # 3.11 on Lambda is Amazon Linux 2 with glibc 2.26, for which NumPy has no wheels any more
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux2014_x86_64")  # Lambda has glibc 2.34
 NOT_ON_LAMBDA = ("boto3", "waitress")  # the runtime brings the one, API Gateway does the other's work
-NOT_SERVED = (
-    "deploy.py",
-    "package.py",
-    "cost.py",
-    "stage.py",
-    "watch.py",
-    "gateway.py",
-    "page.py",
-    "server.py",
-    "policies",
-    "prices.json",
-)
+NOT_SERVED = ("deploy", "server.py")  # of backend/: what runs on the deploying machine, and the local server
 MODEL_FILES = ("model.tflite", "card.json")
 PRUNED = (  # never imported when a drawing is answered; each decoder is tried from the zip in tests/cloud
     "**/tests",
@@ -92,7 +79,7 @@ def requirements(*, embedded: bool) -> list[str]:
     return ["durationpy", *(line for line in needed if not line.startswith(NOT_ON_LAMBDA))]
 
 
-def build(name: str, *, embedded: bool, model: Path = SHIPPED_MODEL) -> Path:
+def build(name: str, *, embedded: bool, model: Path = ARTIFACT) -> Path:
     """Make build/lambda/<name>/{app,runtime}; the libraries only where they have changed. Returns the folder."""
     folder = ROOT / BUILD / name
     _build_runtime(folder / "runtime", requirements(embedded=embedded))

@@ -1,6 +1,6 @@
 """The stage's Model Registry group: every release that was deployed, its files in the bucket, and whether it may serve.
 
-A release is PendingManualApproval until its smoke test, then Approved or Rejected. Used by training.deploy and submit.
+A release is PendingManualApproval until its smoke test, then Approved or Rejected. Used by release.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ import base64
 import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from backend.stage import Left, StageError, attempt, pages
-from training.endpoint import ENVIRONMENT, RELEASE_FILES, Release, age
+from backend.deploy.endpoint import ENVIRONMENT, RELEASE_FILES, Release
+from backend.deploy.stage import Left, StageError, age, attempt, pages
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from backend.stage import Stage
+    from backend.deploy.stage import Stage
 
 
 class Entry(NamedTuple):

@@ -1,0 +1,1 @@
+"""The API: what serves drawings, and in `backend.deploy` what deploys it."""

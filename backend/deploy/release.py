@@ -1,0 +1,137 @@
+"""SageMaker's half of a stage: a release goes onto the endpoint, is tried there, and stays or is taken back.
+
+Every function may be stopped at any point and run again: it finds what is there and goes on.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backend.deploy import endpoint, registry, trial
+from backend.deploy.endpoint import Plan, Release
+from backend.deploy.stage import (
+    ARTIFACT,
+    Left,
+    StageError,
+    age,
+    attempt,
+    ensure_bucket,
+    ensure_log_group,
+    pages,
+    remove_bucket,
+)
+
+if TYPE_CHECKING:
+    from backend.deploy.stage import Stage
+
+RELEASES = Path("build") / "releases"
+MAX_MS = 1000  # warm, from the deploying machine: the backend's read timeout is 5 s
+
+
+def up(stage: Stage, release: Release, plan: Plan, max_ms: float = MAX_MS) -> None:
+    """Serve this release on the stage's endpoint, try it, and go back to the last good one if it fails."""
+    endpoint.check_may_deploy(stage, plan)
+    print(f"{stage.prefix}: release {release.name} on {plan.variant}")
+    bucket = ensure_bucket(stage, "models")
+    role = endpoint.endpoint_role(stage, release, bucket)
+    ensure_log_group(stage, log_group(stage))
+    url = registry.upload(stage, release, bucket)
+    package = registry.register(stage, release, url)
+    model = endpoint.ensure_model(stage, release, url, role)
+    config = endpoint.ensure_config(stage, model, plan)
+    endpoint.expire(stage, plan)
+    endpoint.serve(stage, config)
+    if not stage.dry_run:
+        _prove(stage, release, package, config, max_ms)
+    endpoint.scale(stage, plan)
+
+
+def _prove(stage: Stage, release: Release, package: str, config: str, max_ms: float) -> None:
+    """Try what is live: approve it, or reject it and put the last good config back. Raises StageError then."""
+    try:
+        print("  " + trial.try_endpoint(stage.client("sagemaker-runtime"), stage.prefix, release.folder, max_ms))
+    except trial.TrialError as error:
+        registry.reject(stage, package, str(error))
+        raise StageError(f"{error} {_go_back(stage, release)}") from None
+    registry.approve(stage, package, config)
+
+
+def _go_back(stage: Stage, release: Release) -> str:
+    """Put the newest other approved release back, or take the endpoint away where there is none; says which."""
+    for entry in registry.entries(stage):
+        if entry.status == "Approved" and entry.name != release.name:
+            endpoint.serve(stage, entry.config)
+            return f"The endpoint is back on {entry.name}."
+    stage.client("sagemaker").delete_endpoint(EndpointName=stage.prefix)
+    return "There is no earlier release to go back to, so the endpoint was removed."
+
+
+def rollback(stage: Stage, version: str) -> None:
+    """Serve an earlier release again, on the plan that the endpoint is on now."""
+    plan = endpoint.live_plan(stage) or Plan()
+    up(stage, registry.fetch(stage, registry.find(stage, version), RELEASES), plan)
+
+
+def promote(stage: Stage, version: str, target: Stage, plan: Plan) -> None:
+    """Serve this stage's release, the very same bytes, on another stage."""
+    entry = registry.find(stage, version)
+    if entry.status != "Approved":
+        raise StageError(f"{entry.name} is {entry.status} in stage {stage.name}: only what passed there may go on.")
+    up(target, registry.fetch(stage, entry, RELEASES), plan)
+
+
+def show_releases(stage: Stage) -> None:
+    """Print the registry, newest first, with the metrics of each."""
+    live = (endpoint.describe(stage) or {}).get("EndpointConfigName", "")
+    for entry in registry.entries(stage):
+        mark = "live" if entry.name in live else ""
+        metrics = " ".join(f"{name}={value}" for name, value in entry.metrics.items())
+        print(f"{entry.name:28} {entry.status:22} {age(entry.created):>7}  {mark:5} {metrics}".rstrip())
+
+
+def log_group(stage: Stage) -> str:
+    """The log group that SageMaker writes the endpoint's container output to."""
+    return f"/aws/sagemaker/Endpoints/{stage.prefix}"
+
+
+def inventory(stage: Stage) -> list[Left]:
+    """Every SageMaker part of the stage that there is."""
+    rows = [*endpoint.inventory(stage), *registry.inventory(stage)]
+    if attempt(stage.client("s3").head_bucket, Bucket=stage.bucket("models")) is not None:
+        rows.append(Left("bucket", stage.bucket("models")))
+    for purpose in ("endpoint", "ttl", "job"):
+        if attempt(stage.client("iam").get_role, RoleName=stage.role(purpose)):
+            rows.append(Left("role", stage.role(purpose)))
+    groups = pages(stage.client("logs"), "describe_log_groups", "logGroups", logGroupNamePrefix=log_group(stage))
+    rows += [Left("log group", g["logGroupName"]) for g in groups if g["logGroupName"] == log_group(stage)]
+    return rows
+
+
+def is_live(stage: Stage) -> str:
+    """Whether the repository's model is the one that serves, as a sentence; empty without endpoint or model."""
+    live = (endpoint.describe(stage) or {}).get("EndpointConfigName")
+    if not live or not ARTIFACT.joinpath("model.tar.gz").is_file():
+        return ""
+    here = Release.load(ARTIFACT, stage.region).name
+    return f"The repository's model is {here}: " + ("live." if here in live else "`make deploy` would serve it.")
+
+
+def destroy(stage: Stage) -> None:
+    """Remove every SageMaker part of the stage, whatever of it is there."""
+    stop_jobs(stage)
+    endpoint.remove(stage)
+    registry.remove(stage)
+    remove_bucket(stage, "models")
+    attempt(stage.client("logs").delete_log_group, logGroupName=log_group(stage))
+
+
+def stop_jobs(stage: Stage) -> None:
+    """Stop what still runs of training.submit's jobs: a job cannot be removed, and costs nothing once it has ended."""
+    sagemaker, mine = stage.client("sagemaker"), {"NameContains": stage.prefix, "StatusEquals": "InProgress"}
+    for job in pages(sagemaker, "list_transform_jobs", "TransformJobSummaries", **mine):
+        if job["TransformJobName"].startswith(f"{stage.prefix}-"):
+            sagemaker.stop_transform_job(TransformJobName=job["TransformJobName"])
+    for job in pages(sagemaker, "list_training_jobs", "TrainingJobSummaries", **mine):
+        if job["TrainingJobName"].startswith(f"{stage.prefix}-"):
+            sagemaker.stop_training_job(TrainingJobName=job["TrainingJobName"])
