@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 import time
 import zipfile
 from statistics import median
@@ -107,7 +106,6 @@ def functions(png: bytes, rounds: int) -> dict[str, Any]:
             archive.extractall(BUILD / "unpacked" / mode)
     starts: dict[str, list[dict[str, float]]] = {mode: [] for mode in zips}
     with Runtime() as endpoint:  # stands in for SageMaker: only the function's own time counts
-        threading.Thread(target=endpoint.serve_forever, daemon=True).start()
         asked = {"AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": endpoint.url}
         environments: dict[str, dict[str, str]] = {"hello": {}} | {
             mode: _settings(mode)["dev"]["aws_environment_variables"] | asked
@@ -116,7 +114,6 @@ def functions(png: bytes, rounds: int) -> dict[str, Any]:
         for _ in range(rounds):
             for mode, environment in environments.items():
                 starts[mode].append(one_start(BUILD / "unpacked" / mode, python, tree, environment, png))
-        endpoint.shutdown()
     result = {
         mode: {name: spread([start[name] for start in starts[mode]]) for name in starts[mode][0]}
         | {"zip_mb": round(zips[mode].stat().st_size / 1e6, 1)}

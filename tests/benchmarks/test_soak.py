@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.conftest import Drawing
-    from tests.contract.misbehaving import Behaviour, Handler
+    from tests.stand_in import Behaviour, Handler
 
 CLIENTS = 16
 SECONDS = 60
@@ -99,9 +99,7 @@ def faulty(handler: Handler, body: bytes) -> None:
 def endpoint() -> Iterator[Runtime]:
     with Runtime() as runtime:
         runtime.behave = faulty
-        threading.Thread(target=runtime.serve_forever).start()
         yield runtime
-        runtime.shutdown()
 
 
 @pytest.fixture
@@ -131,7 +129,7 @@ def test_a_minute_of_16_clients_and_a_failing_endpoint(api: Process, endpoint: R
     late, spent = api.kernel("VmRSS"), sorted(soak.spent)
     print(
         f"\n{CLIENTS} clients, {SECONDS} s: {len(spent)} questions ({len(spent) / SECONDS:.0f}/s), "
-        f"{dict(soak.counts)}, {len(endpoint.calls)} endpoint calls; p50 {1000 * median(spent):.0f} ms, "
+        f"{dict(soak.counts)}, {len(endpoint.requests)} endpoint calls; p50 {1000 * median(spent):.0f} ms, "
         f"p99 {1000 * spent[int(len(spent) * 0.99)]:.0f} ms; memory {early:.0f} -> {late:.0f} MB"
     )
     assert soak.counts["wrong"] == 0

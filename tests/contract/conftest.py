@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,11 +27,8 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> None:
 def runtime(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
     """A misbehaving runtime that boto3 is pointed at by boto3's own variable."""
     with Runtime() as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
         monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", server.url)
         yield server
-        server.ended.set()
-        server.shutdown()
 
 
 @pytest.fixture

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from backend.predictors import Answers
+from tests.stand_in import StandIn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
-    Behaviour = Callable[["Handler", bytes], None]
+    from tests.stand_in import Behaviour, Handler
 
 LABELS = tuple("0123456789")
 
@@ -41,64 +38,21 @@ def predictions(x: NDArray[np.uint8]) -> list[dict[str, Any]]:
     return [{"probabilities": row, **about} for row in rows]
 
 
-class Quiet(BaseHTTPRequestHandler):
-    """HTTP/1.1 without a word: not of requests, nor of a client that goes in the middle of one."""
-
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # one packet: unbuffered, Nagle's algorithm costs 40 ms a call
-
-    def log_message(self, *_: object) -> None:
-        """Silent."""
-
-    def handle(self) -> None:
-        try:
-            super().handle()
-        except ConnectionError:  # the client gave up first, as it should
-            self.close_connection = True
-
-    def send(self, status: int, body: bytes, **headers: str) -> None:
-        self.send_response(status)
-        for name, value in ({"Content-Type": "application/json"} | headers).items():
-            self.send_header(name.replace("_", "-"), value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-
-class Handler(Quiet):
-    """POST /endpoints/<name>/invocations, answered by the server's `behave`."""
-
-    server: Runtime
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.calls.append((self.path, dict(self.headers), body))
-        self.server.behave(self, body)
-
-
-class Runtime(ThreadingHTTPServer):
-    """sagemaker-runtime as boto3 sees it; `behave` is one of the functions below, `calls` what came."""
-
-    daemon_threads = True
-    request_queue_size = 64
+class Runtime(StandIn):
+    """sagemaker-runtime as boto3 sees it; `behave` is one of the functions below."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.behave: Behaviour = well
-        self.calls: list[tuple[str, dict[str, str], bytes]] = []
-        self.ended = threading.Event()
-        self.url = f"http://127.0.0.1:{self.server_port}"
+        super().__init__(well)
 
 
 def well(handler: Handler, body: bytes) -> None:
     x = np.array(json.loads(body)["instances"], np.uint8)
-    handler.send(200, json.dumps({"predictions": predictions(x)}).encode())
+    handler.send(200, {"predictions": predictions(x)})
 
 
 def refuse(status: int, code: str, message: str = "as told") -> Behaviour:
     """An AWS error, as the runtime writes it."""
-    body = json.dumps({"Message": message}).encode()
-    return lambda handler, _: handler.send(status, body, x_amzn_ErrorType=code)
+    return lambda handler, _: handler.send(status, {"Message": message}, x_amzn_ErrorType=code)
 
 
 def answer(status: int, body: bytes) -> Behaviour:

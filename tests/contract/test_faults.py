@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from flask import Flask
     from werkzeug.test import TestResponse
 
-    from tests.contract.misbehaving import Behaviour, Runtime
+    from tests.contract.misbehaving import Runtime
+    from tests.stand_in import Behaviour
 
 PNG = {"content_type": "image/png"}
 
@@ -110,7 +111,7 @@ def test_a_slow_endpoint_is_504(runtime: Runtime, seven: bytes, monkeypatch: pyt
     response = client.post("/predictions", data=seven, **PNG)
     assert (response.status_code, response.json["type"]) == (504, "/problems/model-timeout")
     assert time.monotonic() - started < 10
-    assert len(runtime.calls) == 2, "two attempts"
+    assert len(runtime.requests) == 2, "two attempts"
 
 
 @pytest.mark.slow
@@ -227,7 +228,7 @@ def test_all_waiting_together_stays_below_25_seconds(aws: None) -> None:
 
 def test_the_endpoint_gets_instances_of_28_rows_of_28(relay: Flask, runtime: Runtime, seven: bytes) -> None:
     relay.test_client().post("/predictions", data=seven, headers={"X-Request-Id": "abc-1"}, **PNG)
-    [(path, headers, body)] = runtime.calls
+    [(_, path, headers, body)] = runtime.requests
     assert path == "/endpoints/digits/invocations"
     assert headers["Content-Type"] == "application/json"
     assert headers["X-Amzn-SageMaker-Inference-Id"] == "abc-1"
@@ -241,7 +242,7 @@ def test_a_batch_is_one_call_of_the_endpoint(relay: Flask, runtime: Runtime, sev
     response = post_batch(relay, 64 * [seven])
     assert response.status_code == 200
     assert len(response.json["results"]) == 64
-    assert len(runtime.calls) == 1
+    assert len(runtime.requests) == 1
 
 
 def test_fallback_answers_while_the_endpoint_fails_and_lets_go_when_it_is_back(
@@ -257,9 +258,9 @@ def test_fallback_answers_while_the_endpoint_fails_and_lets_go_when_it_is_back(
 
     assert served_by() == "sagemaker"
     runtime.behave = refuse(400, "ValidationError")
-    asked = len(runtime.calls)
+    asked = len(runtime.requests)
     assert [served_by() for _ in range(10)] == ["embedded"] * 10
-    assert len(runtime.calls) == asked + 3
+    assert len(runtime.requests) == asked + 3
     runtime.behave = well
     assert served_by() == "embedded"
     time.sleep(2.1)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.stand_in import StandIn
 from training.data import sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from tests.stand_in import Handler
 
 FILE = "train-labels-idx1-ubyte.gz"
 
@@ -20,30 +22,16 @@ FILE = "train-labels-idx1-ubyte.gz"
 @pytest.fixture
 def home() -> Iterator[Callable[[bytes, int], str]]:
     """home(body, promised) -> the URL of a server that promises so many bytes and sends `body`."""
-    servers = []
+    with ExitStack() as servers:
 
-    def start(body: bytes, promised: int) -> str:
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(200)
-                self.send_header("Content-Length", str(promised))
-                self.end_headers()
-                self.wfile.write(body)
+        def start(body: bytes, promised: int) -> str:
+            def behave(handler: Handler, _: bytes) -> None:
+                handler.send(200, body, Content_Length=str(promised))
+                handler.close_connection = True
 
-            def log_message(self, *_: object) -> None:
-                """Quiet."""
+            return f"{servers.enter_context(StandIn(behave)).url}/{FILE}"
 
-        server = HTTPServer(("127.0.0.1", 0), Handler)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        servers.append((server, thread))
-        return f"http://127.0.0.1:{server.server_port}/{FILE}"
-
-    yield start
-    for server, thread in servers:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        yield start
 
 
 @pytest.fixture

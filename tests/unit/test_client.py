@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,12 +13,15 @@ import pytest
 from PIL import Image
 
 from backend import contract
+from tests.stand_in import StandIn
 from ui import client as module
 from ui.client import ApiError, Client, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.stand_in import Handler
 
 PREDICTION: dict[str, Any] = {
     "label": "7",
@@ -33,55 +34,30 @@ PREDICTION: dict[str, Any] = {
 }
 
 
-class Canned(ThreadingHTTPServer):
+class Canned(StandIn):
     """Answers with `script`'s (status, headers, body, seconds to wait) one by one, the last of them for ever."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.script: list[tuple[int, dict[str, str], bytes, float]] = []
-        self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.script: list[tuple[int, dict[str, str], object, float]] = []
+        super().__init__(self._next)
+
+    def _next(self, handler: Handler, _: bytes) -> None:
+        status, headers, body, seconds = self.script.pop(0) if self.script[1:] else self.script[0]
+        time.sleep(seconds)
+        handler.send(status, body, **headers)
 
     def answer(self, status: int, body: object, *, seconds: float = 0, **headers: str) -> None:
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.script.append((status, named, data, seconds))
+        self.script.append((status, headers, body, seconds))
 
     def refuse(self, problem: contract.Problem, **headers: str) -> None:
         details = contract.ProblemDetails(f"/problems/{problem.slug}", problem.title, problem.status, "In words.", "r")
         self.answer(problem.status, vars(details), **headers)
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Canned
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.server.requests.append((self.command, self.path, dict(self.headers), body))
-        status, headers, data, seconds = self.server.script.pop(0) if self.server.script[1:] else self.server.script[0]
-        time.sleep(seconds)
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(data)), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(data)
-
-    do_GET = do_DELETE = do_OPTIONS = do_POST  # noqa: N815 - the names of http.server
-
-    def log_message(self, *_: object) -> None:
-        """Silent."""
-
-
 @pytest.fixture
 def server() -> Iterator[Canned]:
-    canned = Canned()
-    thread = threading.Thread(target=canned.serve_forever, args=(0.01,))
-    thread.start()
-    yield canned
-    canned.shutdown()
-    thread.join()
-    canned.server_close()
+    with Canned() as canned:
+        yield canned
 
 
 def test_an_answer_becomes_a_prediction(server: Canned) -> None:
