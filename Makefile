@@ -1,14 +1,11 @@
-# Thin: each target is one or two plain commands; the README has them for those without make.
+# Thin: `python -m ui.make` makes .venv and runs things on every platform, with or without make.
 SHELL := /bin/bash
-PYTHON ?= python3
-PORT ?= 8501
+PYTHON ?= $(if $(shell command -v python3),python3,python)
 STAGE ?= dev
 MODE ?= sagemaker
 REQUESTS_PER_DAY ?= 1000
 IN := .venv/bin
-PIP := $(IN)/python -m pip install --quiet --disable-pip-version-check
-AWS_LOCAL := AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME=http://127.0.0.1:8080 AWS_DEFAULT_REGION=us-east-1 \
-  AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
+DO := @$(PYTHON) -m ui.make
 # For deploy: YES=1 does not ask, DRY_RUN=1 prints the calls and makes none, INSTANCE_TYPE=ml.m5.large bills by the hour.
 KIND = $(if $(INSTANCE_TYPE),--instance-type $(INSTANCE_TYPE))
 DRY = $(if $(DRY_RUN),--dry-run)
@@ -16,25 +13,24 @@ DRY = $(if $(DRY_RUN),--dry-run)
 BFLOAT16 = $(if $(shell grep -m1 avx512_bf16 /proc/cpuinfo 2>/dev/null),--bfloat16)
 
 .PHONY: run test test-slow soak bench bench-ui screenshots stack train evaluate export compare lint clean help \
-  deploy destroy status logs cost
+  deploy destroy status logs cost .venv/run .venv/test .venv/deploy
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
-run: .venv/run  ## the page on http://localhost:8501, with nothing configured
-	$(IN)/streamlit run ui/app.py --server.port $(PORT)
+run:  ## the page on http://localhost:8501 (PORT=9000 for another), with nothing configured
+	$(DO) run
 
-test: .venv/test  ## every test but the slow ones
-	$(IN)/python -m pytest -m "not slow"
+test:  ## every test but the slow ones
+	$(DO) test
 
-test-slow: .venv/test  ## what takes minutes: every crash of a deployment, a clean install, the soak
-	$(IN)/python -m pytest -m slow
+test-slow:  ## what takes minutes: every crash of a deployment, a clean install, the soak
+	$(DO) test-slow
 
 soak: .venv/test  ## 16 clients, faults injected, every answer compared with the truth
 	$(IN)/python -m pytest -s -m slow tests/benchmarks/test_soak.py
 
 bench: .venv/test  ## side by side with what people would use instead
-	$(PIP) -e '.[bench]'
 	$(IN)/python -m tests.benchmarks
 
 bench-ui: .venv/test  ## how long people wait on the page
@@ -43,12 +39,8 @@ bench-ui: .venv/test  ## how long people wait on the page
 screenshots: .venv/test  ## the README's pictures
 	$(IN)/python -m tests.browser.screenshots
 
-stack: .venv/test  ## endpoint :8080, API :8000 relaying by boto3, page :8501; Ctrl-C stops all three
-	@trap 'kill $$(jobs -p) 2>/dev/null; wait' EXIT; trap 'exit 0' INT TERM; \
-	$(IN)/python -m training.serve --port 8080 & \
-	$(AWS_LOCAL) SAGEMAKER_ENDPOINT_NAME=digits $(IN)/python -m backend.server --port 8000 & \
-	API_URL=http://127.0.0.1:8000 $(IN)/streamlit run ui/app.py --server.port $(PORT) & \
-	wait
+stack:  ## endpoint :8080, API :8000 relaying by boto3, page :8501; Ctrl-C stops all three
+	$(DO) stack
 
 train: .venv/test  ## the network that ships, and beside it one for each fold of writers (82 minutes on two cores)
 	$(IN)/python -m training.train $(BFLOAT16) & ships=$$!; \
@@ -82,25 +74,11 @@ cost: .venv/deploy  ## what each way to run it costs a month; touches nothing
 compare: .venv/test  ## the README's table of all networks on all datasets (20 minutes)
 	$(IN)/python -m training.compare $(BFLOAT16)
 
-lint: .venv/test  ## ruff and mypy
-	$(IN)/ruff check . && $(IN)/ruff format --check . && $(IN)/mypy
+lint:  ## ruff and mypy
+	$(DO) lint
 
 clean:  ## what can be made again
 	rm -rf .venv build runs .pytest_cache .mypy_cache .ruff_cache *.egg-info
 
-.venv/python:
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit("Python 3.11, 3.12 or 3.13 is needed, $(PYTHON) is %d.%d. Try: make $(MAKECMDGOALS) PYTHON=python3.12" % v)'
-	$(PYTHON) -m venv .venv
-	@touch $@
-
-.venv/run: .venv/python pyproject.toml
-	$(PIP) -e '.[ui,backend,embedded]'
-	@touch $@
-
-.venv/deploy: .venv/python pyproject.toml
-	$(PIP) -e '.[backend,embedded,metrics,deploy]'
-	@touch $@
-
-.venv/test: .venv/python pyproject.toml
-	$(PIP) -e '.[ui,backend,embedded,metrics,training,deploy,dev]'
-	@touch $@
+.venv/run .venv/test .venv/deploy:
+	$(DO) install $(@F)

@@ -8,7 +8,8 @@ from statistics import median
 
 from playwright.sync_api import sync_playwright
 
-from tests.browser.conftest import CHROMIUM, STROKES, Visit, start_page, stop
+from tests.browser.chromium import launch
+from tests.browser.conftest import STROKES, Visit, start_page, stop
 
 COUNT = 20  # strokes measured, after three to warm up
 DEBOUNCE = 200  # milliseconds that the canvas itself waits after pen-up
@@ -32,7 +33,7 @@ def main() -> None:
     process, url = start_page()
     try:
         with sync_playwright() as playwright:
-            visit = Visit(playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM))
+            visit = Visit(launch(playwright))
             first, again = _visits(visit, url)
             waits = _live(visit, url)
     finally:

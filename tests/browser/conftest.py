@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_pla
 
 from backend.app import create_app
 from backend.server import Server
+from tests.browser.chromium import NoBrowser, find, launch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -27,9 +28,18 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 STROKES = json.loads((ROOT / "tests" / "strokes.json").read_text(encoding="utf-8"))
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
-CHROMIUM = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 PATIENCE = 60_000  # milliseconds: a machine that trains at the same time takes 30 seconds for a first visit
 FAKE_CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """No browser stops the run at once, not each test that needs one."""
+    if any(item.get_closest_marker("browser") for item in session.items):
+        try:
+            with sync_playwright() as playwright:
+                find(playwright)
+        except NoBrowser as error:
+            pytest.exit(str(error), returncode=1)
 
 
 def start_page(python: str = sys.executable, **environment: str) -> tuple[subprocess.Popen[bytes], str]:
@@ -142,7 +152,7 @@ def moody_url(_moody: tuple[MoodyApi, str], api: MoodyApi) -> str:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM + FAKE_CAMERA)
+        chromium = launch(playwright, *FAKE_CAMERA)
         yield chromium
         chromium.close()
 

@@ -7,7 +7,8 @@ from io import BytesIO
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from tests.browser.conftest import CHROMIUM, ROOT, Visit, Visitor, start_page, stop
+from tests.browser.chromium import launch
+from tests.browser.conftest import ROOT, Visit, Visitor, start_page, stop
 
 FOLDER = ROOT / "ui" / "screenshots"
 MOST_BYTES = 150_000
@@ -19,7 +20,7 @@ def main() -> None:
     process, url = start_page()
     try:
         with sync_playwright() as playwright:
-            visit = Visit(playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM))
+            visit = Visit(launch(playwright))
             take(visit(url, reduced_motion="reduce"), "desktop-light.png", "327")
             phone = visit(url, phone=True, dark=True, reduced_motion="reduce")
             phone.page.set_viewport_size({"width": 390, "height": 1160})  # a page and a half: the sheet and its answer
