@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 PROBLEMS = (contract.NOT_FOUND, contract.FEEDBACK_UNAVAILABLE)
 ID = re.compile(r"[0-9a-f]{32}")
 LABEL = re.compile(r"\w[\w /&-]{0,31}")
+READ_TIMEOUT = 5  # seconds that S3 may be silent, twice
 UNAVAILABLE = "The store of feedback does not answer. Try again in a minute."
 
 
@@ -95,7 +96,9 @@ class S3Store:
 
         self._bucket, _, prefix = url.removeprefix("s3://").partition("/")
         self._prefix = prefix and f"{prefix.strip('/')}/"
-        waiting = Config(connect_timeout=1, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
+        waiting = Config(
+            connect_timeout=1, read_timeout=READ_TIMEOUT, retries={"mode": "standard", "total_max_attempts": 2}
+        )
         self._client: S3Client = boto3.Session().client("s3", config=waiting)
 
     def write(self, name: str, data: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from werkzeug.test import TestResponse
 
     from tests.contract.misbehaving import Runtime
-    from tests.stand_in import Behaviour
+    from tests.stand_in import Behaviour, Handler
 
 PNG = {"content_type": "image/png"}
 
@@ -209,6 +210,17 @@ def test_an_address_where_nobody_listens_is_503(aws: None, seven: bytes, monkeyp
         assert client.post("/predictions", data=seven, **PNG).status_code == 503
 
 
+def test_an_endpoint_that_takes_no_more_connections_is_504(
+    aws: None, seven: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its queue holds one connection and is full: the kernel leaves the next one without an answer."""
+    monkeypatch.setattr(predictors, "CONNECT_TIMEOUT", 0.2)
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.create_connection(full.getsockname()):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", f"http://127.0.0.1:{full.getsockname()[1]}")
+        client = create_app({"sagemaker_endpoint_name": "digits"}).test_client()
+        assert client.post("/predictions", data=seven, **PNG).status_code == 504
+
+
 def test_no_credentials_is_503(runtime: Runtime, seven: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
@@ -243,6 +255,45 @@ def test_a_batch_is_one_call_of_the_endpoint(relay: Flask, runtime: Runtime, sev
     assert response.status_code == 200
     assert len(response.json["results"]) == 64
     assert len(runtime.requests) == 1
+
+
+def test_more_calls_than_may_wait_at_once_are_503_at_once(
+    runtime: Runtime, seven: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictors, "CONNECTIONS", 1)
+    client = create_app({"sagemaker_endpoint_name": "digits"}).test_client
+    came, go_on = threading.Event(), threading.Event()
+
+    def behave(handler: Handler, body: bytes) -> None:
+        came.set()
+        go_on.wait(4)
+        well(handler, body)
+
+    runtime.behave = behave
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(client().post, "/predictions", data=seven, **PNG)
+        came.wait(4)
+        assert client().post("/predictions", data=seven, **PNG).status_code == 503
+        go_on.set()
+        assert first.result().status_code == 200
+    assert client().post("/predictions", data=seven, **PNG).status_code == 200, "the place is free again"
+
+
+def test_connections_to_the_endpoint_are_used_again(relay: Flask, runtime: Runtime, seven: bytes) -> None:
+    """Eight calls at once, twice: with TLS a new connection would cost each call two more round trips."""
+    together, connections = threading.Barrier(8, timeout=4), set()
+
+    def behave(handler: Handler, body: bytes) -> None:
+        connections.add(handler.client_address)
+        together.wait()
+        well(handler, body)
+
+    runtime.behave = behave
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(2):
+            answers = [pool.submit(relay.test_client().post, "/predictions", data=seven, **PNG) for _ in range(8)]
+            assert {each.result().status_code for each in answers} == {200}
+    assert len(connections) == 8
 
 
 def test_fallback_answers_while_the_endpoint_fails_and_lets_go_when_it_is_back(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import resource
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from PIL import Image
 from backend.app import create_app
 from backend.preprocessing import normalise
 from tests.contract.misbehaving import LinearModel
+from tests.stand_in import StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,6 +124,52 @@ def test_a_folder_holds_a_png_and_a_json_line_for_each(tmp_path: Path, seven: by
     text = (tmp_path / f"{kept}.json").read_text(encoding="utf-8")
     assert text.count("\n") == 1
     assert json.loads(text)["label"] == "7"
+
+
+def test_what_is_forgotten_leaves_no_file(tmp_path: Path, seven: bytes) -> None:
+    client = create_app({"feedback": str(tmp_path)}, LinearModel()).test_client()
+    kept = client.post("/feedback", json=feedback(seven)).json["id"]
+    assert client.delete(f"/feedback/{kept}").status_code == 204
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_same_again_leaves_the_first_entry_as_it_is(client: FlaskClient, seven: bytes) -> None:
+    model = {"name": "m", "version": "1", "served_by": "embedded"}
+    for label in ("7", "1"):
+        read_as = {"label": label, "confidence": 0.9, "model": model}
+        kept = client.post("/feedback", json=feedback(seven, prediction=read_as)).json["id"]
+    assert client.get(f"/feedback/{kept}").json["prediction"]["label"] == "7"
+
+
+def test_no_other_file_of_the_folder_is_shown_or_deleted(tmp_path: Path) -> None:
+    client = create_app({"feedback": str(tmp_path)}, LinearModel()).test_client()
+    line = {"id": "notes", "label": "7", "created": "2026-11-25T12:00:00+00:00", "prediction": None}
+    (tmp_path / "notes.json").write_text(json.dumps(line))
+    (tmp_path / "notes.png").write_bytes(b"")
+    assert client.get("/feedback/notes").status_code == client.delete("/feedback/notes").status_code == 404
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_on_a_full_disk_nothing_is_half_kept(tmp_path: Path, seven: bytes) -> None:
+    """A file may have 200 bytes: the drawing breaks off in the middle."""
+    client = create_app({"feedback": str(tmp_path)}, LinearModel()).test_client()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, before[1]))
+    try:
+        response = client.post("/feedback", json=feedback(seven))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (response.status_code, response.json["type"]) == (503, "/problems/feedback-unavailable")
+    assert not [*tmp_path.glob("*.png"), *tmp_path.glob("*.json")]
+
+
+def test_a_silent_s3_is_503(aws: None, seven: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.feedback.READ_TIMEOUT", 0.2)
+    with StandIn(lambda handler, _: bool(handler.server.ended.wait(20))) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", silent.url)
+        client = create_app({"feedback": "s3://bucket/prefix"}, LinearModel()).test_client()
+        assert client.post("/feedback", json=feedback(seven)).status_code == 503
+        assert len(silent.requests) == 2, "two attempts"
 
 
 def test_a_store_that_does_not_work_is_503(

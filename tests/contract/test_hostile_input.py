@@ -182,6 +182,7 @@ def test_a_chunked_body_over_the_limit_is_413(server: Victim) -> None:
         (["Content-Length: ten"], b"", 400),
         (["Content-Length: 5", "Content-Length: 6"], b"abcdef", 400),
         (["Content-Length: 99999999999999999999"], b"", 413),
+        ([f"Content-Length: {17 * 1024**2}"], b"", 413),  # at once, before any of it comes
         (["Transfer-Encoding: chunked"], b"zz\r\n", 400),
         (["Transfer-Encoding: gzip, chunked", "Content-Length: 3"], b"abc", 400),
         (["Content-Length: 3", "X-Request-Id: a\nb: c"], b"abc", 400),

@@ -1,0 +1,70 @@
+"""The API as a process: how it starts, how it refuses to, and what it still answers while its endpoint is slow."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import requests
+
+from tests.contract.misbehaving import well
+from tests.contract.process import Process
+
+if TYPE_CHECKING:
+    from tests.contract.misbehaving import Runtime
+    from tests.stand_in import Handler
+
+
+def refusal(*arguments: str, **environment: str) -> str:
+    """What `python -m backend.server` says before it exits with 1."""
+    command = [sys.executable, "-m", "backend.server", *arguments]
+    ran = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    return ran.stderr
+
+
+def test_a_wrong_setting_is_one_sentence_and_exit_code_1() -> None:
+    said = refusal(BACKEND_FALLBACK="nonsense")
+    assert said == 'The API cannot start: BACKEND_FALLBACK is "embedded" or empty, not "nonsense".\n'
+
+
+def test_a_port_in_use_is_one_sentence_and_exit_code_1() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        said = refusal("--port", str(taken.getsockname()[1]))
+    assert said.startswith("The API cannot start: ")
+    assert said.count("\n") == 1
+
+
+def test_health_is_answered_while_eight_requests_wait_for_the_endpoint(runtime: Runtime, seven: bytes) -> None:
+    waiting, go_on = threading.Semaphore(0), threading.Event()
+
+    def behave(handler: Handler, body: bytes) -> None:
+        waiting.release()
+        go_on.wait(20)
+        well(handler, body)
+
+    def ask(_: int) -> int:
+        headers = {"Content-Type": "image/png"}
+        return requests.post(f"{api.url}/predictions", data=seven, headers=headers, timeout=60).status_code
+
+    runtime.behave = behave
+    api = Process(SAGEMAKER_ENDPOINT_NAME="digits")
+    try:
+        with ThreadPoolExecutor(8) as clients:
+            asked = [clients.submit(ask, n) for n in range(8)]
+            came = [waiting.acquire(timeout=4) for _ in asked]  # before the endpoint's time limit of 5 seconds
+            started = time.monotonic()
+            assert requests.get(f"{api.url}/health", timeout=10).status_code == 200
+            assert time.monotonic() - started < 1
+            go_on.set()
+            assert all(came), "all eight reach the endpoint together"
+            assert {each.result() for each in asked} == {200}
+    finally:
+        go_on.set()
+        api.stop()
