@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from backend import contract
+from backend.contract import Prediction
 from tests.stand_in import StandIn
 from ui import client as module
 from ui.client import ApiError, Client, encode
@@ -69,16 +70,32 @@ def test_an_answer_becomes_a_prediction(server: Canned) -> None:
     assert (headers["Content-Type"], headers["X-Api-Key"], body) == ("image/jpeg", "key", b"\xff\xd8 a JPEG")
 
 
+EXCEPTIONS: dict[contract.Problem, type[ApiError]] = {
+    contract.MALFORMED: module.BadPicture,
+    contract.UNAUTHORIZED: module.KeyRejected,
+    contract.NOT_FOUND: module.SwitchedOff,
+    contract.METHOD_NOT_ALLOWED: module.SwitchedOff,
+    contract.TOO_LARGE: module.BadPicture,
+    contract.UNSUPPORTED_MEDIA: module.BadPicture,
+    contract.UNREADABLE_IMAGE: module.BadPicture,
+    contract.BLANK_IMAGE: module.BlankSheet,
+    contract.RATE_LIMITED: module.RateLimited,
+    contract.INTERNAL: module.ServerFailed,
+    contract.BAD_MODEL_ANSWER: module.ModelFailed,
+    contract.MODEL_UNAVAILABLE: module.ModelFailed,
+    contract.MODEL_STARTING: module.ModelStarting,
+    contract.FEEDBACK_UNAVAILABLE: module.ModelFailed,
+    contract.MODEL_TIMEOUT: module.ModelFailed,
+}
+
+
 @pytest.mark.parametrize("problem", contract.PROBLEMS, ids=lambda problem: problem.slug)
 def test_every_problem_of_the_contract_has_its_exception(server: Canned, problem: contract.Problem) -> None:
     server.refuse(problem)
-    with pytest.raises(ApiError, match="In words") as raised:
+    with pytest.raises(EXCEPTIONS[problem], match="In words") as raised:
         Client(server.url, retries=0).predict(b"x")
     assert raised.value.problem is not None
     assert raised.value.problem.status == problem.status
-    expected = module.BY_SLUG.get(problem.slug) or module.BY_STATUS.get(problem.status)
-    assert type(raised.value) is (expected or module.ServerFailed)
-    assert expected or problem is contract.INTERNAL
 
 
 @pytest.mark.parametrize(
@@ -132,6 +149,58 @@ def test_the_pause_that_the_api_asks_for_reaches_the_caller(server: Canned) -> N
     with pytest.raises(module.ModelStarting) as raised:
         Client(server.url, retries=0).predict(b"x")
     assert raised.value.retry_after == 7
+
+
+def test_a_pause_that_is_no_number_is_left_to_the_caller(server: Canned) -> None:
+    for given in ("soon", "-1"):
+        server.script.clear()
+        server.refuse(contract.MODEL_STARTING, Retry_After=given)
+        with pytest.raises(module.ModelStarting) as raised:
+            Client(server.url, retries=0).predict(b"x")
+        assert raised.value.retry_after is None
+
+
+def test_a_pause_that_is_too_long_is_not_slept_through(server: Canned, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LONGEST_WAIT", 0.1)
+    server.refuse(contract.RATE_LIMITED, Retry_After="30")
+    started = time.monotonic()
+    with pytest.raises(module.RateLimited):
+        Client(server.url, retries=1).predict(b"x")
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [(b"\x89PNG", "png"), (b"\xff\xd8\xff", "jpeg"), (b"GIF89a", "gif"), (b"RIFF....WEBP", "webp"), (b"else", "png")],
+)
+def test_a_picture_is_sent_as_what_it_is(server: Canned, start: bytes, kind: str) -> None:
+    server.answer(200, PREDICTION)
+    Client(server.url).predict(start)
+    assert server.requests[0].headers["Content-Type"] == f"image/{kind}"
+
+
+def test_feedback_is_given_with_consent_and_deleted_by_its_id(server: Canned) -> None:
+    server.answer(201, {"id": "abc"})
+    server.answer(204, b"")
+    client = Client(server.url)
+    assert client.send_feedback(b"x", "7", Prediction.from_json(PREDICTION)) == "abc"
+    client.delete_feedback("abc")
+    given, deleted = server.requests
+    assert (given.method, given.path) == ("POST", "/feedback")
+    assert json.loads(given.body) == {"image": "eA==", "label": "7", "consent": True, "prediction": PREDICTION}
+    assert (deleted.method, deleted.path) == ("DELETE", "/feedback/abc")
+
+
+def test_whether_feedback_is_collected_is_asked_of_the_api(server: Canned) -> None:
+    server.answer(200, b"")
+    server.refuse(contract.NOT_FOUND)
+    server.refuse(contract.METHOD_NOT_ALLOWED)
+    server.refuse(contract.INTERNAL)
+    client = Client(server.url)
+    assert [client.collects_feedback() for _ in range(3)] == [True, False, False]
+    with pytest.raises(module.ServerFailed):
+        client.collects_feedback()
+    assert {f"{each.method} {each.path}" for each in server.requests} == {"OPTIONS /feedback"}
 
 
 def test_a_batch_is_sent_64_at_a_time_and_read_as_it_is_needed(server: Canned) -> None:
