@@ -11,6 +11,7 @@ import numpy as np
 from flask import Flask, Response, g, request
 
 from backend import contract
+from backend.artifact import ArtifactError
 from backend.contract import BatchPrediction, Health, Prediction, Readiness
 from backend.fallback import FallbackPredictor
 from backend.feedback import collect
@@ -74,8 +75,8 @@ def _embedded(settings: Settings) -> Predictor:
         return EmbeddedPredictor(settings.model_dir)
     except ImportError:
         raise SettingsError("The embedded model needs the extra `embedded`: pip install '.[embedded]'.") from None
-    except OSError as error:
-        raise SettingsError(f"No model in {settings.model_dir} ({error.strerror}): see BACKEND_MODEL_DIR.") from None
+    except ArtifactError as error:
+        raise SettingsError(f"{error} BACKEND_MODEL_DIR names the folder.") from None
 
 
 def _share(app: Flask, settings: Settings) -> None:

@@ -10,13 +10,16 @@ ModelError                 the model gave no answer; the API turns each into its
 from __future__ import annotations
 
 import contextlib
-import json
+import logging
 import threading
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import numpy as np
+
+from backend import artifact
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +28,11 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
     from numpy.typing import NDArray
 
+    from backend.artifact import Artifact
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0  # seconds between two looks whether the model's files were replaced
 CONNECT_TIMEOUT = 1  # seconds
 READ_TIMEOUT = 5  # seconds for a whole answer, see `bounded`
 ATTEMPTS = 2  # so 13 seconds at most, with a pause of up to 1 between; Lambda and API Gateway cut at 29
@@ -74,30 +82,68 @@ class Predictor(Protocol):
 
 
 class EmbeddedPredictor:
-    """LiteRT in this process, one thread; callers take turns."""
+    """LiteRT in this process, one thread; callers take turns. A replaced model is taken up while others ask."""
 
     def __init__(self, folder: Path) -> None:
-        from ai_edge_litert.interpreter import Interpreter
-
-        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-        self._labels, self._threshold = tuple(card["labels"]), float(card["threshold"])
-        self._name, self._version = card["name"], card["version"]
-        self._interpreter = Interpreter(str(folder / "model.tflite"), num_threads=1)
-        runner = self._interpreter.get_signature_runner("serving_default")
-        self._input = next(iter(runner.get_input_details().values()))["index"]
-        outputs = runner.get_output_details()
-        self._probabilities, self._scores = outputs["probabilities"]["index"], outputs["score"]["index"]
-        self._size, self._lock = 0, threading.Lock()
+        """Raises ArtifactError, ImportError."""
+        self._folder, self._lock = folder, threading.Lock()
+        self._model = LiteModel(artifact.read(folder))
+        self._state, self._look_at = artifact.state(folder), monotonic() + LOOK_EVERY
 
     def predict(self, x: NDArray[np.uint8], request_id: str = "") -> Answers:  # noqa: ARG002 - stays in this process
         """See Predictor."""
         with self._lock:
-            self._resize(len(x))
-            self._interpreter.set_tensor(self._input, x.astype(np.float32))
-            self._interpreter.invoke()
-            probabilities = self._interpreter.get_tensor(self._probabilities)
-            scores = self._interpreter.get_tensor(self._scores).reshape(-1)
-        about = (self._labels, self._threshold, self._name, self._version, "embedded")
+            if monotonic() >= self._look_at:
+                self._look_at = monotonic() + LOOK_EVERY
+                self._look()
+            return self._model.predict(x)
+
+    def _look(self) -> None:
+        """Take the new model, if there is one that is whole; otherwise the old one goes on."""
+        with contextlib.suppress(OSError):  # between two files' replacement one may be away: look again later
+            state = artifact.state(self._folder)
+            if state == self._state:
+                return
+            try:
+                new = artifact.read(self._folder)
+                if not artifact.settled(new, state):
+                    return
+                self._model = LiteModel(new)
+            except artifact.ArtifactError as error:
+                log.warning("%s The model of before goes on.", error)
+            self._state = state
+
+
+class LiteModel:
+    """A loaded model.tflite; not for two threads at once."""
+
+    def __init__(self, files: Artifact) -> None:
+        """Load it and ask it once. Raises ArtifactError, ImportError."""
+        self._card, self._size = files.card, 0
+        try:
+            self._load(files.content)
+            self.predict(np.zeros((1, 28, 28), np.uint8))
+        except (ValueError, RuntimeError, LookupError, ModelError) as error:
+            reason = str(error).partition("\n")[0]
+            raise artifact.ArtifactError(f"{files.path} cannot be used with its card: {reason}.") from None
+
+    def _load(self, content: bytes) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        self._interpreter = Interpreter(model_content=content, num_threads=1)
+        runner = self._interpreter.get_signature_runner("serving_default")
+        self._input = next(iter(runner.get_input_details().values()))["index"]
+        outputs = runner.get_output_details()
+        self._probabilities, self._scores = outputs["probabilities"]["index"], outputs["score"]["index"]
+
+    def predict(self, x: NDArray[np.uint8]) -> Answers:
+        """(n, 28, 28) uint8 -> answers. Raises BadModelAnswer."""
+        self._resize(len(x))
+        self._interpreter.set_tensor(self._input, x.astype(np.float32))
+        self._interpreter.invoke()
+        probabilities = self._interpreter.get_tensor(self._probabilities)
+        scores = self._interpreter.get_tensor(self._scores).reshape(-1)
+        about = (tuple(self._card.labels), self._card.threshold, self._card.name, self._card.version, "embedded")
         return checked(Answers(probabilities, scores, *about), len(x))
 
     def _resize(self, n: int) -> None:

@@ -15,6 +15,7 @@ import shlex
 import sys
 import tarfile
 import tempfile
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -130,9 +131,11 @@ def export(model: keras.Model, card: dict[str, Any], folder: Path) -> None:
     endpoint = Endpoint(answering, card)
     with tempfile.TemporaryDirectory() as temporary:
         tf.saved_model.save(endpoint, f"{temporary}/1", signatures={"serving_default": endpoint.answer})
-        _write(folder / "model.tar.gz", pack(Path(temporary) / "1"))
-    _write(folder / "model.tflite", to_lite(answering))
-    _write(folder / "card.json", (json.dumps(card, indent=2, ensure_ascii=False) + "\n").encode())
+        files = {"model.tar.gz": pack(Path(temporary) / "1"), "model.tflite": to_lite(answering)}
+    card = card | {"sha256": {name: sha256(content).hexdigest() for name, content in files.items()}}
+    files["card.json"] = (json.dumps(card, indent=2, ensure_ascii=False) + "\n").encode()
+    for name, content in files.items():
+        _write(folder / name, content)
 
 
 def to_lite(model: keras.Model) -> bytes:
