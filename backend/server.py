@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ctypes
+import logging
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from waitress.task import ErrorTask, WSGITask
 from backend import contract
 from backend.app import create_app
 from backend.contract import ProblemDetails
+from backend.output import Output
 from backend.predictors import CONNECTIONS
 from backend.settings import Settings, SettingsError
 
@@ -112,13 +114,15 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000)
     arguments = parser.parse_args()
     give_memory_back()
+    stderr = Output("stderr")
+    logging.basicConfig(handlers=[logging.StreamHandler(stderr)], format="%(message)s")
     try:
         threads = WAITING_THREADS if Settings.from_environment().sagemaker_endpoint_name else THREADS
         server = Server(create_app(), arguments.host, arguments.port, threads)
     except (SettingsError, OSError) as error:
         sys.exit(f"The API cannot start: {error}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    sys.stderr.write(f"API on http://{arguments.host}:{server.effective_port}\n")
+    stderr.write(f"API on http://{arguments.host}:{server.effective_port}\n")
     server.run()
 
 

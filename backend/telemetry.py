@@ -5,7 +5,6 @@ Never the picture, never the key. On AWS Lambda standard output is CloudWatch Lo
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from datetime import UTC, datetime
 from time import perf_counter
@@ -15,6 +14,7 @@ import msgspec
 from flask import g, request
 
 from backend import contract
+from backend.output import Output
 from backend.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from backend.predictors import Answers, Predictor
 
 SERVICE = "api"
+STDOUT = Output("stdout")
 
 
 class InkWatch:
@@ -54,8 +55,7 @@ def watch(app: Flask, settings: Settings) -> None:
         metrics = _metrics(settings.metrics, record) if settings.metrics else []
         first, *more = metrics or [{}]
         lines = [{**(record if settings.log else {}), **first}, *more]
-        sys.stdout.write("".join(msgspec.json.encode(line).decode() + "\n" for line in lines))
-        sys.stdout.flush()
+        STDOUT.write("".join(msgspec.json.encode(line).decode() + "\n" for line in lines))
         return response
 
     app.after_request(write)
@@ -91,6 +91,8 @@ def _record(response: Response) -> dict[str, Any]:
     }
     if "problem" in g:
         record["problem"] = g.problem
+    if STDOUT.dropped:
+        record["lines_dropped"] = STDOUT.dropped
     if "key" in g:
         record["key"] = g.key
     predictions: list[Prediction] = g.get("predictions", [])
