@@ -7,12 +7,12 @@ import secrets
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 from flask import Flask, Response, g, request
 
 from backend import contract
 from backend.artifact import ArtifactError
 from backend.contract import BatchPrediction, Health, Prediction, Readiness
+from backend.cors import share
 from backend.fallback import FallbackPredictor
 from backend.feedback import collect
 from backend.intake import ImageBody, ImagesBody, PictureRequest, read_picture, read_pictures
@@ -29,6 +29,7 @@ from backend.openapi import (
 from backend.predictions import model_of, predict_many, predict_one
 from backend.predictors import EmbeddedPredictor, Predictor, SageMakerPredictor
 from backend.problems import ApiProblem, answer_problems
+from backend.readiness import Probe
 from backend.settings import Settings, SettingsError
 from backend.telemetry import watch, watched
 
@@ -50,7 +51,7 @@ def create_app(config: Mapping[str, str] | None = None, predictor: Predictor | N
     answer_problems(app)
     watch(app, settings)
     guard(app, settings)
-    _share(app, settings)
+    share(app, settings.cors_origins)
     views = Views(watched(predictor or make_predictor(settings), settings))
     app.add_url_rule(contract.PREDICTIONS, view_func=views.predict, methods=["POST"])
     app.add_url_rule(contract.BATCH, view_func=views.predict_batch, methods=["POST"])
@@ -79,16 +80,6 @@ def _embedded(settings: Settings) -> Predictor:
         raise SettingsError(f"{error} BACKEND_MODEL_DIR names the folder.") from None
 
 
-def _share(app: Flask, settings: Settings) -> None:
-    """Let pages of other origins call, where the settings name them (CORS)."""
-    if settings.cors_origins:
-        from flask_cors import CORS  # 5 ms of import that most do without
-
-        allowed = ["Content-Type", contract.API_KEY_HEADER, contract.REQUEST_ID_HEADER]
-        exposed = [contract.REQUEST_ID_HEADER, "Retry-After"]
-        CORS(app, origins=list(settings.cors_origins), allow_headers=allowed, expose_headers=exposed, max_age=600)
-
-
 @operation(answers=Health)
 def health() -> Response:
     """Alive; touches nothing."""
@@ -99,14 +90,12 @@ class Views:
     """The views that need the predictor."""
 
     def __init__(self, predictor: Predictor) -> None:
-        self._predictor = predictor
+        self._predictor, self._probe = predictor, Probe(predictor)
 
     @operation(answers=Readiness, problems=MODEL_PROBLEMS)
     def ready(self) -> Response:
         """Ready: the model answers, and it is this one."""
-        probe = np.zeros((1, contract.SIDE, contract.SIDE), np.uint8)
-        probe[:, 4:24, 13:15] = 255  # a one
-        return answer(Readiness(model_of(self._predictor.predict(probe, g.request_id))))
+        return answer(Readiness(model_of(self._probe.ask(g.request_id))))
 
     @operation(
         answers=Prediction,

@@ -8,6 +8,7 @@ import ctypes
 import logging
 import signal
 import sys
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,6 +19,7 @@ from waitress.task import ErrorTask, WSGITask
 from backend import contract
 from backend.app import create_app
 from backend.contract import ProblemDetails
+from backend.keys import keep_to_loopback_names
 from backend.output import Output
 from backend.predictors import CONNECTIONS
 from backend.settings import Settings, SettingsError
@@ -91,6 +93,8 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
             channel_timeout=30,  # seconds that a silent client may hold a connection
             ident=None,
         )
+        if ip_address(self.effective_host).is_loopback:
+            keep_to_loopback_names(app)
 
     def stop(self) -> None:
         """End `run()`: the loop's own thread closes what it watches, then the workers end."""

@@ -36,8 +36,11 @@ class Settings:
     model_dir                folder of the embedded model's model.tflite and card.json
     fallback                 "embedded": answer with the embedded model while the endpoint fails
     api_keys                 SHA-256 of each accepted X-Api-Key, in hex, comma-separated; empty: no key needed
-    rate_limit               per key (or address), as "60 per minute"; empty: none (API Gateway has its own)
-    cors_origins             comma-separated origins whose pages may call, or "*"; empty: none
+    rate_limit               per key (or address), as "5 per second; 60 per minute"; empty: none (API Gateway has one)
+    cors_origins             comma-separated origins whose pages may call, "https://*.a.example", or "*"; empty: none
+    trusted_hosts            comma-separated names that a request's Host may have; empty: any, but loopback names alone
+                             where the server listens on loopback and asks for no key
+    trusted_proxies          comma-separated addresses or ranges whose X-Forwarded-For counts; empty: nobody's
     log                      "1": one JSON line per request on standard output
     metrics                  CloudWatch namespace for embedded metrics on standard output; empty: none
     feedback                 folder or s3://bucket/prefix that keeps consented drawings; empty: none are kept
@@ -49,6 +52,8 @@ class Settings:
     api_keys: tuple[str, ...] = ()
     rate_limit: str = ""
     cors_origins: tuple[str, ...] = ()
+    trusted_hosts: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
     log: bool = False
     metrics: str = ""
     feedback: str = ""

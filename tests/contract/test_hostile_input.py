@@ -162,9 +162,9 @@ def exchange(url: str, request: bytes) -> bytes:
 
 
 def head(*lines: str) -> bytes:
-    return "\r\n".join(["POST /predictions HTTP/1.1", "Host: x", "Content-Type: image/png", *lines, "", ""]).encode(
-        "latin-1"
-    )
+    return "\r\n".join(
+        ["POST /predictions HTTP/1.1", "Host: localhost", "Content-Type: image/png", *lines, "", ""]
+    ).encode("latin-1")
 
 
 def test_a_chunked_body_is_read(server: Victim, seven: bytes) -> None:
