@@ -12,7 +12,7 @@ import time
 from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from flask import g, request
@@ -26,6 +26,15 @@ if TYPE_CHECKING:
     from limits import RateLimitItem
     from limits.strategies import RateLimiter
 
+
+class Head(Protocol):
+    """A request's head, as waitress parses it: header names in capitals, with underscores."""
+
+    path: str
+    command: str
+    headers: dict[str, str]
+
+
 Networks = list[IPv4Network | IPv6Network]
 GUARDED = (contract.PREDICTIONS, contract.FEEDBACK)  # and what is below them; the rest is open
 LOOPBACK_NAMES = ("localhost", ".localhost", "127.0.0.1", "::1")
@@ -36,11 +45,12 @@ def guard(app: Flask, settings: Settings) -> None:
     app.config["OPEN"] = not (settings.api_keys or settings.trusted_hosts)
     if settings.trusted_hosts:
         app.before_request(lambda: _check_host(settings.trusted_hosts))
+    app.config["TRUSTED_PROXIES"] = proxies = networks(settings.trusted_proxies)
     if settings.api_keys:
+        app.config["ADMITS"] = lambda head: _admits(head, settings.api_keys)
         app.before_request(lambda: _check_key(settings.api_keys))
     if settings.rate_limit:
         limiter, items = _limiter(settings.rate_limit)
-        proxies = networks(settings.trusted_proxies)
         app.before_request(lambda: _check_rate(limiter, items, proxies))
 
 
@@ -81,6 +91,12 @@ def accepted_key(given: str, accepted: tuple[str, ...]) -> str:
     # Not any(): every key is compared, always.
     found = [digest for digest in digests for key in accepted if hmac.compare_digest(digest, key)]
     return found[0] if found else ""
+
+
+def _admits(head: Head, accepted: tuple[str, ...]) -> bool:
+    """Whether a request's key will do, by its head; asked by the server before it reads a body."""
+    guarded = is_guarded(head.path, head.command)
+    return not guarded or bool(accepted_key(head.headers.get("X_API_KEY", ""), accepted))
 
 
 def _check_key(accepted: tuple[str, ...]) -> None:
@@ -133,7 +149,7 @@ def networks(texts: tuple[str, ...]) -> Networks:
 def client_address(peer: str, forwarded: str, proxies: Networks) -> str:
     """Who asks: the peer, or where that is a trusted proxy, the nearest address in X-Forwarded-For that is none."""
     for hop in reversed(forwarded.split(",")):
-        if not _is_among(peer, proxies):
+        if not is_among(peer, proxies):
             break
         try:
             peer = str(ip_address(hop.strip()))
@@ -142,7 +158,8 @@ def client_address(peer: str, forwarded: str, proxies: Networks) -> str:
     return peer
 
 
-def _is_among(address: str, among: Networks) -> bool:
+def is_among(address: str, among: Networks) -> bool:
+    """Whether an address is of one of these networks."""
     try:
         parsed = ip_address(address)
     except ValueError:
