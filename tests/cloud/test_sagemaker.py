@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -87,7 +88,7 @@ def test_second_model_updates_the_endpoint_and_never_deletes_it(
     assert not any(call.startswith("Delete") for call in calls)
 
 
-@pytest.mark.parametrize("spoil", ["wrong", "stale", "malformed"])
+@pytest.mark.parametrize("spoil", ["wrong", "imprecise", "stale", "malformed"])
 def test_failed_smoke_test_rolls_back(
     stage: Stage, aws: Any, make_release: Callable[[str], Release], spoil: str
 ) -> None:
@@ -95,6 +96,7 @@ def test_failed_smoke_test_rolls_back(
     serving.up(stage, first, SERVERLESS)
     spoils = {
         "wrong": lambda a: a.update(probabilities=a["probabilities"][::-1]),
+        "imprecise": lambda a: a["probabilities"].__setitem__(0, a["probabilities"][0] + 0.01),  # the digit stays
         "stale": lambda a: a.update(version="2025.1.1"),
         "malformed": lambda a: a.clear(),
     }
@@ -103,6 +105,18 @@ def test_failed_smoke_test_rolls_back(
         serving.up(stage, second, SERVERLESS)
     assert first.name in live(stage)
     assert {e.name: e.status for e in registry.entries(stage)} == {first.name: "Approved", second.name: "Rejected"}
+
+
+def test_a_failure_never_goes_back_to_a_release_that_failed(
+    stage: Stage, aws: Any, make_release: Callable[[str], Release]
+) -> None:
+    first = make_release("2026.1.1")
+    serving.up(stage, first, SERVERLESS)
+    aws.spoil = lambda answer: answer.clear()
+    for version in ("2026.1.2", "2026.1.3"):
+        with pytest.raises(StageError, match=f"The endpoint is back on {first.name}"):
+            serving.up(stage, make_release(version), SERVERLESS)
+        assert first.name in live(stage)
 
 
 def test_slow_endpoint_is_rolled_back(stage: Stage, make_release: Callable[[str], Release]) -> None:
@@ -147,6 +161,18 @@ def test_promote_serves_the_same_bytes_on_another_stage(stage: Stage, make_relea
     assert release.name in live(production)
 
 
+def test_what_failed_on_one_stage_is_not_promoted_to_another(
+    stage: Stage, aws: Any, make_release: Callable[[str], Release]
+) -> None:
+    aws.spoil = lambda answer: answer.clear()
+    with pytest.raises(StageError, match="removed"):
+        serving.up(stage, make_release("2026.1.1"), SERVERLESS)
+    production = open_stage("production")
+    with pytest.raises(StageError, match="is Rejected in stage test: only what passed there may go on"):
+        serving.promote(stage, "2026.1.1", production, SERVERLESS)
+    assert serving.inventory(production) == []
+
+
 def test_instance_endpoint_scales_and_removes_itself(stage: Stage, make_release: Callable[[str], Release]) -> None:
     serving.up(stage, make_release("2026.1.1"), INSTANCE)
     targets = stage.client("application-autoscaling").describe_scalable_targets(ServiceNamespace="sagemaker")
@@ -154,6 +180,8 @@ def test_instance_endpoint_scales_and_removes_itself(stage: Stage, make_release:
     schedule = stage.client("scheduler").get_schedule(GroupName=stage.prefix, Name=stage.prefix)
     assert schedule["Target"]["Arn"] == "arn:aws:scheduler:::aws-sdk:sagemaker:deleteEndpoint"
     assert json.loads(schedule["Target"]["Input"]) == {"EndpointName": stage.prefix}
+    ends = datetime.strptime(f"{schedule['ScheduleExpression']}+0000", "at(%Y-%m-%dT%H:%M:%S)%z")
+    assert timedelta(hours=1.9) < ends - datetime.now(UTC) <= timedelta(hours=INSTANCE.ttl_hours)
 
 
 def test_serverless_is_not_turned_into_instances(stage: Stage, make_release: Callable[[str], Release]) -> None:
