@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image, ImageOps
 
-from ui import client
+from backend.contract import MAX_BODY_BYTES
+from ui import client, formats
 
 if TYPE_CHECKING:
     from backend.contract import Prediction
     from ui.client import ApiError
     from ui.visit import Answer, Picture
 
+NAMES = 20  # of files left out that are listed
 ENLARGED = 168  # pixels: 28 x 6
+MIB = MAX_BODY_BYTES // 1024**2
 EMPTY = "The sheet is empty. Draw a digit on it, then press Submit."
 WELCOME = "Draw a digit, press Submit, and see what the model reads."
 
@@ -29,10 +32,19 @@ class Apology(NamedTuple):
     passing: bool = False
 
 
+WHERE = {
+    "sagemaker": "on SageMaker",
+    "embedded": "embedded in the API",
+    "fallback": "the fallback inside the API, while the endpoint does not answer",
+}
 APOLOGIES: dict[type[ApiError], Apology] = {
     client.BlankSheet: Apology("The sheet is empty.", "Draw a digit on it, then press Submit."),
-    client.BadPicture: Apology("This picture cannot be read.", "Try a PNG, JPEG, WebP or GIF file of up to 4 MB."),
+    client.BadPicture: Apology("This picture cannot be read.", f"Try a PNG, JPEG, WebP or GIF file of up to {MIB} MB."),
+    client.TooLarge: Apology("This picture is too large.", "Make it smaller, or cut the digit out of it."),
     client.KeyRejected: Apology("The API does not accept this page's key.", "Whoever runs this page must set API_KEY."),
+    client.BadSetting: Apology(
+        "This page is not set up rightly.", "Whoever runs this page must check API_URL, API_KEY and REQUESTS_CA_BUNDLE."
+    ),
     client.RateLimited: Apology("That was a lot of questions.", "The page asks again in a moment.", passing=True),
     client.ModelStarting: Apology("The model is still waking up.", "The page asks again in a moment.", passing=True),
     client.ModelFailed: Apology("The model is not available.", "The page tries again by itself.", passing=True),
@@ -42,14 +54,13 @@ APOLOGIES: dict[type[ApiError], Apology] = {
     client.SwitchedOff: Apology("This API cannot do that.", "Whoever runs this page must check API_URL."),
     client.ServerFailed: Apology("Something went wrong in the API.", "Press Retry; your drawing is still here."),
 }
-TOO_LARGE = Apology("This picture is too large.", "The API takes files of up to 4 MB; make it smaller and try again.")
 
 
-def apology(error: ApiError) -> Apology:
-    """What to say of a failure."""
-    if isinstance(error, client.BadPicture) and error.problem and error.problem.status == 413:
-        return TOO_LARGE
-    return APOLOGIES[type(error)]
+def apology(error: ApiError, picture: Picture) -> Apology:
+    """What to say of a failure; a file of a format that the API does not take has its own remedy."""
+    said = APOLOGIES[type(error)]
+    remedy = formats.remedy(picture.data) if isinstance(error, client.BadPicture) else ""
+    return Apology(said.what, remedy) if remedy else said
 
 
 def sentence(prediction: Prediction) -> str:
@@ -129,7 +140,7 @@ def pictures(picture: Picture, prediction: Prediction) -> str:
 def trust(prediction: Prediction, seconds: float) -> str:
     """HTML: which model answered, where, and how long each stage took."""
     model, timing = prediction.model, prediction.timing_ms
-    where = {"sagemaker": "on SageMaker", "embedded": "embedded in the API"}.get(model.served_by, model.served_by)
+    where = WHERE.get(model.served_by, model.served_by)
     stages = {"Normalising": timing.get("preprocess"), "model": timing.get("inference"), "in all": 1000 * seconds}
     times = " · ".join(f"{name} {_milliseconds(ms)}" for name, ms in stages.items() if ms is not None)
     return (
@@ -138,9 +149,9 @@ def trust(prediction: Prediction, seconds: float) -> str:
     )
 
 
-def apologise(error: ApiError) -> str:
+def apologise(apology: Apology) -> str:
     """HTML: a failure, as one sentence and what to do."""
-    what, remedy, _ = apology(error)
+    what, remedy, _ = apology
     return f'<div class="apology" role="alert"><h2>{escape(what)}</h2><p>{escape(remedy)}</p></div>'
 
 
@@ -160,15 +171,27 @@ def table(rows: list[tuple[Picture, Prediction | ApiError]]) -> str:
     return f'<table class="several"><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>'
 
 
+def left_out(most: int, names: list[str]) -> str:
+    """HTML: which files were too many."""
+    shown = ", ".join(escape(name) for name in names[:NAMES])
+    more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
+    return f'<p class="hint" role="status">{most} pictures are read at once. Left out: {shown}{more}.</p>'
+
+
 def _row(picture: Picture, result: Prediction | ApiError) -> str:
     unseen = isinstance(result, client.BadPicture) and not isinstance(result, client.BlankSheet)
     thumbnail = "" if unseen else f'<img src="{inline(picture.preview)}" alt="" width="48" height="48">'
     cells = [thumbnail, escape(picture.name)]
     if isinstance(result, client.ApiError):
-        return "".join(f"<td>{cell}</td>" for cell in [*cells, "", escape(apology(result).what)])
+        return "".join(f"<td>{cell}</td>" for cell in [*cells, "", _problem(result, picture)])
     label = f"<strong>{escape(result.label)}</strong>" if result.label else ""
     sure = percent(result.confidence) if result.label else "not a digit"
     return "".join(f"<td>{cell}</td>" for cell in [*cells, label, sure])
+
+
+def _problem(error: ApiError, picture: Picture) -> str:
+    said = apology(error, picture)
+    return escape(said.what if said is APOLOGIES[type(error)] else said.remedy)
 
 
 def inline(data: bytes) -> str:

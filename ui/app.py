@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from ui import answer as words
 from ui import asking, history, pad, snippets, uploads, visit
-from ui.client import Client
+from ui.client import ApiError, Client
 from ui.visit import Answer
 
 if TYPE_CHECKING:
@@ -93,6 +93,9 @@ def main() -> None:
     st.html('<header class="masthead"><h1>Draw a digit</h1><p>A small neural network reads it.</p></header>')
     try:
         client = connect(setting("API_URL"), setting("API_KEY"))
+    except ApiError as error:
+        st.html(words.apologise(words.APOLOGIES[type(error)]))
+        return
     except (ImportError, OSError, ValueError) as error:
         st.html(words.cannot_start(error))
         return
@@ -107,7 +110,7 @@ def main() -> None:
             said = asking.show(client, here, given[0] if given else None, live=live)
     history.show(here, bring_back)
     if isinstance(here.answer, Answer):
-        snippets.show(client.url, here.answer.picture, with_key=bool(setting("API_KEY")))
+        snippets.show(setting("API_URL"), here.answer.picture, with_key=bool(setting("API_KEY")))
     pad.dress(here, given[0] if given else None, said)
 
 

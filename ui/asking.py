@@ -9,7 +9,7 @@ import streamlit as st
 
 from ui import answer as words
 from ui import correction
-from ui.client import ApiError, Client, ModelStarting
+from ui.client import ApiError, BadPicture, Client, ModelStarting
 from ui.visit import Answer, Failure, Picture
 
 if TYPE_CHECKING:
@@ -67,9 +67,10 @@ def _predict(client: Client, visit: Visit, picture: Picture) -> Answer:
             return Answer(picture, prediction, perf_counter() - started)
         except ModelStarting as error:
             visit.waking_since = visit.waking_since or monotonic()
-            if monotonic() - visit.waking_since > PATIENCE:
+            left = visit.waking_since + PATIENCE - monotonic()
+            if left < 0:
                 raise
-            _wait(bar, visit.waking_since, error.retry_after or 2)
+            _wait(bar, visit.waking_since, min(error.retry_after or 2, left))
         finally:
             bar.empty()
 
@@ -91,12 +92,13 @@ def _nothing(sentence: str) -> str:
 
 def failure(client: Client, visit: Visit, failed: Failure) -> str:
     """Say it in a sentence, offer to ask again, and do so unasked once the API is well -> what a screen reader says."""
-    what, remedy, passing = words.apology(failed.error)
-    st.html(words.apologise(failed.error))
-    st.button("Retry", key="retry", on_click=visit.ask, type="primary")
-    if passing:
+    said = words.apology(failed.error, failed.picture)
+    st.html(words.apologise(said))
+    if not isinstance(failed.error, BadPicture):  # the same picture would be refused again
+        st.button("Retry", key="retry", on_click=visit.ask, type="primary")
+    if said.passing:
         _recover(client, visit)
-    return f"{what} {remedy}"
+    return f"{said.what} {said.remedy}"
 
 
 @st.fragment(run_every=1)

@@ -4,8 +4,10 @@ ApiError                 whatever kept an answer away; str() is a sentence
  +- Unreachable          nobody answers at this address
  +- TimedOut             connected, but no answer in time
  +- NotUnderstood        an answer that is not this API's
+ +- BadSetting           an address, a key or a certificate that cannot be used: nothing changes by itself
  +- BadPicture           400 413 415 422: another picture may work
  |   +- BlankSheet       there is nothing drawn
+ |   +- TooLarge         413: too many bytes or pixels
  +- KeyRejected          401 403: the API key is missing or wrong
  +- RateLimited          429: wait `retry_after` seconds
  +- ModelStarting        503: the model is being loaded; wait `retry_after` seconds
@@ -16,43 +18,42 @@ ApiError                 whatever kept an answer away; str() is a sentence
 
 from __future__ import annotations
 
-import json
+import http.client
 import runpy
 from base64 import b64encode
-from io import BytesIO
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+from itertools import count
+from random import uniform
+from time import sleep
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3 import Retry
+from requests.exceptions import InvalidHeader, InvalidSchema, InvalidURL, SSLError
 
 from backend import contract
-from backend.contract import BatchPrediction, Prediction, ProblemDetails
+from backend.contract import Prediction, ProblemDetails
+from ui import formats, wire
+from ui.exchange import Exchange, Garbled, Reply, Unusable, was_connected
+from ui.pictures import NotAPicture, Picture, TooManyBytes, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
-TIMEOUT = (2.0, 28.0)  # seconds to connect, and between bytes: the API answers within 25, API Gateway cuts at 29
+TIMEOUT = (2.0, 28.0)  # seconds to connect, and for an answer: the API answers within 25, API Gateway cuts at 29
 LONGEST_WAIT = 20  # seconds: a longer Retry-After is not slept through
 BATCH_BYTES = contract.MAX_BODY_BYTES * 7 // 10  # base64 adds a third, JSON a little
+FOREIGN = "What answers at this address is not this API, or another version of it."
 
 T = TypeVar("T")
 
 
-@runtime_checkable
-class PillowImage(Protocol):
-    """What `PIL.Image.Image` offers, so that Pillow need not be installed here."""
-
-    def save(self, fp: BytesIO, format: str) -> None:  # noqa: A002 - Pillow's own name
-        """Encode."""
-
-
-Picture = str | Path | bytes | PillowImage | Any  # the last: a NumPy array, uint8, (h, w) or (h, w, 3 or 4)
-
-
 class ApiError(Exception):
-    """No answer. `problem` is what the API said, if it did; `retry_after` the seconds that it asked to wait."""
+    """No answer. `problem` is what the API said, if it did; `retry_after` the seconds that it asked to wait.
+
+    `passing`: nobody listened, or 429 or 503, so that asking again is safe and may help.
+    """
+
+    passing = False
 
     def __init__(self, sentence: str, problem: ProblemDetails | None = None, retry_after: float | None = None) -> None:
         super().__init__(sentence)
@@ -71,12 +72,20 @@ class NotUnderstood(ApiError):
     """An answer that is not this API's."""
 
 
+class BadSetting(ApiError):
+    """The API's address, the key or a certificate cannot be used."""
+
+
 class BadPicture(ApiError):
     """The API cannot use this picture; another may work."""
 
 
 class BlankSheet(BadPicture):
     """There is nothing drawn."""
+
+
+class TooLarge(BadPicture):
+    """Too many bytes or pixels."""
 
 
 class KeyRejected(ApiError):
@@ -114,7 +123,7 @@ BY_STATUS: dict[int, type[ApiError]] = {
     403: KeyRejected,
     404: SwitchedOff,
     405: SwitchedOff,
-    413: BadPicture,
+    413: TooLarge,
     415: BadPicture,
     422: BadPicture,
     429: RateLimited,
@@ -122,159 +131,213 @@ BY_STATUS: dict[int, type[ApiError]] = {
     503: ModelFailed,
     504: ModelFailed,
 }
+# The first that fits; SSLError and the Invalid... are RequestException, and that is OSError, as a missing CA bundle is.
+FAILURES: dict[type[Exception], tuple[type[ApiError], str]] = {
+    requests.Timeout: (TimedOut, "The API at {url} did not answer in time."),
+    Garbled: (NotUnderstood, FOREIGN),
+    SSLError: (
+        BadSetting,
+        "The certificate of {url} is not trusted. REQUESTS_CA_BUNDLE names a file of those that are.",
+    ),
+    InvalidURL: (BadSetting, "The API at {url} cannot be asked: {reason}."),
+    InvalidSchema: (BadSetting, "The API at {url} cannot be asked: {reason}."),
+    InvalidHeader: (BadSetting, "The API at {url} cannot be asked: the key cannot be a header."),
+    requests.RequestException: (Unreachable, "The API at {url} cannot be reached."),
+    OSError: (BadSetting, "The API at {url} cannot be asked: {reason}."),
+}
 
 
 class Client:
-    """Asks one API. Retries, with back-off and jitter, only what is safe: refused connections, 429 and 503."""
+    """Asks one API. Asks again, with back-off and jitter, only where nobody listened and after 429 and 503.
+
+    `timeout`: seconds to connect, and for an answer. Raises BadSetting for an address or a key that cannot be used.
+    """
 
     def __init__(
         self, url: str, api_key: str | None = None, *, timeout: tuple[float, float] = TIMEOUT, retries: int = 3
     ) -> None:
-        self.url = url.rstrip("/")
-        self._timeout = timeout
-        self._session = requests.Session()
-        self._session.headers["User-Agent"] = "fullstack-model"
-        if api_key:
-            self._session.headers[contract.API_KEY_HEADER] = api_key
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(pool_maxsize=32, max_retries=_retry(retries)))
+        headers = {"User-Agent": "fullstack-model"} | ({contract.API_KEY_HEADER: api_key} if api_key else {})
+        try:
+            self._exchange = Exchange(url, headers, timeout)
+        except Unusable as error:
+            raise BadSetting(str(error)) from None
+        self.url, self._retries = self._exchange.url, retries
 
     def predict(self, picture: Picture, *, include: Collection[str] = ()) -> Prediction:
-        """A file's path, its bytes, a PIL image or a NumPy array -> the answer. Raises ApiError, OSError.
+        """A path, bytes, an open file, a PIL image or an array -> the answer. Raises ApiError; OSError for a path.
 
         `include`: "image" adds the 28x28 that the model saw, "explanation" what mattered in it.
         """
-        data = encode(picture)
-        query = {"include": ",".join(include)} if include else None
-        reply = self._send("POST", contract.PREDICTIONS, data=data, params=query, headers=_media_type(data))
-        return _read(reply, Prediction.from_json)
+        return self._predict(_encoded(picture), include)
 
     def predict_batch(self, pictures: Iterable[Picture]) -> Iterator[Prediction | ApiError]:
         """Any number of pictures -> an answer or an error for each, in order; 64 at a time are held in memory.
 
-        Raises ApiError where a whole request failed, OSError where a file cannot be read.
+        A picture that cannot be sent, read or understood is an error in its place. Raises ApiError where no picture
+        would get an answer: an API that is away, or a wrong key.
         """
-        for group in _groups(encode(picture) for picture in pictures):
-            body = {"images": [b64encode(data).decode() for data in group]}
-            batch = _read(self._send("POST", contract.BATCH, json=body), BatchPrediction.from_json)
-            if len(batch.results) != len(group):
-                raise NotUnderstood(f"The API gave {len(batch.results)} answers to {len(group)} pictures.")
-            for result in batch.results:
-                yield result.prediction or _error(0, result.problem, "", None)
+        for group in _groups(map(_encoded_or_error, pictures)):
+            answers = iter(self._together([data for data in group if isinstance(data, bytes)]))
+            yield from (next(answers) if isinstance(each, bytes) else each for each in group)
 
     def ready(self) -> bool:
         """Whether the API and its model answer right now; never raises ApiError."""
         try:
-            return self._send("GET", contract.READY).ok
+            self._send("GET", contract.READY)
         except ApiError:
             return False
+        return True
 
     def send_feedback(self, picture: bytes, label: str, prediction: Prediction) -> str:
         """Give a drawing and its right label away, with consent -> the id to take it back by. Raises ApiError."""
         image = b64encode(picture).decode()
         body = {"image": image, "label": label, "prediction": prediction.to_json(), "consent": True}
-        return _read(self._send("POST", contract.FEEDBACK, json=body), lambda answer: str(answer["id"]))
+        return _read(self._send("POST", contract.FEEDBACK, json=body), wire.feedback_id)
 
     def delete_feedback(self, feedback_id: str) -> None:
         """Take a drawing back. Raises ApiError."""
-        self._send("DELETE", f"{contract.FEEDBACK}/{feedback_id}")
+        self._send("DELETE", f"{contract.FEEDBACK}/{quote(feedback_id, safe='')}")
 
     def collects_feedback(self) -> bool:
         """Whether this API keeps drawings for training. Raises ApiError when it cannot be asked."""
         try:
-            return self._send("OPTIONS", contract.FEEDBACK).ok
+            self._send("OPTIONS", contract.FEEDBACK)
         except SwitchedOff:
             return False
+        return True
 
-    def _send(self, method: str, path: str, **request: Any) -> requests.Response:
-        """One exchange. Raises ApiError: requests' own exceptions end here."""
+    def _predict(self, data: bytes, include: Collection[str] = ()) -> Prediction:
+        query = {"include": ",".join(include)} if include else None
+        reply = self._send("POST", contract.PREDICTIONS, data=data, params=query, headers=_media_type(data))
+        return _read(reply, wire.prediction)
+
+    def _together(self, group: list[bytes]) -> list[Prediction | ApiError]:
+        """A group in one request. Raises ApiError where that would be the answer to each."""
+        if len(group) < 2:
+            return self._one_by_one(group)
+        body = {"images": [b64encode(data).decode() for data in group]}
         try:
-            reply = self._session.request(method, self.url + path, timeout=self._timeout, **request)
-        except requests.Timeout:
-            raise TimedOut(f"The API at {self.url} did not answer in time.") from None
-        except requests.RequestException as error:
-            raise Unreachable(f"The API at {self.url} cannot be reached ({type(error).__name__}).") from None
-        if reply.ok:
+            reply = self._send("POST", contract.BATCH, json=body)
+        except (BadPicture, ServerFailed):  # one picture may have cost the others their answers
+            return self._one_by_one(group)
+        results = _read(reply, lambda answer: wire.batch(answer, len(group)))
+        return [result if isinstance(result, Prediction) else _refusal(result) for result in results]
+
+    def _one_by_one(self, group: list[bytes]) -> list[Prediction | ApiError]:
+        answers = [self._alone(data) for data in group]
+        failed = [answer for answer in answers if isinstance(answer, ServerFailed)]
+        if failed and len(failed) == len(answers):
+            raise failed[0]
+        return answers
+
+    def _alone(self, data: bytes) -> Prediction | ApiError:
+        try:
+            return self._predict(data)
+        except (BadPicture, ServerFailed) as error:
+            return error
+
+    def _send(self, method: str, path: str, **request: Any) -> Reply:
+        """Ask, and again where that is safe: a prediction changes nothing. Raises ApiError."""
+        for tries in count():
+            try:
+                return self._ask(method, path, **request)
+            except ApiError as error:
+                jitter = uniform(0, 0.2)  # noqa: S311 - no secret
+                pause = 0.2 * 2**tries + jitter if error.retry_after is None else error.retry_after
+                if not error.passing or tries >= self._retries or pause > LONGEST_WAIT:
+                    raise
+                sleep(pause)
+        raise AssertionError  # count() does not end
+
+    def _ask(self, method: str, path: str, **request: Any) -> Reply:
+        """One exchange. Raises ApiError: the exceptions of requests end here."""
+        try:
+            reply = self._exchange.ask(method, path, **request)
+        except (requests.RequestException, OSError) as error:
+            raise _failure(error, self.url) from None
+        if 200 <= reply.status < 300:
             return reply
-        raise _error(reply.status_code, _problem(reply), reply.reason, reply.headers.get("Retry-After"))
+        if 300 <= reply.status < 400:
+            where = wire.clean(reply.headers.get("Location", "nowhere"))
+            raise NotUnderstood(f"The address {self.url} leads on to {where}: set that as the API's, without {path}.")
+        raise _refused(reply)
 
 
-def encode(picture: Picture) -> bytes:
-    """A path, bytes, a PIL image or a NumPy array -> an encoded picture. Raises OSError."""
-    if isinstance(picture, bytes):
-        return picture
-    if isinstance(picture, str | Path):
-        return Path(picture).read_bytes()
-    if hasattr(picture, "__array_interface__") and not isinstance(picture, PillowImage):
-        from PIL import Image  # only who has arrays needs Pillow
+def _encoded(picture: Picture) -> bytes:
+    """Raises BadPicture, OSError."""
+    try:
+        data = encode(picture)
+    except TooManyBytes as error:
+        raise TooLarge(str(error)) from None
+    except NotAPicture as error:
+        raise BadPicture(str(error)) from None
+    if advice := formats.remedy(data):
+        raise BadPicture(advice)
+    return data
 
-        picture = Image.fromarray(picture)
-    buffer = BytesIO()
-    picture.save(buffer, format="PNG")
-    return buffer.getvalue()
+
+def _encoded_or_error(picture: Picture) -> bytes | BadPicture:
+    try:
+        return _encoded(picture)
+    except BadPicture as error:
+        return error
+    except OSError as error:  # a dangling link, a folder without the right to read it
+        return BadPicture(f"The file cannot be read: {error.strerror or type(error).__name__}.")
 
 
 def _media_type(data: bytes) -> dict[str, str]:
     """By the first bytes; anything unknown goes as PNG, and the API says what it is not."""
-    for signature, name in ((b"\xff\xd8", "jpeg"), (b"GIF8", "gif"), (b"RIFF", "webp")):
-        if data.startswith(signature):
-            return {"Content-Type": f"image/{name}"}
-    return {"Content-Type": "image/png"}
+    found = formats.recognise(data)
+    return {"Content-Type": found.media_type if found else "image/png"}
 
 
-def _retry(retries: int) -> Retry:
-    """POST is safe to repeat: a prediction changes nothing. A read is not repeated: it has cost its time already."""
-    return Retry(
-        total=retries,
-        connect=retries,
-        read=False,  # not 0, which would turn a time-out into a broken line
-        other=0,
-        status=retries,
-        status_forcelist=(429, 503),
-        allowed_methods=None,
-        raise_on_status=False,
-        backoff_factor=0.2,  # 0, 0.4, 0.8 seconds, each plus up to the jitter
-        backoff_jitter=0.2,
-        retry_after_max=LONGEST_WAIT,
-    )
-
-
-def _groups(pictures: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Pictures -> groups that one batch request may hold."""
-    group: list[bytes] = []
-    for data in pictures:
-        if group and (len(group) == contract.MAX_BATCH or sum(map(len, [*group, data])) > BATCH_BYTES):
+def _groups(pictures: Iterable[bytes | BadPicture]) -> Iterator[list[bytes | BadPicture]]:
+    """Pictures -> groups that one batch request may hold; what is too large for JSON is a group of its own."""
+    group: list[bytes | BadPicture] = []
+    size = 0
+    for picture in pictures:
+        length = len(picture) if isinstance(picture, bytes) else 0
+        if group and (len(group) == contract.MAX_BATCH or size + length > BATCH_BYTES):
             yield group
-            group = []
-        group.append(data)
+            group, size = [], 0
+        group.append(picture)
+        size += length
     if group:
         yield group
 
 
-def _read(reply: requests.Response, parse: Callable[[Any], T]) -> T:
+def _read(reply: Reply, check: Callable[[Any], T]) -> T:
     try:
-        return parse(reply.json())
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise NotUnderstood("What answers at this address is not this API, or another version of it.") from None
+        return check(wire.parse(reply.body))
+    except wire.Malformed:
+        raise NotUnderstood(FOREIGN) from None
 
 
-def _problem(reply: requests.Response) -> ProblemDetails | None:
-    """The refusal's body, where it is this API's own."""
-    try:
-        body = json.loads(reply.content)
-        return ProblemDetails(**{name: body[name] for name in ProblemDetails.__annotations__})
-    except (ValueError, KeyError, TypeError):
-        return None
+def _failure(error: Exception, url: str) -> ApiError:
+    """An exchange that came to nothing -> its exception."""
+    for kind, (ours, sentence) in FAILURES.items():
+        if isinstance(error, kind):
+            failure = ours(sentence.format(url=url, reason=wire.clean(str(error))))
+            failure.passing = isinstance(error, requests.ConnectionError) and not was_connected(error)
+            return failure
+    raise error
 
 
-def _error(status: int, problem: ProblemDetails | None, reason: str, retry_after: str | None) -> ApiError:
+def _refused(reply: Reply) -> ApiError:
     """A refusal -> its exception."""
-    status = problem.status if problem else status
-    slug = problem.type.rpartition("/")[2] if problem else ""
-    kind = BY_SLUG.get(slug) or BY_STATUS.get(status, ServerFailed)
-    sentence = problem.detail if problem else f"The API answered {status} {reason}.".strip()
-    seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
-    return kind(sentence, problem, seconds)
+    try:
+        error = _refusal(wire.problem(wire.parse(reply.body)), reply.status)
+    except wire.Malformed:  # API Gateway's or a proxy's own
+        phrase = http.client.responses.get(reply.status, "")
+        error = BY_STATUS.get(reply.status, ServerFailed)(f"The API answered {reply.status} {phrase}".strip() + ".")
+    error.retry_after = reply.retry_after
+    error.passing = reply.status in (429, 503)
+    return error
+
+
+def _refusal(problem: ProblemDetails, status: int = 0) -> ApiError:
+    kind = BY_SLUG.get(problem.type.rpartition("/")[2]) or BY_STATUS.get(status or problem.status, ServerFailed)
+    return kind(problem.detail, problem)
 
 
 if __name__ == "__main__":  # `python -m ui.client` is `python -m ui`

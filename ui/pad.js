@@ -1,5 +1,6 @@
 // Makes the canvas of streamlit-drawable-canvas 0.13.0 fit for touch, keyboard and screen readers. It lives in an open
-// shadow root, which only a script can reach. Told by pad.py: {sheet, strokes, drawing, answer, failed, announcement, live}.
+// shadow root, which only a script can reach. Told by pad.py: {sheet, strokes, drawing, answer, failed, announcement, live,
+// accept}.
 
 const STYLE = `
   .dc-root { width: 100%; max-width: 100%; }
@@ -89,6 +90,12 @@ function announce({ sheet, strokes, drawing, answer, failed, announcement, live 
   Object.assign(region.dataset, { sheet, strokes, drawing, answer, failed });
 }
 
+// Any file may be dropped and is answered in words, but the chooser offers what the API takes: then an iPhone turns its
+// HEIC photos to JPEG.
+function offer() {
+  for (const input of document.querySelectorAll("input[type=file]")) input.accept = told.accept;
+}
+
 const told = { lifted: 0, drawing: false };
 
 function listen() {
@@ -96,6 +103,7 @@ function listen() {
   told.listening = true;
   const root = () => canvasRoot(told.sheet);
   document.addEventListener("pointerdown", (event) => sendFirst(event, root()), true);
+  document.addEventListener("click", offer, true);
   for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, lift, true);
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" || event.key === " ") sendFirst(event, root());

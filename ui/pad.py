@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from streamlit_drawable_canvas import st_canvas  # type: ignore[import-untyped] # it has no py.typed
 
+from backend.contract import IMAGE_TYPES
+from ui.formats import TAKEN
 from ui.visit import Failure, Picture
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ def dress(visit: Visit, picture: Picture | None, announcement: str) -> None:
         "failed": isinstance(visit.answer, Failure),
         "announcement": announcement,
         "live": bool(st.session_state.get("live")),
+        "accept": ",".join((*IMAGE_TYPES, *TAKEN)),
     }
     _script()(key="dress", data=state)
 

@@ -4,76 +4,119 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from functools import lru_cache
 from io import BytesIO
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 from PIL import Image
 
 from backend.contract import API_KEY_HEADER, PREDICTIONS
+from ui import formats
+from ui.pictures import ORIENTATION
+from ui.shrink import pixels
 
 if TYPE_CHECKING:
     from ui.visit import Picture
 
 LONGEST = 12_000  # characters of base64 that a terminal takes in one paste; a longer picture is read from its file
+MOST_PIXELS = 1_000_000  # of a picture that is tried as a grey PNG: 20 ms; the page's own sheet has 160,000
+START = "http://127.0.0.1:8000"
+COMMANDS = "pip install '.[backend,embedded]'\npython -m backend.server --port 8000"
+
+
+class Call(NamedTuple):
+    """What the code says: `image` is base64, or empty where the file `name` is read."""
+
+    url: str
+    image: str
+    name: str
+    media_type: str
+    with_key: bool
 
 
 def show(url: str, picture: Picture, *, with_key: bool) -> None:
-    """Three tabs of code, ready to copy."""
+    """Three tabs of code, ready to copy; `url` is empty where the page runs an API of its own."""
     image = inline(picture.data)
     if len(image) > LONGEST:
         image = ""
+    media_type = found.media_type if (found := formats.recognise(picture.data)) else "image/png"
     with st.expander("Call it from your code"):
+        if not url:
+            st.html('<p class="hint">First start an API, in this project\'s folder:</p>')
+            st.code(COMMANDS, language="bash")
         tabs = st.tabs(["curl", "Python", "JavaScript"])
-        tabs[0].code(curl(url, image, picture.name, with_key=with_key), language="bash", wrap_lines=True)
-        tabs[1].code(python(url, image, picture.name, with_key=with_key), language="python", wrap_lines=True)
-        tabs[2].code(javascript(url, image, picture.name, with_key=with_key), language="javascript", wrap_lines=True)
+        call = Call(url.rstrip("/") or START, image, picture.name, media_type, with_key)
+        tabs[0].code(curl(call), language="bash", wrap_lines=True)
+        tabs[1].code(python(call), language="python", wrap_lines=True)
+        tabs[2].code(javascript(call), language="javascript", wrap_lines=True)
 
 
+@lru_cache(64)
 def inline(data: bytes) -> str:
-    """An encoded picture -> base64 of the same pixels, as a grey PNG where that loses nothing and is shorter."""
-    red, green, blue = Image.open(BytesIO(data)).convert("RGB").split()
-    if red.tobytes() != green.tobytes() or green.tobytes() != blue.tobytes():
+    """An encoded picture -> base64 of it, or of a grey PNG where that loses nothing and is shorter."""
+    if len(data) > 4 * LONGEST or pixels(data) > MOST_PIXELS:
         return b64encode(data).decode()
+    try:
+        return b64encode(min(_grey(data), data, key=len)).decode()
+    except Exception:  # noqa: BLE001 - Pillow raises nearly anything; the API may have read it all the same
+        return b64encode(data).decode()
+
+
+def _grey(data: bytes) -> bytes:
+    """A grey PNG, or the same where it is coloured, see-through, of 16 bits or turned by EXIF."""
+    image = Image.open(BytesIO(data))
+    see_through = image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema() != (255, 255)
+    if see_through or image.mode.startswith("I") or image.getexif().get(ORIENTATION, 1) != 1:
+        return data
+    red, green, blue = image.convert("RGB").split()
+    if red.tobytes() != green.tobytes() or green.tobytes() != blue.tobytes():
+        return data
     buffer = BytesIO()
     red.save(buffer, "PNG", optimize=True)
-    return b64encode(min(buffer.getvalue(), data, key=len)).decode()
+    return buffer.getvalue()
 
 
-def curl(url: str, image: str, name: str, *, with_key: bool) -> str:
+def curl(call: Call) -> str:
     """One shell command."""
-    key = f' \\\n  -H "{API_KEY_HEADER}: $API_KEY"' if with_key else ""
-    if not image:
-        return f"curl '{url}{PREDICTIONS}'{key} \\\n  -F {quote(f'image=@{name}')}"
-    body = json.dumps({"image": image})
-    return f"curl '{url}{PREDICTIONS}' \\\n  -H 'Content-Type: application/json'{key} \\\n  -d '{body}'"
+    key = f' \\\n  -H "{API_KEY_HEADER}: $API_KEY"' if call.with_key else ""
+    kind = "application/json" if call.image else call.media_type
+    body = json.dumps({"image": call.image})
+    data = f"-d '{body}'" if call.image else f"--data-binary {quote(f'@{call.name}')}"
+    return f"curl '{call.url}{PREDICTIONS}' \\\n  -H 'Content-Type: {kind}'{key} \\\n  {data}"
 
 
-def python(url: str, image: str, name: str, *, with_key: bool) -> str:
-    """A script for this project's client."""
-    key = ', os.environ["API_KEY"]' if with_key else ""
-    modules = ["import base64"] * bool(image) + ["import os"] * with_key
-    picture = f'base64.b64decode("{image}")' if image else repr(name)
+def python(call: Call) -> str:
+    """A script that needs `requests` alone."""
+    key = f', "{API_KEY_HEADER}": os.environ["API_KEY"]' if call.with_key else ""
+    modules = ["import base64"] * bool(call.image) + ["import os"] * call.with_key
+    picture = f'base64.b64decode("{call.image}")' if call.image else f'open({call.name!r}, "rb").read()'
     lines = [
         *modules,
         *[""] * bool(modules),
-        "from ui.client import Client",
+        "import requests",
         "",
-        f'client = Client("{url}"{key})',
-        f"prediction = client.predict({picture})",
-        "print(prediction.label, prediction.confidence)",
+        f"picture = {picture}",
+        f'headers = {{"Content-Type": "{_kind(call)}"{key}}}',
+        f'reply = requests.post("{call.url}{PREDICTIONS}", data=picture, headers=headers, timeout=30)',
+        "reply.raise_for_status()",
+        'print(reply.json()["label"], reply.json()["confidence"])',
     ]
     return "\n".join(lines)
 
 
-def javascript(url: str, image: str, name: str, *, with_key: bool) -> str:
+def _kind(call: Call) -> str:
+    return "image/png" if call.image.startswith("iVBOR") else call.media_type
+
+
+def javascript(call: Call) -> str:
     """For Node, or without the file and the key for a browser."""
-    key = f', "{API_KEY_HEADER}": process.env.API_KEY' if with_key else ""
-    read = "" if image else 'import { readFileSync } from "node:fs";\n\n'
-    picture = f'"{image}"' if image else f'readFileSync({json.dumps(name)}).toString("base64")'
+    key = f', "{API_KEY_HEADER}": process.env.API_KEY' if call.with_key else ""
+    read = "" if call.image else 'import { readFileSync } from "node:fs";\n\n'
+    picture = f'"{call.image}"' if call.image else f'readFileSync({json.dumps(call.name)}).toString("base64")'
     return (
-        f'{read}const reply = await fetch("{url}{PREDICTIONS}", {{\n  method: "POST",\n'
+        f'{read}const reply = await fetch("{call.url}{PREDICTIONS}", {{\n  method: "POST",\n'
         f'  headers: {{ "Content-Type": "application/json"{key} }},\n'
         f"  body: JSON.stringify({{ image: {picture} }}),\n}});\n"
         "const { label, confidence } = await reply.json();\nconsole.log(label, confidence);"

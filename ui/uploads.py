@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from io import BytesIO, StringIO
+from io import StringIO
 from typing import TYPE_CHECKING
 
 import streamlit as st
-from PIL import Image, ImageOps
 
-from backend.contract import MAX_BODY_BYTES
 from ui import answer as words
 from ui import asking
 from ui.client import ApiError, Client
+from ui.shrink import fit
 from ui.spreadsheet import ANSWER, Spreadsheet, outcome
 from ui.visit import Failure, Picture
 
@@ -23,15 +22,16 @@ if TYPE_CHECKING:
     from backend.contract import Prediction
     from ui.visit import Visit
 
-TYPES = ["png", "jpg", "jpeg", "webp", "gif"]
-ENOUGH = 1024  # pixels: the longer side of a photo that was made smaller
 MOST = 200  # pictures at once: as many rows as a page shows without becoming slow
 
 
 def files(visit: Visit) -> list[Picture]:
     """Show the file chooser -> what was chosen."""
     hint = "Choose pictures of one digit each"
-    chosen = st.file_uploader(hint, type=TYPES, accept_multiple_files=True, key="files")
+    # Any type may come here, so that it is refused on the page and in words; pad.js has the chooser offer pictures.
+    chosen = st.file_uploader(hint, accept_multiple_files=True, key="files")
+    if left_out := [file.name for file in chosen[MOST:]]:
+        st.html(words.left_out(MOST, left_out))
     return _pictures(visit, chosen[:MOST])
 
 
@@ -42,10 +42,12 @@ def photo(visit: Visit) -> list[Picture]:
 
 
 def _pictures(visit: Visit, chosen: Sequence[UploadedFile]) -> list[Picture]:
-    """Read each file once, however often the page runs."""
+    """Read each file once, however often the page runs; without one there is no answer either."""
+    if not chosen:
+        visit.forget()
     known = visit.files
     visit.files = {
-        file.file_id: known.get(file.file_id) or Picture(_fit(file.getvalue()), name=file.name) for file in chosen
+        file.file_id: known.get(file.file_id) or Picture(fit(file.getvalue()), name=file.name) for file in chosen
     }
     return list(visit.files.values())
 
@@ -64,22 +66,6 @@ def several(client: Client, visit: Visit, pictures: list[Picture]) -> str:
     st.html(f'<h2 class="section">{summary}</h2>{words.table(rows)}')
     st.download_button("Download as CSV", _csv(rows), "answers.csv", "text/csv", key="csv", on_click="ignore")
     return summary
-
-
-def _fit(data: bytes) -> bytes:
-    """A phone's photo may be over the API's limit: such a JPEG is made smaller here, everything else stays as it is."""
-    if len(data) <= MAX_BODY_BYTES or not data.startswith(b"\xff\xd8"):
-        return data
-    try:
-        image = Image.open(BytesIO(data))
-        image.draft("RGB", (ENOUGH, ENOUGH))
-        upright = ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, SyntaxError, ValueError):
-        return data  # the API says what is wrong with it
-    upright.thumbnail((ENOUGH, ENOUGH))
-    buffer = BytesIO()
-    upright.save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()
 
 
 def _ask(client: Client, visit: Visit, pictures: list[Picture]) -> list[tuple[Picture, Prediction | ApiError]]:

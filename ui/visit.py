@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
+from base64 import b64decode
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,8 +14,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
-from PIL import Image, ImageOps
+from PIL import Image
 
+from ui.client import BadPicture
+from ui.pictures import upright
 from ui.spreadsheet import Spreadsheet
 
 if TYPE_CHECKING:
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from ui.client import ApiError
 
 PREVIEW, PREVIEW_BYTES = 336, 20_000  # pixels of the longer side; what need not be made smaller
+WHITE = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg==")
 HISTORY = 20  # drawings that one visit remembers
 CACHE = 64  # answers kept by content, so that live mode and undo ask only once for the same picture
 
@@ -41,16 +46,23 @@ class Picture:
 
     @cached_property
     def preview(self) -> bytes:
-        """The same, small enough to go to the browser again and again. Only for what the API could decode."""
+        """The same, small enough to go to the browser again and again; a white pixel where it cannot be decoded."""
         if len(self.data) <= PREVIEW_BYTES:
             return self.data
-        image = Image.open(BytesIO(self.data))
-        image.draft("RGB", (2 * PREVIEW, 2 * PREVIEW))
-        small = ImageOps.exif_transpose(image).convert("RGB")
-        small.thumbnail((PREVIEW, PREVIEW))
-        buffer = BytesIO()
-        small.save(buffer, "JPEG", quality=80)
-        return buffer.getvalue()
+        try:
+            return _preview(self.data)
+        except Exception:  # noqa: BLE001 - Pillow raises nearly anything; the API may have read it all the same
+            return WHITE
+
+
+def _preview(data: bytes) -> bytes:
+    image = Image.open(BytesIO(data))
+    image.draft("RGB", (2 * PREVIEW, 2 * PREVIEW))
+    small = image.convert("RGB")
+    small.thumbnail((PREVIEW, PREVIEW))
+    buffer = BytesIO()
+    upright(small).save(buffer, "JPEG", quality=80)
+    return buffer.getvalue()
 
 
 @dataclass
@@ -113,8 +125,13 @@ class Visit:
         self.history = [*(old for old in self.history if not _same(old.picture, answer.picture)), answer][-HISTORY:]
 
     def fail(self, failure: Failure) -> None:
-        """Show a failure; the pause before asking again by itself doubles from 3 seconds to a minute."""
+        """Show a failure; the pause before asking again by itself doubles from 3 seconds to a minute.
+
+        A bad picture is no reason to leave the API alone: the next one may be good.
+        """
         self.answer, self.asked, self.waking_since = failure, False, None
+        if isinstance(failure.error, BadPicture):
+            return
         self.quiet_until = monotonic() + (failure.error.retry_after or min(60, 3 * 2**self.failures))
         self.failures += 1
 
@@ -129,13 +146,18 @@ def current() -> Visit:
     return visit
 
 
+def _flat(name: str) -> str:
+    """A file's name, as any system can have it in the folder where the ZIP is unpacked."""
+    return re.sub(r"[^\w .-]+", "_", re.split(r"[/\\]", name)[-1])[-64:].strip(". ") or "picture"
+
+
 def archive(history: list[Answer]) -> bytes:
     """The drawings and answers.csv as a ZIP."""
     buffer, text = BytesIO(), StringIO()
     table = Spreadsheet(text, ("file", "label", "confidence", "said_to_be"))
     with zipfile.ZipFile(buffer, "w") as file:
         for number, answer in enumerate(history, 1):
-            name = f"{number:02}-{answer.picture.name}"
+            name = f"{number:02}-{_flat(answer.picture.name)}"
             file.writestr(name, answer.picture.data)
             table.write(name, answer.prediction.label or "", answer.prediction.confidence, answer.truth or "")
         file.writestr("answers.csv", text.getvalue())

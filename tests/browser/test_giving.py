@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image, ImageDraw
 
-from tests.browser.conftest import ROOT
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -66,6 +64,50 @@ def test_an_unreadable_file_is_a_sentence(visit: Visit, page_url: str) -> None:
     upload(visitor, file("broken.png", b"\x89PNG\r\n\x1a\n, and then nothing"))
     visitor.await_text("This picture cannot be read.")
     assert visitor.page.locator("[data-testid=stException]").count() == 0
+
+
+OTHERS = {
+    "photo.heic": (b"\0\0\0\x18ftypheic", "Most Compatible"),
+    "scan.pdf": (b"%PDF-1.7", "Take a screenshot of the digit."),
+    "drawing.svg": (b"<svg/>", "Export it as PNG."),
+    "notes.txt": (b"no picture", "This picture cannot be read."),
+}
+
+
+def test_a_file_of_another_format_is_told_what_to_do_in_text_and_offers_no_retry(visit: Visit, page_url: str) -> None:
+    visitor = visit(page_url)
+    for name, (data, sentence) in OTHERS.items():
+        upload(visitor, file(name, data))
+        visitor.page.locator(".apology").get_by_text(sentence).wait_for()
+        visitor.page.locator("#announcement").get_by_text(sentence).wait_for(state="attached")
+        assert visitor.page.get_by_role("button", name="Retry").count() == 0
+        visitor.page.get_by_role("button", name=f"Remove {name}").click()
+        visitor.await_state(drawing="", answer="")
+
+
+def test_several_files_of_other_formats_have_their_rows(visit: Visit, page_url: str, drawing: Drawing) -> None:
+    visitor = visit(page_url)
+    upload(visitor, file("7.png", drawing("7")), *(file(name, data) for name, (data, _) in OTHERS.items()))
+    visitor.await_text("1 of 5 pictures read.")
+    for _, sentence in OTHERS.values():
+        assert visitor.page.locator(".several").get_by_text(sentence).count() == 1
+
+
+def test_the_chooser_offers_the_formats_that_are_read(visit: Visit, page_url: str) -> None:
+    visitor = visit(page_url)
+    visitor.page.get_by_role("tab", name="Upload").click()
+    with visitor.page.expect_file_chooser() as chooser:
+        visitor.page.locator("[data-testid=stFileUploaderDropzone] button").click()
+    accept = chooser.value.element.get_attribute("accept")
+    assert accept
+    assert "image/jpeg" in accept
+    assert "heic" not in accept
+
+
+def test_more_than_200_files_say_which_were_left_out(visit: Visit, page_url: str, drawing: Drawing) -> None:
+    visitor = visit(page_url)
+    upload(visitor, *(file(f"{number:03}.png", drawing("7")) for number in range(203)))
+    visitor.await_text("Left out: 200.png, 201.png, 202.png.")
 
 
 def test_a_large_photo_is_read_and_only_a_preview_goes_back_to_the_browser(visit: Visit, page_url: str) -> None:
@@ -151,15 +193,15 @@ RUNNERS = {"curl": ["bash", "call.sh"], "Python": [sys.executable, "call.py"], "
 
 @pytest.mark.parametrize("language", RUNNERS)
 def test_the_code_to_copy_runs_and_prints_the_answer(
-    visit: Visit, page_url: str, language: str, tmp_path: Path
+    visit: Visit, moody_url: str, language: str, tmp_path: Path
 ) -> None:
-    visitor = visit(page_url)
+    visitor = visit(moody_url)
     visitor.draw("4")
     visitor.submit()
     visitor.page.get_by_text("Call it from your code").click()
     visitor.page.get_by_role("tab", name=language).click()
     code = visitor.page.locator("[data-testid=stCode]:visible code").inner_text()
     (tmp_path / RUNNERS[language][1]).write_text(code)
-    place = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    place = {"PATH": os.environ["PATH"], "API_KEY": "open-sesame"}
     said = subprocess.check_output(RUNNERS[language], cwd=tmp_path, env=place, text=True, timeout=30)
     assert said.startswith(('{"label":"4"', "4 0.")), said

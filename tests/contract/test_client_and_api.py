@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,8 +18,6 @@ from ui.__main__ import main
 from ui.client import BlankSheet, Client
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.conftest import Drawing
 
 
@@ -90,6 +90,91 @@ def test_a_folder_becomes_csv_and_one_unreadable_picture_makes_the_code_1(live_a
     assert [row["label"] for row in rows] == ["3", "", "5", "7"]
     assert rows[1]["problem"]
     assert result.exit_code == 1
+
+
+SETTINGS = {
+    "no scheme": {"API_URL": "127.0.0.1:8000"},
+    "quoted": {"API_URL": '"http://127.0.0.1:8000"'},
+    "a blank at its end": {"API_URL": "http://127.0.0.1:8000 "},
+    "a key in typographic quotes": {"API_KEY": "\u201cabc\u201d"},
+    "no bundle of certificates": {"API_URL": "https://127.0.0.1:9", "REQUESTS_CA_BUNDLE": "/nowhere.pem"},
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
+def test_a_setting_that_cannot_be_used_is_2_with_one_sentence(folder: Path, setting: dict[str, str]) -> None:
+    result = CliRunner().invoke(main, [str(folder / "3.png")], env=setting)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.count("\n") == 1
+    assert "again" not in result.stderr
+
+
+def test_an_output_is_replaced_only_when_all_answers_have_come(live_api: str, folder: Path) -> None:
+    output = folder / "out.csv"
+    output.write_text("yesterday's")
+    assert run("http://127.0.0.1:9", str(folder), "--output", str(output)).exit_code == 3
+    assert output.read_text() == "yesterday's"
+    assert run(live_api, str(folder / "3.png"), "--csv", "--output", str(output)).exit_code == 0
+    assert output.read_text().startswith("file,label,confidence,problem\n")
+    assert {path.suffix for path in folder.iterdir()} == {".png", ".txt", ".csv"}, "nothing is left beside it"
+
+
+def test_an_output_through_a_link_leaves_the_link(live_api: str, folder: Path) -> None:
+    (folder / "link.csv").symlink_to(folder / "out.csv")
+    run(live_api, str(folder / "3.png"), "--output", str(folder / "link.csv"))
+    assert (folder / "link.csv").is_symlink()
+    assert "3.png: 3" in (folder / "out.csv").read_text()
+
+
+def test_an_output_may_be_a_device_and_a_full_disk_is_a_sentence(live_api: str, folder: Path) -> None:
+    assert run(live_api, str(folder / "3.png"), "--output", "/dev/null").exit_code == 0
+    full = run(live_api, str(folder / "3.png"), "--output", "/dev/full")
+    assert (full.exit_code, full.stderr) == (3, "The answers cannot be written: No space left on device.\n")
+
+
+def test_head_ends_the_command_quietly(live_api: str, folder: Path) -> None:
+    command = f"{sys.executable} -m ui --url {live_api} --csv {' '.join([str(folder)] * 900)} | head -1"
+    done = subprocess.run(
+        ["/bin/bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("file,label,confidence,problem\n", "")
+    assert done.returncode == 141
+
+
+def test_a_folder_of_everything_gives_each_file_its_row(live_api: str, tmp_path: Path, drawing: Drawing) -> None:
+    """Links to nowhere and in a circle, a folder named like a picture, pipes, names of any bytes, other formats."""
+    for name in (b"1.png", b"\xff\xfe-2.png", b"3 \x1b[31mred.png", b"=cmd|'calc'!A1.png", b"new\nline.png", b"x.jfif"):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(drawing("7"))
+    (tmp_path / "dangling.png").symlink_to("nowhere.png")
+    (tmp_path / "circle.png").symlink_to("circle.png")
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "folder.png" / "up").symlink_to("..")
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "photo.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    (tmp_path / "empty.png").touch()
+    result = run(live_api, str(tmp_path))
+    rows = {row["file"].removeprefix(f"{tmp_path}/"): row for row in csv.DictReader(io.StringIO(result.stdout))}
+    read = {name for name, row in rows.items() if row["label"] == "7"}
+    assert read == {
+        "1.png",
+        r"\udcff\udcfe-2.png",
+        r"3 \x1b[31mred.png",
+        "=cmd|'calc'!A1.png",
+        r"new\nline.png",
+        "x.jfif",
+    }
+    assert set(rows) - read == {"dangling.png", "circle.png", "pipe.png", "photo.HEIC", "empty.png"}
+    assert all(rows[name]["problem"] for name in set(rows) - read)
+    assert "Most Compatible" in rows["photo.HEIC"]["problem"]
+    assert result.exit_code == 1
+
+
+def test_names_of_any_bytes_are_text_and_exact_in_json(live_api: str, tmp_path: Path, drawing: Drawing) -> None:
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff\x07.png")
+    Path(path).write_bytes(drawing("7"))
+    command = [sys.executable, "-m", "ui", "--url", live_api, path]
+    assert subprocess.check_output(command, text=True).startswith(rf"{tmp_path}/\udcff\x07.png: 7 (")
+    assert json.loads(subprocess.check_output([*command, "--json"], text=True))["file"] == path
 
 
 def test_wrong_usage_is_2_and_an_absent_api_is_3_with_the_remedy(folder: Path) -> None:

@@ -1,0 +1,102 @@
+"""JSON that claims to be the API's -> the contract's classes, each member checked: what passes, the page can show."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64decode
+from math import isfinite
+from typing import Any
+
+from backend import contract
+from backend.contract import Prediction, ProblemDetails
+
+MOST_LABELS = 1000  # each is a bar on the page
+MOST_CHARACTERS = 200  # of a name; a problem's sentence may have five times as many
+PNG_HEAD = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + 2 * contract.SIDE.to_bytes(4, "big")
+FEEDBACK_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+UNSAFE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\U0010ffff]+")  # controls, and halves of a character
+
+
+class Malformed(ValueError):
+    """Not what the contract says."""
+
+
+def parse(body: bytes) -> Any:
+    """JSON of any kind. Raises Malformed."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Malformed from error
+
+
+def prediction(body: Any) -> Prediction:
+    """One answer. Raises Malformed."""
+    try:
+        answer = Prediction.from_json(body)
+        _check(answer)
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        raise Malformed from error
+    return answer
+
+
+def batch(body: Any, n: int) -> list[Prediction | ProblemDetails]:
+    """The answers to n pictures. Raises Malformed."""
+    results = body.get("results") if isinstance(body, dict) else None
+    if not isinstance(results, list) or len(results) != n:
+        raise Malformed
+    return [_result(result) for result in results]
+
+
+def problem(body: Any) -> ProblemDetails:
+    """A refusal, its sentences cleaned for a terminal. Raises Malformed."""
+    names = ("type", "title", "detail", "request_id")
+    if not isinstance(body, dict) or not all(isinstance(body.get(name), str) for name in names):
+        raise Malformed
+    if type(body.get("status")) is not int:
+        raise Malformed
+    return ProblemDetails(status=body["status"], **{name: clean(body[name]) for name in names})
+
+
+def feedback_id(body: Any) -> str:
+    """The receipt's id, fit to be part of an address. Raises Malformed."""
+    given = body.get("id") if isinstance(body, dict) else None
+    if not isinstance(given, str) or not FEEDBACK_ID.fullmatch(given):
+        raise Malformed
+    return given
+
+
+def clean(text: str) -> str:
+    """A stranger's sentence, without what steers a terminal, and not without end."""
+    return UNSAFE.sub(" ", text)[: 5 * MOST_CHARACTERS]
+
+
+def _result(body: Any) -> Prediction | ProblemDetails:
+    if not isinstance(body, dict):
+        raise Malformed
+    return prediction(body["prediction"]) if body.get("prediction") else problem(body.get("problem"))
+
+
+def _check(answer: Prediction) -> None:
+    """Raises ValueError, or TypeError where a member is of another kind."""
+    labels, model = answer.probabilities, answer.model
+    ok = 0 < len(labels) <= MOST_LABELS and all(0 <= p <= 1.0001 for p in [answer.confidence, *labels.values()])
+    ok &= "" not in labels
+    ok &= (answer.label is None) == (answer.rejection is not None)
+    ok &= answer.label is None or answer.label in labels
+    ok &= answer.rejection is None or isfinite(answer.rejection.score)
+    ok &= all(isfinite(ms) for ms in answer.timing_ms.values())
+    names = [*labels, *answer.timing_ms, model.name, model.version, model.served_by, answer.request_id]
+    ok &= all(map(_is_name, names if answer.rejection is None else [*names, answer.rejection.reason]))
+    ok &= all(_is_picture(picture) for picture in (answer.image, answer.explanation) if picture is not None)
+    if not ok:
+        raise Malformed
+
+
+def _is_name(text: Any) -> bool:
+    return isinstance(text, str) and len(text) <= MOST_CHARACTERS and not UNSAFE.search(text)
+
+
+def _is_picture(text: str) -> bool:
+    """Whether it is the head of a PNG of 28x28 in base64."""
+    return b64decode(text, validate=True).startswith(PNG_HEAD)
