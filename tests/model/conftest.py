@@ -46,6 +46,7 @@ def tiny_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
     _mnist(folder / "mnist.npz")
     (folder / "pendigits-orig.tra.gz").write_bytes(gzip.compress(_unipen().encode()))
     _omniglot(folder / "omniglot_strokes_background_small1.zip")
+    _train_r01_v07(folder / "unipen_train_r01_v07_part.zip")
     _fashion(folder)
     for key, source in sources.SOURCES.items():
         digest = hashlib.sha256(source.content(folder / source.name)).hexdigest()
@@ -64,8 +65,9 @@ def _tiny(plan: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
 
 
 def _forget() -> None:
-    for read in (readers.mnist, readers.pen, readers.letters, readers.alphabets, readers.fashion, readers.pens_of_fold):
-        read.cache_clear()
+    for read in [*vars(readers).values(), datasets._sample]:
+        if hasattr(read, "cache_clear"):
+            read.cache_clear()
 
 
 def _mnist(path: Path) -> None:
@@ -89,6 +91,27 @@ def _unipen() -> str:
         pens = [".PEN_DOWN\n" + "\n".join(f" {x:.0f} {-y:.0f}" for x, y in s) + "\n.PEN_UP\n" for s in drawing]
         parts.append(f'.SEGMENT DIGIT {item} ? "{digit}"\n.COMMENT {digit} {1 + item % 7} 9\n' + "".join(pens))
     return "\n".join(parts)
+
+
+def _train_r01_v07(path: Path) -> None:
+    """UNIPEN's layout: six people of three sites, ten digits and four letters each."""
+    rng = np.random.default_rng(3)
+    with zipfile.ZipFile(path, "w") as archive:
+        for number, site in enumerate(("syn", "app", "uqb", "syn", "gmd", "ced")):
+            name = f"{site}/data/person{number}.dat"
+            parts, digits, letters = [f".COORD X Y\n.WRITER_ID person{number}\n"], [], []
+            component = 0
+            for item in range(14):
+                drawing = own_strokes(item, number) if item < 10 else [rng.normal(0, 1, (12, 2)).cumsum(axis=0)]
+                drawing = strokes.fit(strokes.vary(drawing, rng), 200, (250, -250))
+                parts += [".PEN_DOWN\n" + "\n".join(f"{x:.0f} {-y:.0f}" for x, y in s) + "\n.PEN_UP\n" for s in drawing]
+                label = str(item) if item < 10 else "weHE"[item - 10]
+                last = component + len(drawing) - 1
+                (digits if item < 10 else letters).append(f'.SEGMENT CHARACTER {component}-{last} OK "{label}"\n')
+                component = last + 1
+            archive.writestr(f"include/{name}", "".join(parts))
+            for folder, segments in (("1a", digits), ("1c", letters)):
+                archive.writestr(f"data/{folder}/{site}/person{number}.dat", f".INCLUDE {name}\n" + "".join(segments))
 
 
 def _omniglot(path: Path) -> None:

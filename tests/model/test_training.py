@@ -12,9 +12,9 @@ import pytest
 
 from backend.app import create_app
 from backend.predictors import EmbeddedPredictor
-from tests.model.conftest import as_picture
+from tests.model.conftest import as_picture, own_strokes
 from training import compare, export, models, train
-from training.data import datasets, doodles, glyphs, makers, readers, sources
+from training.data import datasets, doodles, glyphs, makers, pictures, readers, sources, strokes
 from training.data.pictures import encode
 from training.serve import SavedModel
 
@@ -231,6 +231,32 @@ def test_scripts_that_share_letters_with_a_held_out_alphabet_are_held_out_with_i
     made = datasets.make([datasets.Task("glyph", scripts.index(script), 0) for script in wanted])
     assert [picture.fold for picture in made if picture] == list(wanted.values())
     assert all(picture.y == makers.NOT_A_DIGIT for picture in made if picture)
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 6])
+def test_a_hard_pixel_pen_leaves_two_greys_in_one_piece_as_wide_as_it_is(width: int) -> None:
+    ink = np.asarray(strokes.draw_pixels([np.array([[4.2, 5.1], [21.0, 22.9]])], 28, width)) == 0
+    assert set(np.unique(strokes.draw_pixels([np.array([[4.2, 5.1], [21.0, 22.9]])], 28, width))) == {0, 255}
+    rows = ink.sum(axis=1)[8:20]  # of a line at 45 degrees
+    assert (rows >= width).all()
+    assert (rows <= 1.5 * width + 2).all()
+
+
+def test_a_soft_pixel_pen_fades_and_one_beyond_the_sheet_draws_nothing() -> None:
+    soft = np.asarray(strokes.draw_pixels([np.array([[14.0, 5.0], [14.0, 22.0]])], 28, 2, soft=2))
+    assert len(np.unique(soft)) > 3
+    assert (np.asarray(strokes.draw_pixels([np.array([[40.0, 40.0], [60.0, 50.0]])], 28, 3)) == 255).all()
+
+
+def test_a_stretched_bitmap_is_filled_by_its_ink_but_for_a_bar() -> None:
+    rng = np.random.default_rng(8)
+    for side in (8, 16, 32):
+        for digit in range(10):
+            sheet = strokes.draw(strokes.fit(own_strokes(digit, 0), 96, (64, 64)), 12, canvas=128)
+            ink = np.asarray(pictures.stretch(sheet, side, rng)) < 200
+            rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+            assert rows[-1] - rows[0] + 1 >= 0.7 * side - 2
+            assert columns[-1] - columns[0] + 1 >= (0.1 if digit == 1 else 0.6) * side - 2
 
 
 def test_export_keeps_a_better_model_unless_told_to(tiny_sources: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter, ImageOps
 
 from backend.preprocessing import normalise, normalise_image
 from training.data import doodles, glyphs, pictures, strokes
@@ -13,12 +13,16 @@ from training.data.readers import (
     FOLDS,
     NEVER_HELD_OUT,
     TEST,
+    drawn_no_digits,
+    drawn_people,
     fashion,
     letter_fold,
     letters,
     mnist,
+    no_digits,
     pen,
     pens_of_fold,
+    people,
     writer_fold,
 )
 
@@ -166,6 +170,111 @@ def _dot(item: int, rng: np.random.Generator) -> Made:
     return Made(normalise_image(sheet), NOT_A_DIGIT, item % FOLDS)
 
 
+class Source(NamedTuple):
+    """A drawing with its label (NOT_A_DIGIT for a letter) and the fold that holds it out."""
+
+    drawing: Drawing
+    y: int
+    fold: int
+
+
+def _unipen(item: int, _: np.random.Generator) -> Source:
+    written = people()[drawn_people()[item]]
+    return Source(written.drawing, written.digit, written.fold)
+
+
+def _anybody(item: int, rng: np.random.Generator) -> Source:
+    """A digit of UNIPEN's people or, one in three, of the pen writers."""
+    if rng.random() < 0.67:
+        return _unipen(item, rng)
+    drawing, digit, writer = pen()[int(rng.integers(len(pen())))]
+    return Source(drawing, digit, writer_fold(writer))
+
+
+def _unipen_letter(item: int, _: np.random.Generator) -> Source:
+    written = no_digits()[drawn_no_digits()[item]]
+    return Source(written.drawing, NOT_A_DIGIT, written.fold)
+
+
+def _any_letter(item: int, rng: np.random.Generator) -> Source:
+    """A letter of UNIPEN's people, of an alphabet or of another script, upright; none that is a digit to any eye."""
+    chance = rng.random()
+    if chance > 0.3:
+        return _unipen_letter(item, rng)
+    drawn = [(drawing, name) for drawing, name, _ in letters()] if chance < 0.15 else glyphs.glyphs()
+    drawing, name = drawn[int(rng.integers(len(drawn)))]
+    if 0 not in doodles.turns(name):
+        return _unipen_letter(item, rng)
+    return Source(drawing, NOT_A_DIGIT, letter_fold(name))
+
+
+def _on_canvas(drawing: Drawing, rng: np.random.Generator) -> NDArray[np.uint8]:
+    return _draw(strokes.vary(drawing, rng, strength=rng.choice([0.3, 0.7, 1.2])), rng, 0.9)
+
+
+def _on_photo(drawing: Drawing, rng: np.random.Generator) -> NDArray[np.uint8]:
+    placed = strokes.fit(strokes.vary(drawing, rng), rng.uniform(60, 220), tuple(rng.uniform(110, 170, 2)))
+    return normalise(pictures.photograph(strokes.draw(placed, rng.uniform(3, 18), detail=2), rng))
+
+
+def _in_pixels(drawing: Drawing, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A sheet of 14 to 64 pixels, most of 28, drawn by a pen of 1 to 6 pixels; in either polarity, some as JPEG."""
+    side = int(rng.choice([28, 28, 28, 28, 14, 16, 20, 32, 40, 50, 64]))
+    width = min(float(rng.choice([1, 1, 1, 2, 2, 3, 3, 4, 5, 6])), max(1, side // 5))
+    height = max(rng.uniform(0.35, 0.98) * (side - width), min(3.5 * width, side - width))
+    room = (side - width - height) / 2
+    middle = side / 2 + rng.uniform(-room, room, 2)
+    placed = strokes.fit(strokes.vary(drawing, rng, strength=0.7), height, tuple(middle))
+    soft = 0.0 if rng.random() < 0.5 else float(rng.uniform(0.7, 2.2))
+    sheet = strokes.draw_pixels(placed, side, width, soft=soft)
+    if rng.random() < 0.5:
+        sheet = ImageOps.invert(sheet)
+    if rng.random() < 0.2:
+        return normalise(pictures.encode(sheet, "JPEG", quality=int(rng.integers(50, 96))))
+    return normalise_image(sheet)
+
+
+def _as_bitmap(drawing: Drawing, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A bitmap of 8, 16 or 32 pixels that the ink fills."""
+    side = int(rng.choice([8, 16, 16, 32]))
+    thick = rng.uniform(0.05, 0.14 if side == 8 else 0.2) * 96
+    placed = strokes.fit(strokes.vary(drawing, rng, strength=0.7), 96, (64, 64))
+    sheet = strokes.draw(placed, thick, canvas=128, detail=2)
+    return normalise_image(pictures.stretch(sheet, side, rng))
+
+
+def _as_scan(drawing: Drawing, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A scan of 24 to 128 pixels, half of them of 32."""
+    side = int(rng.choice([32, 32, 32, 24, 48, 64, 128]))
+    size = rng.uniform(0.55, 0.92) * side
+    room = (side - size) / 2
+    middle = side / 2 + 0.7 * rng.uniform(-room, room, 2)
+    placed = strokes.fit(strokes.vary(drawing, rng), size, tuple(middle))
+    sheet = strokes.draw(placed, size * rng.uniform(0.05, 0.2), canvas=side, detail=6)
+    picture = pictures.scan(sheet, rng)
+    if rng.random() < 0.5:
+        return normalise(pictures.encode(picture, "JPEG", quality=int(rng.integers(40, 96))))
+    return normalise_image(picture)
+
+
+def _blurred(drawing: Drawing, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A drawing whose edges fade over up to a tenth of its size: softness is no evidence of a digit."""
+    placed = strokes.fit(strokes.vary(drawing, rng), 96, (64, 64))
+    sheet = strokes.draw(placed, 96 * rng.uniform(0.03, 0.2), canvas=128, detail=2)
+    return normalise_image(sheet.filter(ImageFilter.GaussianBlur(96 * rng.uniform(0.01, 0.06))))
+
+
+def _made(
+    source: Callable[[int, np.random.Generator], Source],
+    draw: Callable[[Drawing, np.random.Generator], NDArray[np.uint8]],
+) -> Callable[[int, np.random.Generator], Made]:
+    def make(item: int, rng: np.random.Generator) -> Made:
+        drawing, y, fold = source(item, rng)
+        return Made(draw(drawing, rng), y, fold)
+
+    return make
+
+
 MAKERS: dict[str, Callable[[int, np.random.Generator], Made]] = {
     "pen": _pen,
     "pen-photo": _pen_photo,
@@ -184,4 +293,16 @@ MAKERS: dict[str, Callable[[int, np.random.Generator], Made]] = {
     "several": _several,
     "turned": _turned,
     "dot": _dot,
+    "unipen": _made(_unipen, _on_canvas),
+    "photo": _made(_anybody, _on_photo),
+    "pixels": _made(_anybody, _in_pixels),
+    "bitmap": _made(_anybody, _as_bitmap),
+    "scan": _made(_anybody, _as_scan),
+    "blurred": _made(_anybody, _blurred),
+    "unipen-letter": _made(_unipen_letter, _on_canvas),
+    "letter-photo": _made(_any_letter, _on_photo),
+    "letter-pixels": _made(_any_letter, _in_pixels),
+    "letter-bitmap": _made(_any_letter, _as_bitmap),
+    "letter-scan": _made(_any_letter, _as_scan),
+    "letter-blurred": _made(_any_letter, _blurred),
 }

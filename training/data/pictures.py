@@ -5,7 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image, ImageFilter, ImageOps
 
 
 def encode(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -32,6 +32,36 @@ def photograph(drawing: Image.Image, rng: np.random.Generator) -> bytes:
     noise = rng.normal(0, rng.uniform(1, 9), (h, w, 1)) + rng.normal(0, 2, (h, w, 3))
     noisy = np.clip(np.asarray(blurred, np.float32) + noise, 0, 255).astype(np.uint8)
     return encode(Image.fromarray(noisy), "JPEG", quality=int(rng.integers(40, 90)))
+
+
+def scan(drawing: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """L drawing, black on white -> the same scanned: uneven ink, a soft edge, grain, an off-white or grey paper."""
+    ink = 1 - np.asarray(drawing.filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 1.0))), np.float32) / 255
+    h, w = ink.shape
+    coarse = Image.fromarray(rng.uniform(0.55, 1.0, (max(h // 4, 2), max(w // 4, 2))).astype(np.float32))
+    ink = ink * np.asarray(coarse.resize((w, h), Image.Resampling.BILINEAR))
+    paper, pen = rng.uniform(190, 255), rng.uniform(0, 110)
+    grey = paper + (pen - paper) * ink + rng.normal(0, rng.uniform(0.5, 12), (h, w))
+    return Image.fromarray(np.clip(grey, 0, 255).round().astype(np.uint8))
+
+
+def stretch(drawing: Image.Image, side: int, rng: np.random.Generator) -> Image.Image:
+    """L drawing -> `side` x `side`, its ink stretched to fill the box: in black and white, in greys, or 17 levels.
+
+    What is narrower than 1 to 3, such as a bar, is not made wider than half the box. A pixel or more around is paper.
+    """
+    box = ImageOps.invert(drawing).getbbox() or (0, 0, *drawing.size)
+    ink = drawing.crop(box)
+    margin = int(rng.integers(1, 2 + side // 10))
+    room = side - 2 * margin
+    ratio = ink.width / ink.height
+    width = room if ratio > 0.33 else max(1, round(room * rng.uniform(ratio, 0.5)))
+    small = ink.resize((width, room), Image.Resampling.BOX if rng.random() < 0.7 else Image.Resampling.BILINEAR)
+    levels = rng.choice([17, 256] if side < 12 else [2, 17, 256])
+    grey = np.round(np.asarray(small, np.float32) / 255 * (levels - 1)) * (255 / (levels - 1))
+    sheet = Image.new("L", (side, side), 255)
+    sheet.paste(Image.fromarray(grey.astype(np.uint8)), ((side - width) // 2, margin))
+    return sheet
 
 
 def _shadow(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:

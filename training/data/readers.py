@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import gzip
 from functools import cache as once
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from training.data import glyphs, sources, strokes
+from training.data import glyphs, sources, strokes, styles, unipen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,8 +19,19 @@ if TYPE_CHECKING:
     from training.data.strokes import Drawing
 
 FOLDS = 5
+MOST = 200_000  # places drawn: more than any kind of picture takes
 NEVER_HELD_OUT = -1
 TEST = -2  # the fold of an official test set: never trained on
+# Which fold holds a site's people out: whole sites, so that what judges is from another place.
+SITE_FOLD = {
+    **dict.fromkeys(("app", "mot"), 0),
+    **dict.fromkeys(("syn", "lav"), 1),
+    **dict.fromkeys(("ced", "sie"), 2),
+    **dict.fromkeys(("gmd", "art", "pri", "lou", "kai"), 3),
+    **dict.fromkeys(("val", "uqb"), 4),
+}
+# What is a digit to most eyes once size and place are gone: never taught as a non-digit, left out where it is judged.
+LOOKALIKES = "lIOoSsZzqgbBGD|/()\\ij',.`"
 
 
 @once
@@ -33,7 +44,7 @@ def mnist() -> dict[str, NDArray[np.uint8]]:
 @once
 def pen() -> list[tuple[Drawing, int, int]]:
     """The pen digits: (drawing, digit, writer)."""
-    return list(strokes.read_unipen(sources.unipen(sources.fetch("pendigits")).decode()))
+    return list(strokes.read_unipen(sources.pendigits(sources.fetch("pendigits")).decode()))
 
 
 @once
@@ -46,6 +57,64 @@ def letters() -> list[tuple[Drawing, str, int]]:
 def alphabets() -> list[str]:
     """The alphabets in order: one a fold."""
     return sorted({character.split("/")[0] for _, character, _ in letters()})
+
+
+class Written(NamedTuple):
+    """A character by one of UNIPEN's people: `digit` is -1 for a letter or a symbol."""
+
+    drawing: Drawing
+    label: str
+    digit: int
+    fold: int
+    writer: str
+
+
+@once
+def characters() -> list[Written]:
+    """UNIPEN's digits, letters and symbols but those that are spoilt."""
+    return [
+        Written(drawing, label, int(label) if label.isdigit() else -1, SITE_FOLD[site], writer)
+        for drawing, label, site, writer in unipen.read(sources.fetch("unipen"))
+        if not unipen.spoilt(drawing)
+    ]
+
+
+@once
+def people() -> list[Written]:
+    """UNIPEN's digits."""
+    return [written for written in characters() if written.digit >= 0]
+
+
+@once
+def no_digits() -> list[Written]:
+    """UNIPEN's letters and symbols, but LOOKALIKES."""
+    return [written for written in characters() if written.digit < 0 and written.label not in LOOKALIKES]
+
+
+@once
+def drawn_people() -> NDArray[np.int64]:
+    """MOST places in `people`, drawn so that rare styles and people who wrote little come up more often."""
+    found = people()
+    return _drawn(
+        [f"{written.digit} {styles.style(written.drawing, written.digit)}" for written in found],
+        [f"{written.digit} {written.writer}" for written in found],
+    )
+
+
+@once
+def drawn_no_digits() -> NDArray[np.int64]:
+    """MOST places in `no_digits`, drawn so that rare characters and people come up more often."""
+    found = no_digits()
+    return _drawn([written.label for written in found], [written.writer for written in found])
+
+
+def _drawn(*groupings: list[str]) -> NDArray[np.int64]:
+    """MOST places, each as likely as one over the root of the size of its group in each of the groupings."""
+    weight = np.ones(len(groupings[0]))
+    for grouping in groupings:
+        _, group, size = np.unique(grouping, return_inverse=True, return_counts=True)
+        weight /= np.sqrt(size[group])
+    return np.random.default_rng(17).choice(len(weight), MOST, p=weight / weight.sum())
 
 
 @once

@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import os
 import sys
+import tarfile
 import zipfile
 from collections.abc import Callable  # noqa: TC003 - NamedTuple's fields name it
 from pathlib import Path
@@ -17,6 +18,8 @@ from typing import NamedTuple
 import numpy as np
 import requests
 import unlzw3
+
+from training.data import unipen
 
 CHUNK = 1 << 16  # bytes between two updates of the progress
 FASHION = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
@@ -45,7 +48,12 @@ def _members(path: Path) -> bytes:
         return b"".join(archive.read(name) for name in sorted(archive.namelist()))
 
 
-def unipen(path: Path) -> bytes:
+def _characters(path: Path) -> bytes:
+    """What was parsed of UNIPEN, packed either way: the digest is of labels, people and strokes."""
+    return unipen.content(unipen.read(path))
+
+
+def pendigits(path: Path) -> bytes:
     """The pen strokes' text, from gzip or from UCI's zip, where Unix' compress of 1998 packed it."""
     if path.suffix == ".gz":
         return gzip.decompress(path.read_bytes())
@@ -63,7 +71,7 @@ SOURCES = {
     "pendigits": Source(
         "pendigits-orig.tra.gz",
         "https://archive.ics.uci.edu/static/public/81/pen+based+recognition+of+handwritten+digits.zip",
-        unipen,
+        pendigits,
         "a66225d68d7d68591e62944df1ad33b3f5aa608e2df2505844b41f5568a80da4",
     ),
     "omniglot": Source(
@@ -71,6 +79,12 @@ SOURCES = {
         "https://github.com/brendenlake/omniglot/raw/master/python/strokes_background_small1.zip",
         _members,
         "6aac9fcee3edccbe4e04cc9ae49d0679ed24d8c21dd6deff6a805b9ab8a1706a",
+    ),
+    "unipen": Source(
+        "unipen_train_r01_v07_part.zip",
+        "https://zenodo.org/api/records/1195803/files/unipen-CDROM-train_r01_v07.tgz/content",
+        _characters,
+        "2d109676b4129ab04146b25b7ecce63d495ef118ab4c068b719e242245c75a1a",
     ),
     "fashion-train-x": Source(
         "train-images-idx3-ubyte.gz",
@@ -122,7 +136,7 @@ def fetch(key: str) -> Path:
 def _check(source: Source, path: Path) -> None:
     try:
         digest = hashlib.sha256(source.content(path)).hexdigest()
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, tarfile.TarError) as error:
         raise DataError(f"{path} is damaged ({error}). Delete it and run again.") from error
     if digest != source.sha256:
         raise DataError(f"{path} has SHA-256 {digest}, not {source.sha256}. Delete it and run again.")

@@ -100,6 +100,40 @@ def draw_small(drawing: Drawing, width: float) -> Image.Image:
     return draw([(s - low) * scale for s in drawing], width * scale, canvas=101, detail=3)
 
 
+def draw_pixels(drawing: Drawing, side: int, width: float, *, soft: float = 0.0) -> Image.Image:
+    """Strokes in pixels -> L picture, black ink on white, as a painting program draws them on a sheet of `side` pixels.
+
+    The pen is a disc of `width` pixels stamped at every half pixel of the way: hard-edged on whole pixels where `soft`
+    is 0, else with an edge that fades over `soft` pixels.
+    """
+    ink = np.zeros((side, side))
+    rows, columns = np.mgrid[:side, :side] + 0.5
+    for stroke in drawing:
+        way = _way(stroke)
+        if not soft:  # an even disc sits on a corner of the pixels, an odd one in the middle of one
+            way = np.unique(np.floor(way) + 0.5 if round(width) % 2 else np.round(way), axis=0)
+        for x, y in way:
+            box = _box(x, y, width / 2 + soft + 1, side)
+            away = np.hypot(columns[box] - x, rows[box] - y)
+            stamp = away <= width / 2 if not soft else np.clip((width / 2 - away) / soft + 0.5, 0, 1)
+            ink[box] = np.maximum(ink[box], stamp)
+    return Image.fromarray((255 * (1 - ink)).round().astype(np.uint8))
+
+
+def _way(stroke: Stroke) -> Stroke:
+    """The stroke's points, at most half a pixel apart."""
+    along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(stroke, axis=0).T))])
+    steps = np.linspace(0, along[-1], 1 + int(np.ceil(2 * along[-1])))
+    return np.stack([np.interp(steps, along, column) for column in stroke.T], axis=1)
+
+
+def _box(x: float, y: float, r: float, side: int) -> tuple[slice, slice]:
+    """The rows and columns of a sheet that a disc of radius `r` may touch."""
+    low = [max(0, int(v - r)) for v in (y, x)]
+    high = [min(side, int(np.ceil(v + r)) + 1) for v in (y, x)]
+    return slice(low[0], max(high[0], low[0])), slice(low[1], max(high[1], low[1]))
+
+
 def _smooth(stroke: Stroke, step: float) -> Stroke:
     """Points as the pointer gave them -> points along the brush's quadratic curves, about `step` pixels apart."""
     kept = [stroke[0]]

@@ -1,0 +1,132 @@
+"""UNIPEN's format: which strokes a segment names, whose they are, and what is left out."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import zipfile
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from tests.model.conftest import own_strokes
+from training.data import readers, styles, unipen
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COORDINATES = """.VERSION 1.0
+.COORD X Y T
+.WRITER_ID  Ann-Lee 7
+.PEN_DOWN
+0 0 1
+1 5 2
+2 9 3
+.PEN_UP
+5 5 4
+.PEN_DOWN
+3 1 5
+.DT 100
+.PEN_UP
+.COMMENT an empty part is not counted,
+nor is a comment's second line
+.PEN_DOWN
+7 2 6
+8 3 7
+.WRITER_ID Bob
+.PEN_DOWN
+9 9 8
+"""
+
+
+def _archive(path: Path, members: dict[str, str]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in members.items():
+            archive.writestr(name, text)
+    return path
+
+
+def _characters(folder: Path, *segments: str, contributor: str = "cea") -> list[unipen.Character]:
+    text = f".INCLUDE {contributor}/some.doc\n.INCLUDE {contributor}/data/a.dat\n" + "\n".join(segments) + "\n"
+    members = {f"data/1a/{contributor}/a.dat": text, f"include/{contributor}/data/a.dat": COORDINATES}
+    return list(unipen.read(_archive(folder / "a.zip", members)))
+
+
+@pytest.mark.parametrize(
+    ("where", "points"),
+    [
+        ("0", [[0, 1, 2]]),
+        ("0-2", [[0, 1, 2], [3]]),  # component 1 is a pen-up part: counted, not drawn
+        ("2-3", [[3], [7, 8]]),
+        ("0,3", [[0, 1, 2], [7, 8]]),
+        ("0:1-2:0", [[1, 2], [3]]),
+        ("0:1-0:1", [[1]]),
+    ],
+)
+def test_a_segment_names_components_and_points(tmp_path: Path, where: str, points: list[list[int]]) -> None:
+    (character,) = _characters(tmp_path, f'.SEGMENT CHARACTER {where} ? "7"')
+    assert [stroke[:, 0].tolist() for stroke in character.strokes] == points
+
+
+def test_y_points_down_and_the_writer_is_the_sites(tmp_path: Path) -> None:
+    first, second = _characters(tmp_path, '.SEGMENT CHARACTER 0 OK "4"', '.SEGMENT CHARACTER 4 OK "\\\\"')
+    assert first.strokes[0][:, 1].tolist() == [0, -5, -9]
+    assert (first.site, first.writer) == ("ced", "ced/annlee7")
+    assert (second.label, second.writer) == ("\\", "ced/bob")
+
+
+def test_what_a_segmentation_left_over_is_no_character_and_other_contributors_are_not_read(tmp_path: Path) -> None:
+    assert _characters(tmp_path, r'.SEGMENT CHARACTER 0 OK "\@"') == []
+    assert _characters(tmp_path, '.SEGMENT CHARACTER 0 OK "4"', contributor="aga") == []
+
+
+def test_the_zip_and_the_public_tar_say_the_same(tiny_sources: Path, tmp_path: Path) -> None:
+    packed = tiny_sources / "unipen_train_r01_v07_part.zip"
+    with zipfile.ZipFile(packed) as archive, tarfile.open(tmp_path / "a.tgz", "w:gz") as tar:
+        for name in archive.namelist():
+            member = tarfile.TarInfo(f"CDROM/train_r01_v07/{name}")
+            content = archive.read(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    assert unipen.content(unipen.read(packed)) == unipen.content(unipen.read(tmp_path / "a.tgz"))
+
+
+def test_each_person_is_held_out_by_one_fold_with_letters_and_digits_alike(tiny_sources: Path) -> None:
+    folds: dict[str, set[int]] = {}
+    for written in [*readers.people(), *readers.no_digits()]:
+        folds.setdefault(written.writer, set()).add(written.fold)
+    assert len(folds) == 6
+    assert all(len(found) == 1 for found in folds.values())
+    assert set().union(*folds.values()) == set(range(readers.FOLDS))
+    assert {written.label for written in readers.no_digits()} == set("weHE")
+
+
+def test_blots_dots_and_several_characters_in_one_segment_are_left_out() -> None:
+    zero = np.stack([np.cos(np.linspace(0, 6.3, 40)), np.sin(np.linspace(0, 6.3, 40))], axis=1)
+    assert not unipen.spoilt([zero])
+    assert not unipen.spoilt([zero, np.array([[1.5, -1.5], [-1.5, 1.5]])])  # slashed
+    assert unipen.spoilt([zero, zero + np.array([2.5, 0])])
+    assert unipen.spoilt([np.zeros((9, 2))])
+    assert unipen.spoilt([zero[:4]])
+    assert unipen.spoilt([np.tile(zero, (4, 1))])
+    assert not any(unipen.spoilt(own_strokes(digit, style)) for digit in range(10) for style in range(3))
+
+
+@pytest.mark.parametrize(
+    ("digit", "drawing", "name"),
+    [
+        (1, [[(0, 0), (0, 9)]], "bar 1"),
+        (1, [[(6, 0), (0, 9)]], "leaning 1"),
+        (1, [[(-3, 3), (0, 0), (0, 9)]], "flag 1"),
+        (1, [[(-3, 3), (0, 0), (0, 9)], [(-3, 9), (3, 9)]], "foot 2"),
+        (7, [[(0, 0), (6, 0), (2, 9)]], "plain 1"),
+        (7, [[(0, 0), (6, 0), (2, 9)], [(1, 5), (6, 4.5)]], "crossed 2"),
+        (0, [[(5, 0), (0, 5), (5, 10), (10, 5), (5, 0)]], "plain 1"),
+        (0, [[(5, 0), (0, 5), (5, 10), (10, 5), (5, 0)], [(9, 0), (1, 10)]], "slashed 2"),
+    ],
+)
+def test_the_styles_of_ones_sevens_and_zeros_are_told(
+    digit: int, drawing: list[list[tuple[float, float]]], name: str
+) -> None:
+    assert styles.style([np.array(stroke, float) for stroke in drawing], digit) == name
