@@ -5,15 +5,27 @@
 
 from __future__ import annotations
 
+from functools import cache as once
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from training.data import doodles, pictures, strokes
+from training.data import doodles, pictures, strokes, styles
 from training.data.makers import NOT_A_DIGIT
 from training.data.pictures import encode
-from training.data.readers import FOLDS, letter_fold, letters, mnist, pen, writer_fold
+from training.data.readers import (
+    FOLDS,
+    Written,
+    in_turns,
+    letter_fold,
+    letters,
+    mnist,
+    no_digits,
+    pen,
+    people,
+    writer_fold,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +33,9 @@ if TYPE_CHECKING:
     from training.data.strokes import Drawing
 
 TABLET = 500  # units: the side of the tablet that the pen digits were written on
+
+
+Case = tuple["Callable[[int], Sample]", int]
 
 
 class Sample(NamedTuple):
@@ -125,8 +140,76 @@ def _several(item: int, rng: np.random.Generator) -> Drawing:
     return doodles.several([strangers[i] for i in rng.integers(len(strangers), size=rng.integers(2, 5))], rng)
 
 
+@once
+def strangers(group: str) -> list[Written]:
+    """UNIPEN's drawings of a group, everybody in turns: digits, ones, slashed zeros, letters or symbols."""
+    if group in ("letters", "symbols"):
+        return in_turns([written for written in no_digits() if written.label.isalpha() == (group == "letters")])
+    digits = in_turns(people())
+    if group == "ones":
+        return [written for written in digits if written.digit == 1]
+    if group == "slashed zeros":
+        return [written for written in digits if written.digit == 0 and style_of(written).startswith("slashed")]
+    return digits
+
+
+def style_of(written: Written) -> str:
+    """The style of a digit, see training.data.styles."""
+    return styles.style(written.drawing, written.digit)
+
+
+def _written(group: str, image: Callable[[Drawing, np.random.Generator], bytes]) -> Callable[[int], Sample]:
+    """The n-th of a group of UNIPEN's drawings as `image` makes it."""
+
+    def sample(item: int) -> Sample:
+        written = strangers(group)[item]
+        return Sample(image(written.drawing, np.random.default_rng([13, item])), written.digit, written.fold)
+
+    return sample
+
+
+def _both(name: str, image: Callable[[Drawing, np.random.Generator], bytes]) -> dict[str, Case]:
+    """A case of the pen writers, of a tablet and place that was learnt from, and one of other places' people."""
+    return {
+        name: (lambda item: _pen_sample(7 * item, image), 1_000),
+        f"others {name}": (_written("digits", image), 1_000),
+    }
+
+
+def _on_sheet(width: float) -> Callable[[Drawing, np.random.Generator], bytes]:
+    """On the page's canvas, 110 to 230 pixels large."""
+    return lambda drawing, rng: encode(strokes.draw(strokes.fit(drawing, rng.uniform(110, 230)), width))
+
+
+def _pixels(*, soft: bool) -> Callable[[Drawing, np.random.Generator], bytes]:
+    """28x28, drawn by a pen of 1 to 6 pixels, 10 to 26 pixels tall (4 pens at least); every other one light on dark."""
+
+    def image(drawing: Drawing, rng: np.random.Generator) -> bytes:
+        width = int(rng.integers(1, 7))
+        height = rng.uniform(max(10, 3.5 * width), 27) - width
+        placed = strokes.fit(drawing, height, tuple(14 + rng.uniform(-1, 1, 2) * (27 - height - width) / 2))
+        sheet = strokes.draw_pixels(placed, 28, width, soft=float(rng.uniform(0.8, 2)) if soft else 0.0)
+        return encode(sheet if rng.random() < 0.5 else ImageOps.invert(sheet))
+
+    return image
+
+
+def _bitmap(side: int) -> Callable[[Drawing, np.random.Generator], bytes]:
+    def image(drawing: Drawing, rng: np.random.Generator) -> bytes:
+        sheet = strokes.draw(strokes.fit(drawing, 96, (64, 64)), 96 * rng.uniform(0.06, 0.16), canvas=128)
+        return encode(pictures.stretch(sheet, side, rng))
+
+    return image
+
+
+def _scanned(drawing: Drawing, rng: np.random.Generator) -> bytes:
+    """32x32, as a JPEG or PNG."""
+    sheet = strokes.draw(strokes.fit(drawing, rng.uniform(18, 27), (16, 16)), rng.uniform(1.3, 4), canvas=32, detail=8)
+    return encode(pictures.scan(sheet, rng), *(("PNG",) if rng.random() < 0.5 else ("JPEG",)))
+
+
 # case -> how to make its n-th picture, and how many there are
-CASES: dict[str, tuple[Callable[[int], Sample], int]] = {
+CASES: dict[str, Case] = {
     "mnist": (_mnist_sample, 10_000),
     **{f"pen {width} px": (_at_width(width), 7_494) for width in (6, 12, 20, 28)},
     "centred": (_as(encode), 1_500),
@@ -145,7 +228,21 @@ CASES: dict[str, tuple[Callable[[int], Sample], int]] = {
     "scribbles": (_drawn(lambda _, rng: doodles.scribble(rng)), 500),
     "doodles": (_drawn(_doodle), 550),
     "several digits": (_drawn(_several), 500),
+    **{f"others pen {width} px": (_written("digits", _on_sheet(width)), 2_000) for width in (6, 12, 20, 28)},
+    **_both("28x28, hard pen", _pixels(soft=False)),
+    **_both("28x28, soft pen", _pixels(soft=True)),
+    **_both("16x16 bitmap", _bitmap(16)),
+    **_both("32x32 bitmap", _bitmap(32)),
+    **_both("scan", _scanned),
+    "others photo": (_written("digits", _photo), 1_000),
+    "ones": (_written("ones", _on_sheet(12)), 1_300),
+    "slashed zeros": (_written("slashed zeros", _on_sheet(12)), 200),
+    "people's letters": (_written("letters", _on_sheet(12)), 3_000),
+    "people's symbols": (_written("symbols", _on_sheet(12)), 1_000),
+    "photographed letters": (_written("letters", _photo), 1_500),
 }
 PEN_WIDTHS = tuple(name for name in CASES if name.startswith("pen "))
 OTHER_FORMATS = tuple(list(CASES)[list(CASES).index("white on black") : list(CASES).index("photo")])
 NO_DIGITS = ("letters", "scribbles", "doodles", "several digits")
+SMALL = ("28x28, hard pen", "28x28, soft pen", "16x16 bitmap", "32x32 bitmap", "scan")  # each with its "others ..."
+PEOPLES = ("people's letters", "people's symbols", "photographed letters")

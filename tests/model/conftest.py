@@ -105,7 +105,7 @@ def _train_r01_v07(path: Path) -> None:
                 drawing = own_strokes(item, number) if item < 10 else [rng.normal(0, 1, (12, 2)).cumsum(axis=0)]
                 drawing = strokes.fit(strokes.vary(drawing, rng), 200, (250, -250))
                 parts += [".PEN_DOWN\n" + "\n".join(f"{x:.0f} {-y:.0f}" for x, y in s) + "\n.PEN_UP\n" for s in drawing]
-                label = str(item) if item < 10 else "weHE"[item - 10]
+                label = str(item) if item < 10 else "we#H"[item - 10]
                 last = component + len(drawing) - 1
                 (digits if item < 10 else letters).append(f'.SEGMENT CHARACTER {component}-{last} OK "{label}"\n')
                 component = last + 1

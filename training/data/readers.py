@@ -91,6 +91,17 @@ def no_digits() -> list[Written]:
     return [written for written in characters() if written.digit < 0 and written.label not in LOOKALIKES]
 
 
+def in_turns(found: list[Written]) -> list[Written]:
+    """Everybody's first (by chance), everybody's second, and so on: the first n are of as many people as can be."""
+    turns: dict[str, int] = {}
+    order = []
+    for n in np.random.default_rng(23).permutation(len(found)):
+        writer = found[n].writer
+        turns[writer] = turns.get(writer, 0) + 1
+        order.append((turns[writer], int(n)))
+    return [found[n] for _, n in sorted(order)]
+
+
 @once
 def drawn_people() -> NDArray[np.int64]:
     """MOST places in `people`, drawn so that rare styles and people who wrote little come up more often."""
