@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 PROJECT = ROOT / "pyproject.toml"
-OLDEST, NEWEST = (3, 11), (3, 13)
+OLDEST, NEWEST = (3, 11), (3, 14)
 EXTRAS = {
     "run": "ui,backend,embedded",
     "deploy": "backend,embedded,metrics,deploy",
@@ -233,7 +233,7 @@ def debian(package: str) -> bool:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (["update"], ["install", "-y", "--no-install-recommends", package]):
         apt = ["apt-get", "-qq", *command]
-        done = subprocess.run(apt, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)
+        done = subprocess.run(apt, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     return not done.returncode
 
 
