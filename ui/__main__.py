@@ -14,11 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, TextIO
 
-import click
+try:
+    import click
 
-from ui.client import ApiError, BadSetting, Client
-from ui.formats import SUFFIXES, TAKEN
-from ui.spreadsheet import ANSWER, Spreadsheet, outcome
+    from ui.client import ApiError, BadSetting, Client
+    from ui.formats import SUFFIXES, TAKEN
+    from ui.spreadsheet import ANSWER, Spreadsheet, outcome
+except ModuleNotFoundError as error:
+    sys.exit(f"The client needs {error.name}. Try: pip install .")
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -10,7 +10,6 @@ import hashlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -58,9 +57,9 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> None:
-    """The page, on PORT or the next that is free."""
+    """The page, with nothing configured."""
     install(["run"])
-    execute(*page(), *arguments)
+    execute("-m", "ui.serve", *arguments)
 
 
 def test(arguments: list[str]) -> None:
@@ -102,7 +101,7 @@ def stack(_: list[str]) -> None:
     parts: list[tuple[list[str], dict[str, str]]] = [
         (["-m", "training.serve", "--port", "8080"], {}),
         (["-m", "backend.server", "--port", "8000"], aws),
-        (page(), {"API_URL": "http://127.0.0.1:8000"}),
+        (["-m", "ui.serve"], {"API_URL": "http://127.0.0.1:8000"}),
     ]
     signal.signal(signal.SIGTERM, _leave)
     processes = [
@@ -131,37 +130,6 @@ def _first_to_end(processes: list[subprocess.Popen[bytes]]) -> int:
                 return process.wait(0.5)
             except subprocess.TimeoutExpired:
                 continue
-
-
-def page() -> list[str]:
-    """The arguments of Python that serve the page."""
-    port = free_port(os.environ.get("PORT", "8501"))
-    return ["-m", "streamlit", "run", "ui/app.py", "--server.address", "localhost", "--server.port", str(port)]
-
-
-def free_port(wanted: str) -> int:
-    """The port that is wanted, or else the first free one above it, and then it is told."""
-    if not wanted.isdecimal() or not 0 < int(wanted) < 65536:
-        sys.exit(f"PORT is {wanted!r}; it must be a number from 1 to 65535.")
-    first = int(wanted)
-    for port in range(first, min(first + 100, 65536)):
-        if not _taken(port):
-            if port > first:
-                say(f"Port {first} is taken: the page is on http://localhost:{port}.")
-            return port
-    sys.exit(f"Port {first} and those above it are taken. Choose another with PORT=9000 in the environment.")
-
-
-def _taken(port: int) -> bool:
-    try:
-        socket.create_server(("127.0.0.1", port)).close()
-    except OSError:
-        return True
-    try:
-        socket.create_connection(("localhost", port), 1).close()  # macOS lets two servers share one port
-    except OSError:
-        return False
-    return True
 
 
 def install(what: list[str]) -> None:

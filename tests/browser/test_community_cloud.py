@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 import venv
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,8 +24,9 @@ MEMORY = 690  # MB: what the smallest app on Community Cloud may take
 
 
 def test_the_requirements_are_those_of_the_project() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    wanted = {line for extra in ("ui", "backend", "embedded") for line in project[extra]}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = (project["optional-dependencies"][name] for name in ("ui", "backend", "embedded"))
+    wanted = {*project["dependencies"], *chain(*extras)}
     lines = (ROOT / "ui" / "requirements.txt").read_text().splitlines()
     given = {line for line in lines if line and not line.startswith("#")}
     assert given == wanted

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ui import make
+from ui import make, serve
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,7 +66,7 @@ class Done:
 def test_a_taken_port_gives_the_next_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        other = make.free_port(str(port))
+        other = serve.free_port(str(port))
     assert other > port
     assert capsys.readouterr().err == f"Port {port} is taken: the page is on http://localhost:{other}.\n"
 
@@ -74,7 +74,7 @@ def test_a_taken_port_gives_the_next_and_says_so(capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize("wanted", ["", "http", "0", "65536", "-1", "8501 "])
 def test_a_port_that_is_none_is_a_sentence(wanted: str) -> None:
     with pytest.raises(SystemExit, match="must be a number from 1 to 65535"):
-        make.free_port(wanted)
+        serve.free_port(wanted)
 
 
 def test_a_python_that_is_too_old_or_broken_does_not_fit(tmp_path: Path) -> None:
