@@ -144,6 +144,9 @@ def _end(response: Response) -> Response:
 
 
 def _extras(allowed: tuple[str, ...]) -> set[str]:
+    if unknown := sorted(request.args.keys() - {"include"}):
+        names = ", ".join(f'"{name[:40]}"' for name in unknown[:3])
+        raise ApiProblem(contract.MALFORMED, f'There is no {names} in this address\'s query; it takes "include" alone.')
     extras = {extra for value in request.args.getlist("include") for extra in value.split(",")}
     if extras - set(allowed):
         raise ApiProblem(contract.MALFORMED, f'"include" takes {" and ".join(allowed)} here.')

@@ -1,19 +1,36 @@
-"""The request -> the bytes of its pictures, in each of the three ways the wire allows: raw, multipart, JSON."""
+"""The request -> the bytes of its pictures: a form's parts, JSON's base64, or, under any other type, the body itself.
+
+Whether bytes are a picture is the decoder's to say: phones, browsers and curl name them as they like, or not at all.
+"""
 
 from __future__ import annotations
 
 import binascii
+import codecs
+import zlib
+from functools import cached_property
 from io import BytesIO
-from typing import Annotated, TypedDict, TypeVar
+from typing import IO, TYPE_CHECKING, Annotated, TypedDict, TypeVar
 
 import msgspec
 from flask import Request
+from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
+from werkzeug.wsgi import get_input_stream
 
 from backend import contract
 from backend.problems import ApiProblem
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
+    from werkzeug.sansio.multipart import Event
+
+T = TypeVar("T")
+FORM = "multipart/form-data"
+UNNAMED = ("", "application/x-www-form-urlencoded", "text/plain")  # curl's for whatever it is given; a script's
+MIB = contract.MAX_BODY_BYTES // 1024**2
+PIECE = 65536  # bytes of a form decoded at a time: the decoder moves what is left of them for each part
+URL_SAFE = str.maketrans("-_", "+/")
 
 Base64Picture = Annotated[
     str,
@@ -36,25 +53,42 @@ class ImagesBody(TypedDict):
 
 
 class PictureRequest(Request):
-    """A request whose form's files stay in memory: 4 MiB at most, and no temporary file is left when a form breaks."""
+    """A request whose body may be packed by gzip."""
 
-    def _get_file_stream(self, *_: object, **__: object) -> BytesIO:
-        return BytesIO()
+    @cached_property
+    def stream(self) -> IO[bytes]:
+        """The body as it was before packing. Raises ApiProblem 400, 413 or 415, RequestEntityTooLarge."""
+        body = get_input_stream(self.environ, max_content_length=self.max_content_length)
+        encoding = self.headers.get("Content-Encoding", "identity").strip().lower()
+        if encoding in ("", "identity"):
+            return body
+        if encoding not in ("gzip", "x-gzip"):
+            raise ApiProblem(contract.UNSUPPORTED_MEDIA, f'A body may be packed by gzip, not by "{encoding[:40]}".')
+        return BytesIO(_unpack(body.read()))
 
 
-HINT = "Send the picture's bytes as image/png, image/jpeg, image/webp or image/gif, a form's file, or JSON."
+def _unpack(packed: bytes) -> bytes:
+    """gzip, to no more than a body may hold."""
+    unpacking = zlib.decompressobj(wbits=31)  # 31: a gzip head is demanded
+    try:
+        body = unpacking.decompress(packed, contract.MAX_BODY_BYTES + 1)
+    except zlib.error:
+        raise ApiProblem(contract.MALFORMED, "The body is not packed by gzip, as Content-Encoding says.") from None
+    if len(body) > contract.MAX_BODY_BYTES:
+        raise ApiProblem(contract.TOO_LARGE, f"The body unpacks to over {MIB} MiB.")
+    if not unpacking.eof:
+        raise ApiProblem(contract.MALFORMED, "The body breaks off: its gzip has no end.")
+    return body
 
 
 def read_picture(request: Request) -> bytes:
     """The one picture of POST /predictions. Raises ApiProblem 400 or 415, RequestEntityTooLarge."""
-    if request.mimetype in contract.IMAGE_TYPES:
-        data = request.get_data(cache=False)
-    elif request.mimetype == "application/json":
-        data = from_base64(read_json(request, ImageBody)["image"])
-    elif request.mimetype == "multipart/form-data":
+    if request.mimetype == FORM:
         data = _only(_files(request, "image"))
     else:
-        raise ApiProblem(contract.UNSUPPORTED_MEDIA, HINT)
+        data = request.get_data(cache=False)
+        if _is_json(request, data):
+            data = from_base64(_decode(data, ImageBody)["image"])
     if not data:
         raise ApiProblem(contract.MALFORMED, "The picture is empty: there are no bytes in it.")
     return data
@@ -62,35 +96,47 @@ def read_picture(request: Request) -> bytes:
 
 def read_pictures(request: Request) -> list[bytes | ApiProblem]:
     """The pictures of POST /predictions/batch; one that is no base64 is its own problem. Raises as `read_picture`."""
-    pictures: list[bytes | ApiProblem]
-    if request.mimetype == "application/json":
-        texts = read_json(request, ImagesBody)["images"]
-        _check_count(len(texts))
-        pictures = [_try_base64(text) for text in texts]
-    elif request.mimetype == "multipart/form-data":
-        pictures = [*_files(request, "image")]
-        _check_count(len(pictures))
-    else:
+    if request.mimetype == FORM:
+        files = _files(request, "image")
+        _check_count(len(files))
+        return [*files]
+    data = request.get_data(cache=False)
+    if not _is_json(request, data):
         raise ApiProblem(contract.UNSUPPORTED_MEDIA, 'Send a form with several files named "image", or JSON "images".')
-    return pictures
+    texts = _decode(data, ImagesBody)["images"]
+    _check_count(len(texts))
+    return [_try_base64(text) for text in texts]
+
+
+def _is_json(request: Request, data: bytes) -> bool:
+    """By its type; or by its first byte, with which no picture begins, under the types of those who name none."""
+    if request.mimetype in UNNAMED:
+        return data.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"{"
+    return request.mimetype == "application/json"
 
 
 def read_json(request: Request, kind: type[T]) -> T:
     """The JSON body, checked against `kind`. Raises ApiProblem 400 that says where it differs."""
+    return _decode(request.get_data(cache=False), kind)
+
+
+def _decode(data: bytes, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(request.get_data(cache=False), type=kind)
+        return msgspec.json.decode(data.removeprefix(codecs.BOM_UTF8), type=kind)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise ApiProblem(contract.MALFORMED, f"The JSON body cannot be used: {error}.") from None
 
 
 def from_base64(text: str) -> bytes:
-    """Base64, with or without "data:image/png;base64," before it -> bytes. Raises ApiProblem 400."""
-    if text.startswith("data:"):
+    """Base64, the URL's alphabet too, with or without "data:image/png;base64," before it. Raises ApiProblem 400."""
+    text = text.removeprefix("\ufeff").lstrip()
+    if text[:5].lower() == "data:":
         head, _, text = text.partition(",")
-        if not head.endswith(";base64"):
+        if not head.lower().endswith(";base64"):
             raise ApiProblem(contract.MALFORMED, "The data: URL is not base64.")
+    digits = "".join(text.split()).translate(URL_SAFE).rstrip("=")
     try:
-        return binascii.a2b_base64("".join(text.split()), strict_mode=True)
+        return binascii.a2b_base64(digits + "=" * (-len(digits) % 4), strict_mode=True)
     except ValueError:
         raise ApiProblem(contract.MALFORMED, "The picture is not base64.") from None
 
@@ -103,10 +149,37 @@ def _try_base64(text: str) -> bytes | ApiProblem:
 
 
 def _files(request: Request, name: str) -> list[bytes]:
-    files = request.files.getlist(name)
-    if not files:
+    """The form's parts of this name, with a file's name or without. Raises ApiProblem 400, RequestEntityTooLarge."""
+    try:
+        parts = [data for part, data in _parts(request) if part == name]
+    except ValueError:
+        raise ApiProblem(contract.MALFORMED, "The form is broken: it has no boundary, or no end.") from None
+    if not parts:
         raise ApiProblem(contract.MALFORMED, f'The form has no file named "{name}".')
-    return [file.read() for file in files]
+    return parts
+
+
+def _parts(request: Request) -> Iterator[tuple[str, bytes]]:
+    """Each part of a form, in memory: its name and its bytes. Flask's own reads one without a file's name as text."""
+    boundary = request.mimetype_params.get("boundary", "").encode("latin-1")
+    if not boundary:
+        raise ValueError("no boundary")
+    name, pieces = "", list[bytes]()
+    for event in _events(MultipartDecoder(boundary, max_parts=request.max_form_parts), request.get_data(cache=False)):
+        if isinstance(event, (Field, File)):
+            name, pieces = event.name, []
+        elif isinstance(event, Data):
+            pieces.append(event.data)
+            if not event.more_data:
+                yield name, b"".join(pieces)
+
+
+def _events(decoder: MultipartDecoder, body: bytes) -> Iterator[Event]:
+    """All that the decoder finds in a whole body. Raises ValueError where it has no end."""
+    for at in range(0, len(body) + PIECE, PIECE):
+        decoder.receive_data(body[at : at + PIECE] or None)  # None: that was all
+        while not isinstance(event := decoder.next_event(), (NeedData, Epilogue)):
+            yield event
 
 
 def _only(files: list[bytes]) -> bytes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import gzip
+import json
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,8 @@ from backend.preprocessing import normalise
 from tests.conftest import scribble
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flask.testing import FlaskClient
     from werkzeug.test import TestResponse
 
@@ -63,6 +67,139 @@ def test_raw_multipart_base64_and_data_url_give_one_answer(client: FlaskClient, 
     ]
     assert {answer.status_code for answer in answers} == {200}
     assert len({str(answer.json["probabilities"]) for answer in answers}) == 1
+
+
+TYPES = [
+    "image/png",
+    "image/jpg",
+    "image/pjpeg",
+    "image/x-png",
+    "image/*",
+    "application/octet-stream",
+    "application/x-image",
+    "application/x-www-form-urlencoded",
+    "binary/octet-stream",
+    "text/plain",
+    "IMAGE/PNG; charset=utf-8",
+    "nonsense",
+    "",
+    None,
+]
+
+
+@pytest.mark.parametrize("content_type", TYPES)
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_a_picture_is_read_under_any_type_or_none(
+    client: FlaskClient, drawing: Drawing, kind: str, content_type: str | None
+) -> None:
+    response = client.post("/predictions", data=drawing("3", kind=kind), content_type=content_type)
+    assert response.json["label"] == "3"
+
+
+@pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", None, "application/json"])
+@pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf", b"\r\n "])
+def test_json_is_read_with_a_byte_order_mark_and_under_curls_type(
+    client: FlaskClient, seven: bytes, content_type: str | None, before: bytes
+) -> None:
+    text = base64.b64encode(seven).decode()
+    for path, body in [("/predictions", {"image": text}), ("/predictions/batch", {"images": [text]})]:
+        data = before + json.dumps(body).encode()
+        assert client.post(path, data=data, content_type=content_type).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        lambda data: base64.urlsafe_b64encode(data).decode(),
+        lambda data: base64.urlsafe_b64encode(data).decode().rstrip("="),
+        lambda data: base64.b64encode(data).decode().rstrip("="),
+        lambda data: "\ufeff" + base64.b64encode(data).decode(),
+        lambda data: "DATA:image/png;BASE64," + base64.b64encode(data).decode(),
+        lambda data: "data:;base64," + base64.urlsafe_b64encode(data).decode(),
+        lambda data: " data:image/png;charset=utf-8;base64,\n" + base64.b64encode(data).decode() + "\n",
+    ],
+)
+def test_base64_is_read_however_it_is_spelt(
+    client: FlaskClient, drawing: Drawing, spell: Callable[[bytes], str]
+) -> None:
+    for width in (15, 16, 17):  # whose files end in one, two and no signs of padding, or have other letters
+        assert client.post("/predictions", json={"image": spell(drawing("7", width=width))}).json["label"] == "7"
+
+
+def form(*parts: bytes) -> dict[str, object]:
+    """A form as bytes, each part with its head."""
+    return {
+        "data": b"".join(b"--b\r\n" + part + b"\r\n" for part in parts) + b"--b--\r\n",
+        "content_type": "multipart/form-data; boundary=b",
+    }
+
+
+NAMELESS = b'Content-Disposition: form-data; name="image"\r\n\r\n'
+
+
+@pytest.mark.parametrize("about", [b"", b"Content-Type: image/png\r\n", b"Content-Type: text/plain; charset=utf-8\r\n"])
+def test_a_part_without_a_files_name_is_the_picture(client: FlaskClient, seven: bytes, about: bytes) -> None:
+    assert client.post("/predictions", **form(about + NAMELESS + seven)).json["label"] == "7"
+    other = b'Content-Disposition: form-data; name="note"\r\n\r\nhello'
+    assert client.post("/predictions", **form(other, about + NAMELESS + seven)).json["label"] == "7"
+    batch = client.post("/predictions/batch", **form(NAMELESS + seven, NAMELESS + b"no", NAMELESS + seven))
+    assert outcomes(batch) == ["7", 415, "7"]
+
+
+def test_a_large_part_is_read_whole(client: FlaskClient) -> None:
+    """Over the 64 kB in which a form is decoded, with line breaks and dashes inside."""
+    sheet = Image.fromarray(np.random.default_rng(1).integers(0, 2, (1500, 1500), np.uint8) * 255)
+    buffer = BytesIO()
+    sheet.save(buffer, "PNG")
+    picture = buffer.getvalue() + b"\r\n--\r\n--" * 50_000
+    assert len(picture) > 600_000
+    single = client.post("/predictions", data=picture, **PNG).json
+    assert client.post("/predictions", **form(NAMELESS + picture)).json["probabilities"] == single["probabilities"]
+
+
+@pytest.mark.parametrize("data", [b"", b"--b\r\n", b"--b\r\n" + NAMELESS + b"x", b"--b\r\nno head\r\n\r\nx\r\n--b--"])
+def test_a_broken_form_is_400(client: FlaskClient, data: bytes) -> None:
+    response = client.post("/predictions", data=data, content_type="multipart/form-data; boundary=b")
+    refused(response, 400, "malformed-request")
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "GZIP"])
+def test_a_body_packed_by_gzip_is_read_in_each_way(client: FlaskClient, seven: bytes, encoding: str) -> None:
+    bodies = [
+        (seven, "image/png"),
+        (json.dumps({"image": base64.b64encode(seven).decode()}).encode(), "application/json"),
+        (form(NAMELESS + seven)["data"], "multipart/form-data; boundary=b"),
+    ]
+    for body, content_type in bodies:
+        packed, headers = gzip.compress(body), {"Content-Encoding": encoding}  # type: ignore[arg-type]  # bytes
+        assert client.post("/predictions", data=packed, content_type=content_type, headers=headers).json["label"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding", "status", "slug", "words"),
+    [
+        (b"x", "br", 415, "unsupported-media-type", 'not by "br"'),
+        (b"x", "deflate, gzip", 415, "unsupported-media-type", "gzip"),
+        (b"not packed", "gzip", 400, "malformed-request", "not packed by gzip"),
+        (gzip.compress(bytes(1000))[:-9], "gzip", 400, "malformed-request", "breaks off"),
+        (gzip.compress(bytes(5_000_000)), "gzip", 413, "too-large", "unpacks to over 4 MiB"),
+        (gzip.compress(bytes(500_000_000), 1), "gzip", 413, "too-large", "unpacks to over 4 MiB"),
+        (b"", "gzip", 400, "malformed-request", "breaks off"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_packed_body_that_cannot_be_read_is_refused_in_its_own_words(
+    client: FlaskClient, data: bytes, encoding: str, status: int, slug: str, words: str
+) -> None:
+    response = client.post("/predictions", data=data, headers={"Content-Encoding": encoding}, **PNG)
+    assert words in refused(response, status, slug)
+
+
+@pytest.mark.parametrize("path", ["/predictions", "/predictions/batch"])
+def test_an_unknown_query_name_is_400_that_names_it(client: FlaskClient, seven: bytes, path: str) -> None:
+    detail = refused(client.post(f"{path}?inlcude=image&api_key=1", data=seven, **PNG), 400, "malformed-request")
+    assert '"api_key", "inlcude"' in detail
+    assert '"include"' in detail
 
 
 def test_the_bytes_decide_not_the_content_type(client: FlaskClient, drawing: Drawing) -> None:
