@@ -33,8 +33,12 @@ KEY = "key-of-the-tests"
 CONFIGURED = {"api_keys": sha256(KEY.encode()).hexdigest()}
 
 
-def test_the_live_api_is_as_it_describes_itself(serve: Callable[[Flask], str]) -> None:
-    """Schemathesis: every operation, good and bad input, headers, methods, keys, links; no failure."""
+@pytest.mark.parametrize("hooks", ["tests.contract.schemathesis_hooks", ""])
+def test_the_live_api_is_as_it_describes_itself(serve: Callable[[Flask], str], hooks: str) -> None:
+    """Schemathesis: every operation, good and bad input, headers, methods, keys, links; no failure.
+
+    Once with pictures of ours, which no schema can describe, and once as anybody would run it.
+    """
     url = serve(create_app(CONFIGURED, LinearModel()))
     here = Path(__file__).parent
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(here / "schemathesis.toml"), "run"]
@@ -42,13 +46,13 @@ def test_the_live_api_is_as_it_describes_itself(serve: Callable[[Flask], str]) -
     ran = subprocess.run(
         [*command, *options, "--generation-deterministic", "--no-color"],
         cwd=here.parents[1],
-        env=os.environ | {"SCHEMATHESIS_HOOKS": "tests.contract.schemathesis_hooks", "PYTHONPATH": "."},
+        env=os.environ | {"SCHEMATHESIS_HOOKS": hooks, "PYTHONPATH": "."},
         capture_output=True,
         text=True,
         check=False,
     )
     assert ran.returncode == 0, ran.stdout
-    assert "No issues found" in ran.stdout
+    assert "❌" not in ran.stdout
 
 
 @pytest.fixture
