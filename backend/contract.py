@@ -55,6 +55,7 @@ MODEL_UNAVAILABLE = Problem("model-unavailable", 503, "The model is not availabl
 MODEL_STARTING = Problem("model-starting", 503, "The model is starting")
 FEEDBACK_UNAVAILABLE = Problem("feedback-unavailable", 503, "Feedback cannot be kept at the moment")
 MODEL_TIMEOUT = Problem("model-timeout", 504, "The model took too long")
+FEEDBACK_FULL = Problem("feedback-full", 507, "No more feedback is kept here")
 
 PROBLEMS = (
     MALFORMED,
@@ -72,6 +73,7 @@ PROBLEMS = (
     MODEL_STARTING,
     FEEDBACK_UNAVAILABLE,
     MODEL_TIMEOUT,
+    FEEDBACK_FULL,
 )
 
 
@@ -220,14 +222,17 @@ class Feedback:
 
 @dataclass(frozen=True)
 class FeedbackReceipt:
-    """The answer to feedback: the id with which the person can fetch or delete it; the same for the same content."""
+    """The answer to feedback: the id with which the person can fetch or delete it."""
 
     id: str
 
 
 @dataclass(frozen=True)
 class KeptFeedback:
-    """GET /feedback/<id>: all that is kept. `image` is a base64 PNG without the original file's metadata."""
+    """GET /feedback/<id>: all that is kept. `image` is a base64 PNG without the original file's metadata.
+
+    After a crash either half may be missing: then `image` is empty, or `label` and `created`.
+    """
 
     id: str
     label: str

@@ -1,21 +1,25 @@
 """Drawings that people gave with their consent: POST, GET and DELETE /feedback, kept in a folder or in S3.
 
-An entry is <id>.png, the drawing without its file's metadata, and <id>.json, one line with label, answer and time.
-The id is made of picture and label, so that the same feedback twice is one entry.
+An entry is <id>.png, the drawing without its file's metadata, and <id>.json, one line with label, answer and time. The
+drawing goes first, and either file alone is an entry: so no crash leaves one that its giver cannot take back.
 """
 
 from __future__ import annotations
 
 import logging
 import re
+import secrets
 import sys
 from base64 import b64encode
-from contextlib import contextmanager
+from collections import Counter
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from hashlib import sha256
 from io import BytesIO
+from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from threading import Lock
+from time import monotonic, time
+from typing import TYPE_CHECKING
 
 import msgspec
 from flask import Response, request
@@ -26,20 +30,27 @@ from backend.intake import from_base64, read_json
 from backend.openapi import PICTURE_PROBLEMS, operation
 from backend.preprocessing import decode, normalise_image
 from backend.problems import ApiProblem
+from backend.stores import FolderStore, S3Store, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from flask import Flask
-    from mypy_boto3_s3 import S3Client
+    from PIL import Image
 
 log = logging.getLogger(__name__)
 
 PROBLEMS = (contract.NOT_FOUND, contract.FEEDBACK_UNAVAILABLE)
 ID = re.compile(r"[0-9a-f]{32}")
+OWN = re.compile(r"[0-9a-f]{32}\.(png|json)|[0-9a-f]{16}\.part")  # nothing else in the folder is counted or swept
 LABEL = re.compile(r"\w[\w /&-]{0,31}")
-READ_TIMEOUT = 5  # seconds that S3 may be silent, twice
+MOST_CHARACTERS = 100  # of each text in a prediction
+LEAST_BYTES = 1024  # a drawing may be kept in so many, however few it came in
+SIDES = (1024, 512, 256, 128, 64, 28)  # pixels, where the drawing itself would be kept larger than it came
+MOST_ENTRIES, MOST_BYTES, MOST_A_DAY = 20_000, 1_000_000_000, 2_000
+DAY, LEFTOVER, RECOUNT = 86_400, 3_600, 60  # seconds; a file without its other is a crash's after an hour
 UNAVAILABLE = "The store of feedback does not answer. Try again in a minute."
+ENOUGH_TODAY = "Enough drawings have come today. Try again tomorrow."
 
 
 class Line(msgspec.Struct):
@@ -51,76 +62,45 @@ class Line(msgspec.Struct):
     prediction: Judged | None
 
 
-class Store(Protocol):
-    """Files by name. Every method raises OSError, or botocore's own, where the store does not work."""
+class Quota:
+    """How much a store may hold, and the sweeper of what crashes left; counts at most once a minute."""
 
-    def write(self, name: str, data: bytes) -> None:
-        """Keep it, in place of what was there."""
+    def __init__(self, store: Store) -> None:
+        self._store, self._lock = store, Lock()
+        self._counted = -inf  # monotonic seconds
+        self._entries = self._bytes = self._today = 0
 
-    def read(self, name: str) -> bytes | None:
-        """What is kept, or None."""
+    def admit(self, size: int) -> None:
+        """One more entry of so many bytes. Raises ApiProblem 507 or 503, and what the store raises."""
+        with self._lock:
+            if monotonic() - self._counted > RECOUNT:
+                self._count()
+            if self._entries >= MOST_ENTRIES or self._bytes + size > MOST_BYTES:
+                raise ApiProblem(contract.FEEDBACK_FULL, "No more drawings are kept here. Thank you all the same.")
+            if self._today >= MOST_A_DAY:
+                raise ApiProblem(contract.FEEDBACK_UNAVAILABLE, ENOUGH_TODAY, Retry_After="3600")
+            self._entries, self._bytes, self._today = self._entries + 1, self._bytes + size, self._today + 1
 
-    def delete(self, name: str) -> None:
-        """Forget it, if it is there."""
-
-
-class FolderStore:
-    """Files in one folder, made when the first comes."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def write(self, name: str, data: bytes) -> None:
-        """See Store."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        part = self._folder / f"{name}.part"
-        part.write_bytes(data)
-        part.replace(self._folder / name)  # at once: no reader sees half a file
-
-    def read(self, name: str) -> bytes | None:
-        """See Store."""
-        path = self._folder / name
-        return path.read_bytes() if path.exists() else None
-
-    def delete(self, name: str) -> None:
-        """See Store."""
-        (self._folder / name).unlink(missing_ok=True)
-
-
-class S3Store:
-    """Objects below one prefix of a bucket."""
-
-    def __init__(self, url: str) -> None:
-        import boto3  # 0.1 s of import that a folder does not need
-        from botocore.config import Config
-
-        self._bucket, _, prefix = url.removeprefix("s3://").partition("/")
-        self._prefix = prefix and f"{prefix.strip('/')}/"
-        waiting = Config(
-            connect_timeout=1, read_timeout=READ_TIMEOUT, retries={"mode": "standard", "total_max_attempts": 2}
-        )
-        self._client: S3Client = boto3.Session().client("s3", config=waiting)
-
-    def write(self, name: str, data: bytes) -> None:
-        """See Store."""
-        self._client.put_object(Bucket=self._bucket, Key=self._prefix + name, Body=data)
-
-    def read(self, name: str) -> bytes | None:
-        """See Store."""
-        try:
-            return self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)["Body"].read()
-        except self._client.exceptions.NoSuchKey:
-            return None
-
-    def delete(self, name: str) -> None:
-        """See Store."""
-        self._client.delete_object(Bucket=self._bucket, Key=self._prefix + name)
+    def _count(self) -> None:
+        now = time()
+        files = [file for file in self._store.files() if OWN.fullmatch(file.name)]
+        times_kept = Counter(file.name.partition(".")[0] for file in files)
+        kept = []
+        for file in files:
+            whole = file.name.endswith((".png", ".json")) and times_kept[file.name.partition(".")[0]] == 2
+            if whole or now - file.written < LEFTOVER:
+                kept.append(file)
+            else:
+                self._store.delete(file.name)
+        lines = [file for file in kept if file.name.endswith(".json")]
+        self._entries, self._bytes = len(lines), sum(file.size for file in kept)
+        self._today = sum(now - file.written < DAY for file in lines)
+        self._counted = monotonic()
 
 
 def collect(app: Flask, place: str) -> None:
     """Give `app` the routes of feedback, kept in `place`: a folder, or s3://bucket/prefix."""
-    store = S3Store(place) if place.startswith("s3://") else FolderStore(Path(place))
-    views = FeedbackViews(store)
+    views = FeedbackViews(S3Store(place) if place.startswith("s3://") else FolderStore(Path(place)))
     app.add_url_rule(contract.FEEDBACK, view_func=views.give_feedback, methods=["POST"])
     app.add_url_rule(f"{contract.FEEDBACK}/<feedback_id>", view_func=views.get_feedback)
     app.add_url_rule(f"{contract.FEEDBACK}/<feedback_id>", view_func=views.delete_feedback, methods=["DELETE"])
@@ -130,66 +110,101 @@ class FeedbackViews:
     """The views that need the store."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self._store, self._quota = store, Quota(store)
 
     @operation(
         answers=FeedbackReceipt,
         status=201,
         json=Feedback,
-        problems=(*PICTURE_PROBLEMS, contract.FEEDBACK_UNAVAILABLE),
+        problems=(*PICTURE_PROBLEMS, contract.FEEDBACK_UNAVAILABLE, contract.FEEDBACK_FULL),
     )
     def give_feedback(self) -> Response:
-        """Keep a drawing and its right label, with consent; the same content again is the same entry."""
+        """Keep a drawing and its right label, with consent; the id alone can show and delete it."""
         if request.mimetype != "application/json":
             raise ApiProblem(contract.UNSUPPORTED_MEDIA, "Send feedback as application/json.")
         given = read_json(request, Feedback)
-        if not given.consent:
-            raise ApiProblem(contract.MALFORMED, "Without consent nothing is kept.")
-        if not LABEL.fullmatch(given.label):
-            raise ApiProblem(contract.MALFORMED, "A label is a word or two, of at most 32 letters.")
-        receipt = FeedbackReceipt(_keep(self._store, given))
+        _check(given)
+        receipt = FeedbackReceipt(self._keep(given))
         return Response(msgspec.json.encode(receipt), 201, content_type="application/json")
 
     @operation(answers=KeptFeedback, problems=PROBLEMS)
     def get_feedback(self, feedback_id: str) -> Response:
         """All that is kept under an id."""
-        kept = _find(self._store, feedback_id)
+        line, picture = self._find(feedback_id)
+        image = b64encode(picture).decode() if picture else ""
+        kept = KeptFeedback(feedback_id, line.label, line.created, line.prediction, image)
         return Response(msgspec.json.encode(kept), content_type="application/json")
 
     @operation(status=204, media="", problems=PROBLEMS)
     def delete_feedback(self, feedback_id: str) -> Response:
         """Forget what is kept under an id."""
-        _find(self._store, feedback_id)
+        self._find(feedback_id)
         with _working():
+            self._store.delete(f"{feedback_id}.png")  # first: where this fails, the entry is still found and deleted
             self._store.delete(f"{feedback_id}.json")
-            self._store.delete(f"{feedback_id}.png")
         return Response(status=204)
 
+    def _keep(self, given: Feedback) -> str:
+        """Write the drawing, then its line. Raises PictureError, ApiProblem."""
+        came = from_base64(given.image)
+        image = decode(came)
+        normalise_image(image)  # a blank sheet teaches nothing: BlankPicture
+        picture = _png(image, max(LEAST_BYTES, len(came)))
+        feedback_id = secrets.token_hex(16)  # of nothing in it: who has the drawing too cannot delete it
+        line = Line(feedback_id, given.label, datetime.now(UTC).isoformat(timespec="seconds"), given.prediction)
+        text = msgspec.json.encode(line) + b"\n"
+        with _working():
+            self._quota.admit(len(picture) + len(text))
+            try:
+                self._store.write(f"{feedback_id}.png", picture)
+                self._store.write(f"{feedback_id}.json", text)
+            except _failures():
+                with suppress(*_failures()):  # what stays all the same is swept later
+                    self._store.delete(f"{feedback_id}.png")
+                raise
+        return feedback_id
 
-def _keep(store: Store, given: Feedback) -> str:
-    """Write the drawing, then its line: an entry without a line does not count. Raises PictureError."""
-    image = decode(from_base64(given.image))
-    normalise_image(image)  # a blank sheet teaches nothing: BlankPicture
-    buffer = BytesIO()
-    image.convert("RGB").save(buffer, "PNG")  # without EXIF: a photo's place and camera are nobody's business
-    feedback_id = sha256(buffer.getvalue() + given.label.encode()).hexdigest()[:32]
-    line = Line(feedback_id, given.label, datetime.now(UTC).isoformat(timespec="seconds"), given.prediction)
-    with _working():
-        if store.read(f"{feedback_id}.json") is None:
-            store.write(f"{feedback_id}.png", buffer.getvalue())
-            store.write(f"{feedback_id}.json", msgspec.json.encode(line) + b"\n")
-    return feedback_id
+    def _find(self, feedback_id: str) -> tuple[Line, bytes | None]:
+        """An entry, of which either file may be missing or damaged after a crash. Raises ApiProblem."""
+        with _working():
+            known = ID.fullmatch(feedback_id)
+            text = self._store.read(f"{feedback_id}.json") if known else None
+            picture = self._store.read(f"{feedback_id}.png") if known else None
+        if text is None and picture is None:
+            raise ApiProblem(contract.NOT_FOUND, "Nothing is kept under this id.")
+        try:
+            return msgspec.json.decode(text or b"", type=Line), picture
+        except msgspec.MsgspecError:
+            return Line(feedback_id, "", "", None), picture
 
 
-def _find(store: Store, feedback_id: str) -> KeptFeedback:
-    with _working():
-        known = ID.fullmatch(feedback_id)
-        line = store.read(f"{feedback_id}.json") if known else None
-        picture = store.read(f"{feedback_id}.png") if line else None
-    if line is None or picture is None:
-        raise ApiProblem(contract.NOT_FOUND, "Nothing is kept under this id.")
-    kept = msgspec.json.decode(line, type=Line)
-    return KeptFeedback(kept.id, kept.label, kept.created, kept.prediction, b64encode(picture).decode())
+def _check(given: Feedback) -> None:
+    """Raises ApiProblem 400."""
+    if not given.consent:
+        raise ApiProblem(contract.MALFORMED, "Without consent nothing is kept.")
+    if not LABEL.fullmatch(given.label):
+        raise ApiProblem(contract.MALFORMED, "A label is a word or two, of at most 32 letters.")
+    if said := given.prediction:
+        texts = (said.label or "", said.model.name, said.model.version, said.model.served_by)
+        if max(map(len, texts)) > MOST_CHARACTERS or not 0 <= said.confidence <= 1:
+            raise ApiProblem(contract.MALFORMED, "This prediction is not one of this API's.")
+
+
+def _png(image: Image.Image, most: int) -> bytes:
+    """A PNG of at most so many bytes, smaller where it must be: a small WebP can hold a PNG of 12 MB.
+
+    Without EXIF: a photo's place and camera are nobody's business.
+    """
+    bands = image.convert("RGB").split()
+    grey = all(band.tobytes() == bands[0].tobytes() for band in bands[1:])
+    plain = bands[0] if grey else image.convert("RGB")
+    for side in (max(plain.size), *SIDES):
+        plain.thumbnail((side, side))
+        buffer = BytesIO()
+        plain.save(buffer, "PNG")
+        if buffer.tell() <= most:
+            break
+    return buffer.getvalue()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ ApiError                 whatever kept an answer away; str() is a sentence
  +- RateLimited          429: wait `retry_after` seconds
  +- ModelStarting        503: the model is being loaded; wait `retry_after` seconds
  +- ModelFailed          502 503 504: the model is away, slow or answers nonsense
- +- SwitchedOff          404 405: this API does not offer that
+ +- SwitchedOff          404 405 507: this API does not offer that, or no more
  +- ServerFailed         any other refusal
 """
 
@@ -130,6 +130,7 @@ BY_STATUS: dict[int, type[ApiError]] = {
     502: ModelFailed,
     503: ModelFailed,
     504: ModelFailed,
+    507: SwitchedOff,
 }
 # The first that fits; SSLError and the Invalid... are RequestException, and that is OSError, as a missing CA bundle is.
 FAILURES: dict[type[Exception], tuple[type[ApiError], str]] = {

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import resource
+import time
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import numpy as np
 import openapi_spec_validator
 import pytest
 from moto.server import ThreadedMotoServer
@@ -16,15 +21,18 @@ from PIL import Image
 
 from backend.app import create_app
 from backend.preprocessing import normalise
+from backend.stores import FolderStore
 from tests.contract.misbehaving import LinearModel
 from tests.stand_in import StandIn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from flask.testing import FlaskClient
 
+    from backend.feedback import FeedbackViews
+    from backend.stores import Store
     from tests.conftest import Drawing
 
 
@@ -53,6 +61,11 @@ def feedback(picture: bytes, label: str = "7", **more: Any) -> dict[str, Any]:
     return {"image": base64.b64encode(picture).decode(), "label": label, "consent": True} | more
 
 
+def judged(**change: Any) -> dict[str, Any]:
+    """What a prediction may be, with a change."""
+    return {"label": "7", "confidence": 0.9, "model": {"name": "m", "version": "1", "served_by": "embedded"}} | change
+
+
 def test_what_is_given_is_kept_and_forgotten_on_request(client: FlaskClient, seven: bytes) -> None:
     prediction = client.post("/predictions", data=seven, content_type="image/png").json
     given = client.post("/feedback", json=feedback(seven, prediction=prediction))
@@ -66,9 +79,11 @@ def test_what_is_given_is_kept_and_forgotten_on_request(client: FlaskClient, sev
     assert client.get(where).status_code == client.delete(where).status_code == 404
 
 
-def test_the_same_twice_is_one_entry_and_another_label_another(client: FlaskClient, seven: bytes) -> None:
-    ids = [client.post("/feedback", json=feedback(seven, label)).json["id"] for label in ("7", "7", "1")]
-    assert ids[0] == ids[1] != ids[2]
+def test_the_same_twice_has_two_ids_that_nobody_can_compute(client: FlaskClient, seven: bytes) -> None:
+    ids = [client.post("/feedback", json=feedback(seven)).json["id"] for _ in range(2)]
+    assert ids[0] != ids[1]
+    kept = base64.b64decode(client.get(f"/feedback/{ids[0]}").json["image"])
+    assert not {sha256(data + b"7").hexdigest()[:32] for data in (seven, kept)} & set(ids)
 
 
 @pytest.mark.parametrize("feedback_id", ["0" * 32, "..%2f..%2fetc", "x", "A" * 32, "0" * 31])
@@ -88,8 +103,13 @@ def test_an_unknown_id_is_404(client: FlaskClient, feedback_id: str) -> None:
         ({"label": 7}, 400),
         ({"image": "AAAA"}, 415),
         ({"prediction": {"label": 7}}, 400),
+        ({"prediction": judged(label="x" * 101)}, 400),
+        ({"prediction": judged(confidence=1e308)}, 400),
+        ({"prediction": judged(confidence=-1)}, 400),
+        ({"prediction": judged(model={"name": "m" * 101, "version": "1", "served_by": "x"})}, 400),
+        ({"prediction": judged(model={"name": "m", "version": "1", "served_by": "x" * 3_000_000})}, 400),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:60],
 )
 def test_what_cannot_be_kept_is_refused(client: FlaskClient, seven: bytes, change: dict[str, Any], status: int) -> None:
     assert client.post("/feedback", json=feedback(seven) | change).status_code == status
@@ -133,14 +153,6 @@ def test_what_is_forgotten_leaves_no_file(tmp_path: Path, seven: bytes) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_same_again_leaves_the_first_entry_as_it_is(client: FlaskClient, seven: bytes) -> None:
-    model = {"name": "m", "version": "1", "served_by": "embedded"}
-    for label in ("7", "1"):
-        read_as = {"label": label, "confidence": 0.9, "model": model}
-        kept = client.post("/feedback", json=feedback(seven, prediction=read_as)).json["id"]
-    assert client.get(f"/feedback/{kept}").json["prediction"]["label"] == "7"
-
-
 def test_no_other_file_of_the_folder_is_shown_or_deleted(tmp_path: Path) -> None:
     client = create_app({"feedback": str(tmp_path)}, LinearModel()).test_client()
     line = {"id": "notes", "label": "7", "created": "2026-11-25T12:00:00+00:00", "prediction": None}
@@ -164,7 +176,7 @@ def test_on_a_full_disk_nothing_is_half_kept(tmp_path: Path, seven: bytes) -> No
 
 
 def test_a_silent_s3_is_503(aws: None, seven: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backend.feedback.READ_TIMEOUT", 0.2)
+    monkeypatch.setattr("backend.stores.READ_TIMEOUT", 0.2)
     with StandIn(lambda handler, _: bool(handler.server.ended.wait(20))) as silent:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", silent.url)
         client = create_app({"feedback": "s3://bucket/prefix"}, LinearModel()).test_client()
@@ -182,6 +194,172 @@ def test_a_store_that_does_not_work_is_503(
         response = create_app({"feedback": place}, LinearModel()).test_client().post("/feedback", json=feedback(seven))
         assert (response.status_code, response.json["type"]) == (503, "/problems/feedback-unavailable")
         assert response.headers["Retry-After"] == "60"
+
+
+class Crashing:
+    """A store that stops working at its n-th write or deletion, before or after it is done."""
+
+    def __init__(self, store: Store, n: int, *, after: bool) -> None:
+        self._store, self._left, self._after = store, n, after
+
+    def _count(self, do: Callable[[], None]) -> None:
+        self._left -= 1
+        if self._left < 0 or (self._left == 0 and not self._after):
+            raise OSError("as told")
+        do()
+        if self._left == 0:
+            raise OSError("as told")
+
+    def write(self, name: str, data: bytes) -> None:
+        self._count(lambda: self._store.write(name, data))
+
+    def delete(self, name: str) -> None:
+        self._count(lambda: self._store.delete(name))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def views(client: FlaskClient) -> FeedbackViews:
+    found: FeedbackViews = client.application.view_functions["give_feedback"].__self__  # type: ignore[attr-defined]
+    return found
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("step", [1, 2])
+def test_a_crash_while_forgetting_leaves_what_the_next_try_forgets(
+    client: FlaskClient, seven: bytes, step: int, after: bool
+) -> None:
+    where = f"/feedback/{client.post('/feedback', json=feedback(seven)).json['id']}"
+    store = views(client)._store
+    views(client)._store = Crashing(store, step, after=after)
+    assert client.delete(where).status_code == 503
+    views(client)._store = store
+    left = {file.name.rpartition(".")[2] for file in store.files()}
+    assert (
+        left == {(1, False): {"png", "json"}, (1, True): {"json"}, (2, False): {"json"}, (2, True): set()}[step, after]
+    )
+    if left:
+        assert bool(client.get(where).json["image"]) is ("png" in left)
+    assert client.delete(where).status_code == (204 if left else 404)
+    assert list(store.files()) == []
+    assert client.get(where).status_code == 404
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("step", [1, 2])
+def test_a_crash_while_keeping_leaves_nothing_for_longer_than_an_hour(
+    client: FlaskClient, seven: bytes, step: int, after: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No receipt was given, so nobody could take it back."""
+    store = views(client)._store
+    views(client)._store = Crashing(store, step, after=after)
+    assert client.post("/feedback", json=feedback(seven)).status_code == 503
+    views(client)._store = store
+    later = time.time() + 3700
+    monkeypatch.setattr("backend.feedback.time", lambda: later)
+    views(client)._quota._count()
+    whole = step == 2 and after
+    assert len(list(store.files())) == (2 if whole else 0)
+
+
+def test_sweeping_spares_what_is_being_written_and_other_peoples_files(tmp_path: Path, seven: bytes) -> None:
+    folder = create_app({"feedback": str(tmp_path)}, LinearModel()).test_client()
+    kept = folder.post("/feedback", json=feedback(seven)).json["id"]
+    old, names = time.time() - 4000, ["notes.json", f"{'a' * 32}.png", f"{'b' * 32}.json", f"{'c' * 16}.part"]
+    for name in names:
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (old, old))
+    (tmp_path / f"{'d' * 32}.png").touch()
+    views(folder)._quota._count()
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {f"{kept}.png", f"{kept}.json", "notes.json", f"{'d' * 32}.png"}
+
+
+@pytest.mark.parametrize(
+    ("name", "most", "status", "slug"),
+    [
+        ("MOST_ENTRIES", 3, 507, "feedback-full"),
+        ("MOST_BYTES", 3000, 507, "feedback-full"),
+        ("MOST_A_DAY", 3, 503, "feedback-unavailable"),
+    ],
+)
+def test_a_store_that_holds_enough_says_so(
+    client: FlaskClient, seven: bytes, monkeypatch: pytest.MonkeyPatch, name: str, most: int, status: int, slug: str
+) -> None:
+    monkeypatch.setattr(f"backend.feedback.{name}", most)
+    answers = [client.post("/feedback", json=feedback(seven)) for _ in range(30)]
+    refused = [answer for answer in answers if answer.status_code != 201]
+    assert {(answer.status_code, answer.json["type"]) for answer in refused} == {(status, f"/problems/{slug}")}
+    files = list(views(client)._store.files())
+    assert len(files) == 2 * (30 - len(refused))
+    assert sum(file.size for file in files) <= 3000 or name != "MOST_BYTES"
+
+
+def test_what_was_kept_before_a_restart_counts(tmp_path: Path, seven: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.feedback.MOST_ENTRIES", 2)
+    codes = []
+    for _ in range(3):
+        client = create_app({"feedback": str(tmp_path)}, LinearModel()).test_client()
+        codes.append(client.post("/feedback", json=feedback(seven)).status_code)
+    assert codes == [201, 201, 507]
+
+
+def test_room_that_was_made_is_used_again(client: FlaskClient, seven: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.feedback.MOST_ENTRIES", 1)
+    monkeypatch.setattr("backend.feedback.RECOUNT", 0)
+    kept = client.post("/feedback", json=feedback(seven)).json["id"]
+    assert client.post("/feedback", json=feedback(seven)).status_code == 507
+    client.delete(f"/feedback/{kept}")
+    assert client.post("/feedback", json=feedback(seven)).status_code == 201
+
+
+def test_a_drawing_is_kept_no_larger_than_it_came(tmp_path: Path) -> None:
+    """Noise of 1024x1024 in 30 kB of WebP is 3 MB as PNG."""
+    client = create_app({"feedback": str(tmp_path)}, LinearModel()).test_client()
+    blocks = np.kron(np.random.default_rng(3).integers(0, 256, (64, 64, 3)), np.ones((16, 16, 1))).astype(np.uint8)
+    for kind in ("WEBP", "JPEG", "GIF"):
+        buffer = BytesIO()
+        Image.fromarray(blocks).save(buffer, kind, quality=1)
+        kept = client.post("/feedback", json=feedback(buffer.getvalue())).json["id"]
+        assert (tmp_path / f"{kept}.png").stat().st_size <= len(buffer.getvalue())
+
+
+def test_eighty_at_once_are_all_kept_whole(tmp_path: Path, seven: bytes) -> None:
+    """Three in three hundred failed while they shared the name of a temporary file."""
+    app = create_app({"feedback": str(tmp_path)}, LinearModel())
+    with ThreadPoolExecutor(8) as pool:
+        codes = list(
+            pool.map(lambda _: app.test_client().post("/feedback", json=feedback(seven)).status_code, range(80))
+        )
+    assert codes == [201] * 80
+    assert len(list(tmp_path.iterdir())) == 160
+
+
+def test_no_link_and_no_pipe_is_followed(tmp_path: Path, seven: bytes) -> None:
+    client = create_app({"feedback": str(tmp_path)}, LinearModel()).test_client()
+    (tmp_path / "secret").write_bytes(b"precious")
+    for suffix in ("png", "json"):
+        (tmp_path / f"{'a' * 32}.{suffix}").symlink_to(tmp_path / "secret")
+        os.mkfifo(tmp_path / f"{'b' * 32}.{suffix}")
+    for name in "ab":
+        assert client.get(f"/feedback/{name * 32}").status_code == 404
+        assert client.delete(f"/feedback/{name * 32}").status_code == 404
+    store = FolderStore(tmp_path)
+    store.write(f"{'a' * 32}.png", b"mine")
+    assert (tmp_path / "secret").read_bytes() == b"precious"
+    assert store.read(f"{'a' * 32}.png") == b"mine"
+
+
+@pytest.mark.parametrize("text", [b"", b'{"id":', b"[]", b"null", b"\xff"], ids=repr)
+def test_a_damaged_line_is_shown_as_far_as_it_goes_and_forgotten(tmp_path: Path, seven: bytes, text: bytes) -> None:
+    client = create_app({"feedback": str(tmp_path)}, LinearModel()).test_client()
+    kept = client.post("/feedback", json=feedback(seven)).json["id"]
+    (tmp_path / f"{kept}.json").write_bytes(text)
+    shown = client.get(f"/feedback/{kept}").json
+    assert (shown["label"], bool(shown["image"])) == ("", True)
+    assert client.delete(f"/feedback/{kept}").status_code == 204
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_where_none_is_collected_feedback_is_404(seven: bytes) -> None:

@@ -66,6 +66,22 @@ def test_what_people_gave_is_the_dataset_feedback(
         assert (given.x[row] == normalise(drawing(str(digit)))).all()
 
 
+def test_a_broken_entry_is_left_out_and_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, embedded: EmbeddedPredictor, drawing: Drawing
+) -> None:
+    """A line without its drawing, a damaged line, a link: as crashes and people leave them."""
+    _give(str(tmp_path), embedded, drawing)
+    picture = next(tmp_path.glob("*.png"))
+    (tmp_path / "a.json").write_text('{"label": "1"}')
+    for name, line in {"b": '{"label"', "c": "[]", "d": "null", "e": "{}"}.items():
+        (tmp_path / f"{name}.json").write_text(line)
+        (tmp_path / f"{name}.png").write_bytes(picture.read_bytes())
+    (tmp_path / "f.json").write_text('{"label": "1"}')
+    (tmp_path / "f.png").symlink_to(picture)
+    monkeypatch.setenv("BACKEND_FEEDBACK", str(tmp_path))
+    assert sorted(load("feedback").y) == [3, 8]
+
+
 @pytest.mark.parametrize(("place", "reason"), [("", "is not set"), ("/nowhere/at/all", "no drawings")])
 def test_a_store_that_is_not_there_is_a_sentence(place: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BACKEND_FEEDBACK", place)
