@@ -74,7 +74,7 @@ EXCEPTIONS: dict[contract.Problem, type[ApiError]] = {
     contract.UNAUTHORIZED: module.KeyRejected,
     contract.NOT_FOUND: module.SwitchedOff,
     contract.METHOD_NOT_ALLOWED: module.SwitchedOff,
-    contract.TOO_LARGE: module.BadPicture,
+    contract.TOO_LARGE: module.TooLarge,
     contract.UNSUPPORTED_MEDIA: module.BadPicture,
     contract.UNREADABLE_IMAGE: module.BadPicture,
     contract.BLANK_IMAGE: module.BlankSheet,
@@ -85,6 +85,7 @@ EXCEPTIONS: dict[contract.Problem, type[ApiError]] = {
     contract.MODEL_STARTING: module.ModelStarting,
     contract.FEEDBACK_UNAVAILABLE: module.ModelFailed,
     contract.MODEL_TIMEOUT: module.ModelFailed,
+    contract.FEEDBACK_FULL: module.SwitchedOff,
 }
 
 
