@@ -27,7 +27,7 @@ from backend.openapi import (
     operation,
 )
 from backend.predictions import model_of, predict_many, predict_one
-from backend.predictors import EmbeddedPredictor, Predictor, SageMakerPredictor
+from backend.predictors import EmbeddedPredictor, EndpointError, Predictor, SageMakerPredictor
 from backend.problems import ApiProblem, answer_problems
 from backend.readiness import Probe
 from backend.settings import Settings, SettingsError
@@ -67,7 +67,10 @@ def make_predictor(settings: Settings) -> Predictor:
     """The predictor that the settings ask for. Raises SettingsError."""
     if not settings.sagemaker_endpoint_name:
         return _embedded(settings)
-    endpoint = SageMakerPredictor(settings.sagemaker_endpoint_name)
+    try:
+        endpoint = SageMakerPredictor(settings.sagemaker_endpoint_name, labels=settings.labels)
+    except EndpointError as error:
+        raise SettingsError(str(error)) from None
     return FallbackPredictor(endpoint, _embedded(settings)) if settings.fallback else endpoint
 
 

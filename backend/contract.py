@@ -87,7 +87,7 @@ class Rejection:
 
 @dataclass(frozen=True)
 class Model:
-    """Who answered: `served_by` is "embedded" or "sagemaker"."""
+    """Who answered: `served_by` is "embedded", "sagemaker", or "fallback" (embedded while the endpoint fails)."""
 
     name: str
     version: str

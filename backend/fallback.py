@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ class FallbackPredictor:
             else:
                 self._failures = 0
                 return answers
-        return self._second.predict(x, request_id)
+        return replace(self._second.predict(x, request_id), served_by="fallback")
 
     def _may_try(self) -> bool:
         with self._lock:

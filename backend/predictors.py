@@ -37,7 +37,12 @@ CONNECT_TIMEOUT = 1  # seconds
 READ_TIMEOUT = 5  # seconds for a whole answer, see `bounded`
 ATTEMPTS = 2  # so 13 seconds at most, with a pause of up to 1 between; Lambda and API Gateway cut at 29
 MAX_ANSWER_BYTES = 6 * 1024 * 1024  # what SageMaker lets through; 64 pictures of ten labels are 20 kB
+ROUNDING = 0.01  # of 1: how far probabilities may be from it together
 CONNECTIONS = 32  # calls at once; the next is refused, so that a slow endpoint cannot take every thread of the server
+
+
+class EndpointError(ValueError):
+    """boto3 cannot be set up to ask an endpoint; the message is a sentence."""
 
 
 class ModelError(RuntimeError):
@@ -156,8 +161,11 @@ class LiteModel:
 class SageMakerPredictor:
     """One SageMaker endpoint; the client comes from outside, or is made with this file's time limits."""
 
-    def __init__(self, endpoint_name: str, client: SageMakerRuntimeClient | None = None) -> None:
-        self._endpoint_name = endpoint_name
+    def __init__(
+        self, endpoint_name: str, client: SageMakerRuntimeClient | None = None, labels: tuple[str, ...] = ()
+    ) -> None:
+        """`labels`: what its probabilities are of, where it answers plain rows. Raises EndpointError."""
+        self._endpoint_name, self._labels = endpoint_name, labels
         self._client = client or sagemaker_runtime()
         self._free = threading.BoundedSemaphore(CONNECTIONS)
 
@@ -167,7 +175,11 @@ class SageMakerPredictor:
         if not self._free.acquire(blocking=False):
             raise ModelUnavailable(f"{CONNECTIONS} calls are waiting already")
         try:
-            return read_answers(self._invoke(payload, request_id), len(x))
+            body = self._invoke(payload, request_id)
+            if self._labels and (plain := read_plain(body)) is not None:
+                about = (self._labels, 0.0, self._endpoint_name, "unversioned", "sagemaker")
+                return checked(Answers(plain, plain.max(axis=1, initial=0), *about), len(x))
+            return read_answers(body, len(x))
         finally:
             self._free.release()
 
@@ -197,22 +209,27 @@ def _read(body: StreamingBody) -> bytes:
 
 
 def sagemaker_runtime() -> SageMakerRuntimeClient:
-    """A client whose waiting is bounded: at most (1 + 5) x 2 seconds and the pause between."""
+    """A client whose waiting is bounded: at most (1 + 5) x 2 seconds and the pause between. Raises EndpointError."""
     import boto3
     from botocore.config import Config
+    from botocore.exceptions import BotoCoreError
 
     from backend.bounded import bound
 
-    client: SageMakerRuntimeClient = boto3.Session().client(
-        "sagemaker-runtime",
-        config=Config(
-            connect_timeout=CONNECT_TIMEOUT,
-            read_timeout=READ_TIMEOUT,
-            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-            max_pool_connections=CONNECTIONS,
-            tcp_keepalive=True,
-        ),
+    waiting = Config(
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=READ_TIMEOUT,
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        max_pool_connections=CONNECTIONS,
+        tcp_keepalive=True,
     )
+    try:
+        client: SageMakerRuntimeClient = boto3.Session().client("sagemaker-runtime", config=waiting)
+    except (BotoCoreError, ValueError) as error:  # no region, no such profile, an address without http://
+        said = str(error).rstrip(".")
+        raise EndpointError(
+            f"boto3 cannot be set up for the endpoint: {said}. See AWS_DEFAULT_REGION and the like."
+        ) from None
     bound(client)
     return client
 
@@ -249,6 +266,12 @@ class Rows(msgspec.Struct):
     predictions: list[Row]
 
 
+class PlainRows(msgspec.Struct):
+    """The same of a model with one output, which says nothing of itself."""
+
+    predictions: list[list[float]]
+
+
 def read_answers(body: bytes, n: int) -> Answers:
     """TensorFlow Serving's JSON for n instances -> answers. Raises BadModelAnswer."""
     try:
@@ -260,6 +283,17 @@ def read_answers(body: bytes, n: int) -> Answers:
     scores = np.array([row.score for row in rows])
     about = (tuple(first.labels), first.threshold, first.name, first.version, "sagemaker")
     return checked(Answers(probabilities, scores, *about), n)
+
+
+def read_plain(body: bytes) -> NDArray[np.float64] | None:
+    """{"predictions": [[0.1, 0.9], ...]}, as any softmax answers -> (n, labels); None for anything else."""
+    try:
+        rows = np.array(msgspec.json.decode(body, type=PlainRows).predictions)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    if rows.ndim != 2 or not (np.abs(rows.sum(axis=1) - 1) < ROUNDING).all() or rows.min(initial=0) < -ROUNDING:
+        raise BadModelAnswer("its rows are no probabilities")
+    return rows
 
 
 def checked(answers: Answers, n: int) -> Answers:

@@ -21,7 +21,7 @@ from backend.connections import Channel
 from backend.keys import is_among, keep_to_loopback_names
 from backend.output import Output
 from backend.predictors import CONNECTIONS
-from backend.settings import Settings, SettingsError
+from backend.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -141,11 +141,18 @@ def give_memory_back() -> None:
         libc.mallopt(trim_threshold, 8 * 1024 * 1024)  # at 128 kB each drawing's buffers came and went as page faults
 
 
+def port_number(text: str) -> int:
+    """A command's argument -> a port, 0 for any that is free. Raises ArgumentTypeError."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"a port is a number up to 65535, not {text}")
+    return int(text)
+
+
 def main() -> None:
     """Serve what the environment configures, until SIGINT or SIGTERM."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--port", type=port_number, default=8000)
     arguments = parser.parse_args()
     give_memory_back()
     stderr = Output("stderr")
@@ -154,7 +161,7 @@ def main() -> None:
     try:
         threads = WAITING_THREADS if Settings.from_environment().sagemaker_endpoint_name else THREADS
         server = Server(create_app(), arguments.host, arguments.port, threads)
-    except (SettingsError, OSError) as error:
+    except (ValueError, OSError) as error:  # SettingsError, or waitress' own of a host that is none
         sys.exit(f"The API cannot start: {error}")
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: server.drain())

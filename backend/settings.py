@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ SWITCH = {
     "off": False,
     "": False,
 }
+# What a cluster (and Docker's links) put into the environment of every container beside a service called "backend".
+SERVICE_LINK = re.compile(r"PORT|PORT_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?|SERVICE_(HOST|PORT(_\w+)?)")
+ENDPOINT_NAME = re.compile(r"[A-Za-z0-9](-*[A-Za-z0-9]){0,62}")
 SHIPPED_MODEL = Path(__file__).parents[1] / "training" / "artifacts" / "digits"
 
 
@@ -34,6 +38,7 @@ class Settings:
 
     sagemaker_endpoint_name  SAGEMAKER_ENDPOINT_NAME: relay to this endpoint; empty: answer with the embedded model
     model_dir                folder of the embedded model's model.tflite and card.json
+    labels                   comma-separated, for an endpoint that answers plain rows of probabilities: what they are of
     fallback                 "embedded": answer with the embedded model while the endpoint fails
     api_keys                 SHA-256 of each accepted X-Api-Key, in hex, comma-separated; empty: no key needed
     rate_limit               per key (or address), as "5 per second; 60 per minute"; empty: none (API Gateway has one)
@@ -48,6 +53,7 @@ class Settings:
 
     sagemaker_endpoint_name: str = ""
     model_dir: Path = SHIPPED_MODEL
+    labels: tuple[str, ...] = ()
     fallback: str = ""
     api_keys: tuple[str, ...] = ()
     rate_limit: str = ""
@@ -73,13 +79,21 @@ class Settings:
     def from_environment(cls) -> Settings:
         """As the process was started. Raises SettingsError."""
         prefix = "BACKEND_"
-        texts = {name.removeprefix(prefix): v for name, v in os.environ.items() if name.startswith(prefix)}
+        named = {name.removeprefix(prefix): v for name, v in os.environ.items() if name.startswith(prefix)}
+        texts = {name: text for name, text in named.items() if not SERVICE_LINK.fullmatch(name)}
         return cls.read(texts | {"sagemaker_endpoint_name": os.environ.get("SAGEMAKER_ENDPOINT_NAME", "")})
 
     def check(self) -> None:
         """Raise SettingsError where a value is not one of those documented above."""
         if self.fallback not in ("", "embedded"):
             raise SettingsError(f'BACKEND_FALLBACK is "embedded" or empty, not "{self.fallback}".')
+        if len(set(self.labels)) < len(self.labels):
+            raise SettingsError(f"BACKEND_LABELS names a label twice: {', '.join(self.labels)}.")
+        if self.sagemaker_endpoint_name and not ENDPOINT_NAME.fullmatch(self.sagemaker_endpoint_name):
+            raise SettingsError(
+                f'SAGEMAKER_ENDPOINT_NAME is "{self.sagemaker_endpoint_name}"; it is the endpoint\'s name alone, '
+                "of letters, digits and hyphens, not its address or ARN."
+            )
         if any(len(key) != 64 or set(key) - set("0123456789abcdef") for key in self.api_keys):
             raise SettingsError("BACKEND_API_KEYS takes SHA-256 hashes: make one with `python -m backend.keys`.")
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 ARTIFACT = Path(__file__).parent / "artifacts" / "digits"
 MAX_BODY_BYTES = 4 * 1024 * 1024  # a serverless endpoint's limit; a real-time one takes 6 MB
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+TARGET_VARIANT, TARGET_MODEL = "X-Amzn-SageMaker-Target-Variant", "X-Amzn-SageMaker-Target-Model"
+VARIANT = "AllTraffic"  # the endpoint's one production variant
+SIGNATURE = "serving_default"
 
 
 class InvocationError(ValueError):
@@ -50,21 +53,40 @@ class SavedModel:
             if not versions:
                 raise FileNotFoundError(f"no saved_model.pb in {path}")
             self._loaded = tf.saved_model.load(str(versions[-1]))
-        self._signature = self._loaded.signatures["serving_default"]
-        ((self.input, self._spec),) = self._signature.structured_input_signature[1].items()
+            self.version = versions[-1].name
+        self._signatures = self._loaded.signatures
+        ((self.input, self._spec),) = self._signatures[SIGNATURE].structured_input_signature[1].items()
 
-    def predict(self, instances: list[Any]) -> list[Any]:
+    def predict(self, instances: list[Any], signature: str = SIGNATURE) -> list[Any]:
         """n instances -> n predictions: bare values of one output, {name: value} of several. Raises InvocationError."""
+        outputs = self.columns([self._unnamed(row) for row in instances], signature)
+        if isinstance(outputs, list):
+            return outputs
+        return [dict(zip(outputs, row, strict=True)) for row in zip(*outputs.values(), strict=True)]
+
+    def columns(self, inputs: Any, signature: str = SIGNATURE) -> Any:
+        """The input of n pictures at once -> each output of n, bare where there is one. Raises InvocationError."""
+        if signature not in self._signatures:
+            raise InvocationError(f'Serving signature name: "{signature}" not found in signature def')
         try:
-            x = tf.constant(np.asarray(instances, self._spec.dtype.as_numpy_dtype))
+            x = tf.constant(np.asarray(self._unnamed(inputs), self._spec.dtype.as_numpy_dtype))
             if not self._spec.shape.is_compatible_with(x.shape):
                 raise InvocationError(f"instances have shape {x.shape}, the model takes {self._spec.shape}")
-            outputs = {name: _plain(value) for name, value in self._signature(**{self.input: x}).items()}
+            answered = self._signatures[signature](**{self.input: x})
+            outputs = {name: _plain(value) for name, value in answered.items()}
         except (ValueError, TypeError, tf.errors.OpError) as error:
             raise InvocationError(str(error)) from error
-        if len(outputs) == 1:
-            return list(*outputs.values())
-        return [dict(zip(outputs, row, strict=True)) for row in zip(*outputs.values(), strict=True)]
+        return next(iter(outputs.values())) if len(outputs) == 1 else outputs
+
+    def _unnamed(self, value: Any) -> Any:
+        """{"image": x} -> x; anything else as it is. Raises InvocationError where another input is named."""
+        if not isinstance(value, dict):
+            return value
+        if value.keys() != {self.input}:
+            raise InvocationError(
+                f"the inputs are {', '.join(map(str, value)) or 'none'}; the model takes {self.input}"
+            )
+        return value[self.input]
 
 
 def _plain(value: tf.Tensor) -> list[Any]:
@@ -72,8 +94,8 @@ def _plain(value: tf.Tensor) -> list[Any]:
     return array.astype(str).tolist() if array.dtype == object else array.tolist()
 
 
-def read_instances(body: bytes, content_type: str) -> list[Any]:
-    """A request's body -> the instances in it. Raises InvocationError."""
+def read_request(body: bytes, content_type: str) -> dict[str, Any]:
+    """A request's body -> TensorFlow Serving's: "instances" or "inputs", "signature_name". Raises InvocationError."""
     reader = READERS.get(content_type.partition(";")[0].strip().lower())
     if reader is None:
         raise InvocationError(f"Unsupported Media Type: {content_type or 'none'}", 415)
@@ -83,31 +105,30 @@ def read_instances(body: bytes, content_type: str) -> list[Any]:
         raise InvocationError(f"the body cannot be read as {content_type}: {error}") from error
 
 
-def _read_json(text: str) -> list[Any]:
+def _read_json(text: str) -> dict[str, Any]:
     try:
         body = json.loads(text)
     except json.JSONDecodeError:
         return _read_json_lines(text)  # the container takes JSON lines under this type too
     if isinstance(body, dict):
-        if not isinstance(body.get("instances"), list):
-            raise InvocationError("there are no instances in the request")
-        return list(body["instances"])
+        if isinstance(body.get("instances"), list) == ("inputs" in body):
+            raise InvocationError('the request needs either "instances", a list, or "inputs"')
+        return body
     if not isinstance(body, list):
         raise InvocationError("the request is neither an object nor an array")
-    return body if body and isinstance(body[0], list) else [body]
+    return {"instances": body if body and isinstance(body[0], (list, dict)) else [body]}
 
 
-def _read_json_lines(text: str) -> list[Any]:
-    rows = [json.loads(line) for line in text.splitlines() if line.strip()]
-    return [next(iter(row.values())) if isinstance(row, dict) and len(row) == 1 else row for row in rows]
+def _read_json_lines(text: str) -> dict[str, Any]:
+    return {"instances": [json.loads(line) for line in text.splitlines() if line.strip()]}
 
 
-def _read_csv(text: str) -> list[Any]:
+def _read_csv(text: str) -> dict[str, Any]:
     rows = [[float(cell) for cell in row] for row in csv.reader(text.splitlines()) if row]
-    return [row[0] for row in rows] if all(len(row) == 1 for row in rows) else rows
+    return {"instances": [row[0] for row in rows] if all(len(row) == 1 for row in rows) else rows}
 
 
-READERS: dict[str, Callable[[str], list[Any]]] = {
+READERS: dict[str, Callable[[str], dict[str, Any]]] = {
     "application/json": _read_json,
     "application/jsonlines": _read_json_lines,
     "application/jsons": _read_json_lines,
@@ -115,12 +136,23 @@ READERS: dict[str, Callable[[str], list[Any]]] = {
 }
 
 
-def _check_attributes(attributes: str) -> None:
-    """The container reads its own `tfs-` attributes and refuses what it does not know; others pass through."""
-    for pair in filter(None, (part.strip() for part in attributes.split(","))):
-        key, _, value = pair.partition("=")
-        if key.startswith("tfs-") and (key, value) != ("tfs-method", "predict"):
-            raise InvocationError(f"bad custom attribute: {key}")
+def check_attributes(attributes: str, name: str, version: str) -> None:
+    """The container's own attributes say what TensorFlow Serving is asked for; others pass. Raises InvocationError."""
+    pairs = (part.partition("=") for part in attributes.split(","))
+    wanted = {key.strip(): value.strip() for key, _, value in pairs if value}
+    if wanted.get("tfs-method", "predict") != "predict":
+        raise InvocationError(f"Malformed request: POST /v1/models/{name}:{wanted['tfs-method']}")
+    if wanted.get("tfs-model-name", name) not in (name, "model"):
+        raise InvocationError(f"Servable not found for request: Latest({wanted['tfs-model-name']})", 404)
+    if wanted.get("tfs-model-version", version) != version:
+        raise InvocationError(f"Servable not found for request: Specific({name}, {wanted['tfs-model-version']})", 404)
+
+
+def check_target(variant: str, model: str) -> str:
+    """What sagemaker-runtime says to headers that name a variant or a model; "" where it has no complaint."""
+    if variant not in ("", VARIANT):
+        return f"Variant {variant} not found for Request."
+    return "TargetModel is taken by multi-model endpoints alone." if model else ""
 
 
 def create_endpoint(model: SavedModel, name: str) -> Flask:
@@ -134,14 +166,19 @@ def create_endpoint(model: SavedModel, name: str) -> Flask:
 
     @app.post("/invocations")
     def invocations() -> Response:
-        _check_attributes(request.headers.get(ATTRIBUTES, ""))
-        instances = read_instances(request.get_data(), request.headers.get("Content-Type", ""))
-        return jsonify(predictions=model.predict(instances))
+        check_attributes(request.headers.get(ATTRIBUTES, ""), name, model.version)
+        asked = read_request(request.get_data(), request.headers.get("Content-Type", ""))
+        signature = str(asked.get("signature_name", SIGNATURE))
+        if "inputs" in asked:
+            return jsonify(outputs=model.columns(asked["inputs"], signature))
+        return jsonify(predictions=model.predict(asked["instances"], signature))
 
     @app.post("/endpoints/<endpoint>/invocations")
     def invoke_endpoint(endpoint: str) -> Response:
         if endpoint != name:
             return _aws_error(400, "ValidationError", f"Endpoint {endpoint} of account 000000000000 not found.")
+        if complaint := check_target(request.headers.get(TARGET_VARIANT, ""), request.headers.get(TARGET_MODEL, "")):
+            return _aws_error(400, "ValidationError", complaint)
         try:
             response = invocations()
         except InvocationError as error:
@@ -152,7 +189,7 @@ def create_endpoint(model: SavedModel, name: str) -> Flask:
                 OriginalStatusCode=error.status,
                 OriginalMessage=json.dumps({"error": str(error)}),
             )
-        response.headers["x-Amzn-Invoked-Production-Variant"] = "AllTraffic"
+        response.headers["x-Amzn-Invoked-Production-Variant"] = VARIANT
         return response
 
     @app.errorhandler(InvocationError)

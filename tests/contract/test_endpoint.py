@@ -75,6 +75,8 @@ def runtime(serve: Callable[[Flask], str], digits: Flask) -> Any:
         ("[1.0, 2.0, 5.0]", JSON, [[3.5, 4.0, 5.5]]),
         ('{"x": [1, 2, 5]}\n{"x": [1, 2, 5]}', "application/jsonlines", [[3.5, 4.0, 5.5], [3.5, 4.0, 5.5]]),
         ("[1, 2, 5]\n[1, 2, 5]", "application/jsons", [[3.5, 4.0, 5.5], [3.5, 4.0, 5.5]]),
+        ('{"instances": [{"x": [1, 2, 5]}, {"x": [1, 2, 5]}]}', JSON, [[3.5, 4.0, 5.5], [3.5, 4.0, 5.5]]),
+        ('{"instances": [1.0], "signature_name": "serving_default"}', JSON, [3.5]),
         ("1.0,2.0,5.0", "text/csv", [[3.5, 4.0, 5.5]]),
         ("1.0\n2.0\n5.0", "text/csv", [3.5, 4.0, 5.5]),
     ],
@@ -93,6 +95,13 @@ def test_container_answers_its_own_cases(
     [
         ("whatever", JSON, 400),
         ('{"junk": "data"}', JSON, 400),
+        ('{"instances": [1.0], "inputs": [1.0]}', JSON, 400),
+        ('{"instances": 1.0}', JSON, 400),
+        ('{"instances": [{"y": 1.0}]}', JSON, 400),
+        ('{"instances": [{"x": 1.0, "y": 1.0}]}', JSON, 400),
+        ('{"inputs": {"y": [1.0]}}', JSON, 400),
+        ('{"instances": [1.0], "signature_name": "other"}', JSON, 400),
+        ('{"inputs": [1.0], "signature_name": "other"}', JSON, 400),
         ('{"instances": [[1, 2], [3]]}', JSON, 400),
         ("7", JSON, 400),
         ("[" * 100_000, JSON, 400),
@@ -113,8 +122,34 @@ def test_ping_says_200(half_plus_three: Flask) -> None:
     assert half_plus_three.test_client().get("/ping").status_code == 200
 
 
-@pytest.mark.parametrize(("attributes", "status"), [("tfs-method=explain", 400), ("trace=7,tfs-method=predict", 200)])
-def test_unknown_tfs_attributes_are_400(half_plus_three: Flask, attributes: str, status: int) -> None:
+@pytest.mark.parametrize("inputs", ["[1.0, 2.0]", '{"x": [1.0, 2.0]}'])
+def test_columns_are_answered_in_columns(half_plus_three: Flask, inputs: str) -> None:
+    """TensorFlow Serving's other format: `inputs` and `outputs`."""
+    answer = half_plus_three.test_client().post("/invocations", data=f'{{"inputs": {inputs}}}', content_type=JSON)
+    assert answer.get_json() == {"outputs": [3.5, 4.0]}
+
+
+def test_columns_of_several_outputs_have_their_names(digits: Flask) -> None:
+    pictures = tf.zeros((2, 28, 28)).numpy().tolist()
+    answer = digits.test_client().post("/invocations", json={"inputs": {"image": pictures}}).get_json()["outputs"]
+    assert {"probabilities", "score", "threshold", "labels", "name", "version"} == answer.keys()
+    assert {len(column) for column in answer.values()} == {2}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "status"),
+    [
+        ("tfs-method=explain", 400),
+        ("trace=7,tfs-method=predict", 200),
+        ("tfs-model-name=half", 200),
+        ("tfs-model-name=model,tfs-model-version=1", 200),
+        ("tfs-model-name=other", 404),
+        ("tfs-model-version=2", 404),
+        ("tfs-colour=red", 200),
+        ("tfs-method", 200),
+    ],
+)
+def test_tfs_attributes_are_read_as_the_container_does(half_plus_three: Flask, attributes: str, status: int) -> None:
     headers = {"X-Amzn-SageMaker-Custom-Attributes": attributes, "Content-Type": JSON}
     answer = half_plus_three.test_client().post("/invocations", data='{"instances": [1.0]}', headers=headers)
     assert answer.status_code == status
@@ -142,6 +177,19 @@ def test_an_unknown_endpoint_is_boto3s_validation_error(runtime: Any) -> None:
         runtime.invoke_endpoint(EndpointName="nobody", Body=b"{}", ContentType=JSON)
     assert raised.value.response["Error"]["Code"] == "ValidationError"
     assert "nobody" in raised.value.response["Error"]["Message"]
+
+
+@pytest.mark.parametrize("target", [{"TargetVariant": "Blue"}, {"TargetModel": "other.tar.gz"}], ids=str)
+def test_a_target_that_does_not_exist_is_boto3s_validation_error(runtime: Any, target: dict[str, str]) -> None:
+    with pytest.raises(ClientError) as raised:
+        runtime.invoke_endpoint(EndpointName="digits", Body=b"{}", ContentType=JSON, **target)
+    assert raised.value.response["Error"]["Code"] == "ValidationError"
+
+
+def test_the_variant_that_exists_answers(runtime: Any, drawing: Drawing) -> None:
+    body = json.dumps({"instances": [normalise(drawing("9")).tolist()]})
+    answer = runtime.invoke_endpoint(EndpointName="digits", Body=body, ContentType=JSON, TargetVariant="AllTraffic")
+    assert answer["InvokedProductionVariant"] == "AllTraffic"
 
 
 def test_a_refusal_of_the_model_is_boto3s_model_error(runtime: Any) -> None:

@@ -93,6 +93,52 @@ def test_an_answer_of_the_wrong_shape_is_502(
     assert relay.test_client().post("/predictions", data=seven, **PNG).status_code == 502
 
 
+PLAIN = {"sagemaker_endpoint_name": "digits", "labels": "0,1,2,3,4,5,6,7,8,9"}
+
+
+def plain(x: np.ndarray) -> list[list[float]]:
+    return [row["probabilities"] for row in predictions(x)]
+
+
+def test_plain_rows_of_probabilities_are_read_where_labels_are_set(runtime: Runtime, seven: bytes) -> None:
+    """As any Keras softmax answers."""
+    runtime.behave = say(json.dumps({"predictions": plain(normalise(seven)[None])}).encode())
+    body = create_app(PLAIN).test_client().post("/predictions", data=seven, **PNG).json
+    assert body["probabilities"] == pytest.approx(
+        dict(zip("0123456789", plain(normalise(seven)[None])[0], strict=True)), abs=1e-5
+    )
+    assert body["label"] == max(body["probabilities"], key=body["probabilities"].get)
+    assert body["rejection"] is None
+    assert body["model"] == {"name": "digits", "version": "unversioned", "served_by": "sagemaker"}
+
+
+def test_an_endpoint_that_describes_itself_needs_no_labels_and_keeps_its_own(runtime: Runtime, seven: bytes) -> None:
+    client = create_app(PLAIN | {"labels": "a,b,c,d,e,f,g,h,i,j"}).test_client()
+    assert set(client.post("/predictions", data=seven, **PNG).json["probabilities"]) == set("0123456789")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [],
+        [[]],
+        [[0.1] * 9],
+        [[0.5, 0.5]],
+        [[7.0] + [0.0] * 9],
+        [[-1.0, 2.0] + [0.0] * 8],
+        [[0.1] * 10] * 2,
+        [0.1] * 10,
+        [[[0.1] * 10]],
+    ],
+    ids=str,
+)
+def test_plain_rows_that_are_no_probabilities_of_the_labels_are_502(
+    runtime: Runtime, seven: bytes, rows: list[object]
+) -> None:
+    runtime.behave = say(json.dumps({"predictions": rows}).encode())
+    assert create_app(PLAIN).test_client().post("/predictions", data=seven, **PNG).status_code == 502
+
+
 def test_too_few_answers_for_a_batch_are_502(relay: Flask, runtime: Runtime, seven: bytes) -> None:
     runtime.behave = say(json.dumps({"predictions": predictions(normalise(seven)[None])}).encode())
     assert post_batch(relay, [seven, seven]).status_code == 502
@@ -310,9 +356,9 @@ def test_fallback_answers_while_the_endpoint_fails_and_lets_go_when_it_is_back(
     assert served_by() == "sagemaker"
     runtime.behave = refuse(400, "ValidationError")
     asked = len(runtime.requests)
-    assert [served_by() for _ in range(10)] == ["embedded"] * 10
+    assert [served_by() for _ in range(10)] == ["fallback"] * 10
     assert len(runtime.requests) == asked + 3
     runtime.behave = well
-    assert served_by() == "embedded"
+    assert served_by() == "fallback"
     time.sleep(2.1)
     assert served_by() == "sagemaker"

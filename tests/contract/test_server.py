@@ -11,6 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import pytest
 import requests
 
 from tests.contract.misbehaving import well
@@ -32,6 +33,53 @@ def refusal(*arguments: str, **environment: str) -> str:
 def test_a_wrong_setting_is_one_sentence_and_exit_code_1() -> None:
     said = refusal(BACKEND_FALLBACK="nonsense")
     assert said == 'The API cannot start: BACKEND_FALLBACK is "embedded" or empty, not "nonsense".\n'
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({}, "You must specify a region"),
+        ({"AWS_PROFILE": "nobody"}, "nobody"),
+        ({"AWS_DEFAULT_REGION": "us-east-1", "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": "localhost:8080"}, "localhost:8080"),
+        ({"SAGEMAKER_ENDPOINT_NAME": "https://runtime.example/endpoints/digits"}, "the endpoint's name alone"),
+        ({"SAGEMAKER_ENDPOINT_NAME": "arn:aws:sagemaker:us-east-1:1:endpoint/digits"}, "the endpoint's name alone"),
+    ],
+    ids=str,
+)
+def test_an_endpoint_that_cannot_be_asked_is_one_sentence_and_exit_code_1(
+    environment: dict[str, str], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    nowhere = {"AWS_CONFIG_FILE": "/nowhere", "AWS_SHARED_CREDENTIALS_FILE": "/nowhere"}
+    said = refusal(**nowhere | {"SAGEMAKER_ENDPOINT_NAME": "digits"} | environment)
+    assert said.startswith("The API cannot start: ")
+    assert words in said
+    assert said.count("\n") == 1
+
+
+def test_a_host_that_is_none_is_one_sentence_and_exit_code_1() -> None:
+    said = refusal("--host", "no.such.host.invalid")
+    assert said.splitlines()[-1].startswith("The API cannot start: ")
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "tcp://10.0.0.1:8000"])
+def test_a_port_that_is_none_is_refused_by_the_command(port: str) -> None:
+    command = [sys.executable, "-m", "backend.server", f"--port={port}"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 2
+    assert "--port" in ran.stderr
+    assert len(ran.stderr) < 400
+
+
+def test_a_clusters_service_links_are_no_settings() -> None:
+    """Kubernetes puts these beside a service called "backend"."""
+    link = "tcp://10.0.0.1:8000"
+    names = ("PORT", "PORT_8000_TCP", "PORT_8000_TCP_ADDR", "SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP")
+    api = Process(**{f"BACKEND_{name}": link for name in names})
+    assert requests.get(f"{api.url}/health", timeout=10).status_code == 200
+    assert api.stop() == 0
 
 
 def test_a_port_in_use_is_one_sentence_and_exit_code_1() -> None:

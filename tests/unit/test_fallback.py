@@ -42,7 +42,7 @@ def test_while_the_endpoint_works_the_embedded_model_is_not_asked() -> None:
 
 def test_a_failure_is_answered_by_the_embedded_model() -> None:
     predictor = FallbackPredictor(Fake("sagemaker", error=ModelTimeout("slow")), Fake("embedded"))
-    assert predictor.predict(X).served_by == "embedded"
+    assert predictor.predict(X).served_by == "fallback"
 
 
 def test_a_dead_endpoint_is_not_waited_for_each_time() -> None:
@@ -79,7 +79,7 @@ def test_one_request_alone_tries_a_dead_endpoint_again(monkeypatch: pytest.Monke
         predictor.predict(X)
     now = fallback.PAUSE
     with ThreadPoolExecutor(8) as pool:
-        assert {answer.served_by for answer in pool.map(lambda _: predictor.predict(X), range(8))} == {"embedded"}
+        assert {answer.served_by for answer in pool.map(lambda _: predictor.predict(X), range(8))} == {"fallback"}
     assert first.asked == FAILURES + 1
 
 

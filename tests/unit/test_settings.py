@@ -47,6 +47,7 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"api_keys": "plain"}, "python -m backend.keys"),
         ({"api_keys": f"{'a' * 64}, {'a' * 63}"}, "python -m backend.keys"),
         ({"log": "perhaps"}, "BACKEND_LOG"),
+        ({"labels": "a, b, a"}, "twice"),
     ],
     ids=str,
 )
