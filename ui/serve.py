@@ -7,7 +7,7 @@ import socket
 import sys
 from pathlib import Path
 
-APP = Path(__file__).with_name("app.py")
+APP = Path(__file__).with_name("web.py")
 
 
 def main() -> None:

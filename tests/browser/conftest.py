@@ -42,14 +42,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             pytest.exit(str(error), returncode=1)
 
 
-def start_page(python: str = sys.executable, **environment: str) -> tuple[subprocess.Popen[bytes], str]:
+def start_page(
+    python: str = sys.executable, script: str = "ui/app.py", **environment: str
+) -> tuple[subprocess.Popen[bytes], str]:
     """`streamlit run ui/app.py` as a process of its own, from the repository's root as Community Cloud does."""
     with socket.create_server(("127.0.0.1", 0)) as door:
         port = door.getsockname()[1]
     flags = {"port": str(port), "address": "127.0.0.1", "headless": "true", "fileWatcherType": "none"}
     options = [f"--server.{name}={value}" for name, value in flags.items()]
     clean = {name: v for name, v in os.environ.items() if not name.startswith(("API_", "BACKEND_", "SAGEMAKER_"))}
-    command = [python, "-m", "streamlit", "run", "ui/app.py", *options]
+    command = [python, "-m", "streamlit", "run", script, *options]
     process = subprocess.Popen(command, cwd=ROOT, env=clean | environment, stdout=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     _await_health(process, url)

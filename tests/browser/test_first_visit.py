@@ -1,0 +1,40 @@
+"""What a first visit moves as the command and the container serve the page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.browser.conftest import start_page, stop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[str]:
+    process, url = start_page(script="ui/web.py")
+    yield url
+    stop(process)
+
+
+def test_a_first_visit_moves_less_than_1_5_megabytes(served: str, browser: Browser) -> None:
+    """Streamlit alone sends 3.2 MB, for it serves its scripts uncompressed."""
+    moved: list[int] = []
+
+    def count(event: dict[str, Any]) -> None:
+        moved.append(event["encodedDataLength"])
+
+    context = browser.new_context()
+    page = context.new_page()
+    tools = context.new_cdp_session(page)
+    tools.send("Network.enable")
+    tools.on("Network.loadingFinished", count)
+    page.goto(served)
+    page.locator("canvas.upper-canvas").wait_for()
+    page.wait_for_load_state("networkidle")
+    context.close()
+    assert 0 < sum(moved) < 1_500_000
