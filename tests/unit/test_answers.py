@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -192,8 +193,14 @@ def test_there_is_no_heat_where_the_answer_does_not_suffer(certainty: float) -> 
     assert heat(x, probabilities).sum() == 0
 
 
-def test_the_contract_reads_what_it_writes() -> None:
-    prediction = Prediction("7", 0.9, {"7": 0.9}, None, Model("m", "1", "embedded"), "id", {"total": 1.0}, image="aaaa")
+def test_the_contract_writes_and_reads_the_wire() -> None:
+    model, p = Model("m", "1", "embedded"), {"7": 0.9, "1": 0.1}
+    read = Prediction("7", 0.9, p, None, model, "id", {"total": 1.0}, image="aaaa", explanation="bbbb")
+    rejected = Prediction(None, 0.9, p, Rejection("not_a_digit", 0.2), model, "id", {"total": 1.0})
     problem = ProblemDetails("/problems/blank-image", "The sheet is empty", 422, "Nothing.", "id")
-    batch = BatchPrediction([BatchResult(prediction), BatchResult(problem=problem)], "id", {"total": 2.0})
-    assert BatchPrediction.from_json(batch.to_json()) == batch
+    batch = BatchPrediction([BatchResult(read), BatchResult(rejected), BatchResult(problem=problem)], "id", {"a": 2.0})
+    without_extras = {name: value for name, value in asdict(rejected).items() if name not in ("image", "explanation")}
+    results = [{"prediction": asdict(read)}, {"prediction": without_extras}, {"problem": asdict(problem)}]
+    wire = {"results": results, "request_id": "id", "timing_ms": {"a": 2.0}}
+    assert batch.to_json() == wire
+    assert BatchPrediction.from_json(wire) == batch
