@@ -71,6 +71,18 @@ def embedded() -> EmbeddedPredictor:
     return EmbeddedPredictor(SHIPPED_MODEL)
 
 
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    """The URL of an AWS of our own: moto's server."""
+    from moto.server import ThreadedMotoServer  # a second of import that most tests do without
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
 @pytest.fixture
 def app(embedded: EmbeddedPredictor) -> Flask:
     """The API with nothing configured."""

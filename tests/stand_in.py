@@ -59,7 +59,7 @@ class Handler(BaseHTTPRequestHandler):
 class StandIn(ThreadingHTTPServer):
     """Answers each request by `behave(handler, body)`, which a test may change; `requests` holds what came.
 
-    Serves at `url` from the start until the `with` block ends; `ended` is for a behaviour that goes on until then.
+    Serves at `url` until `stop()`, or the end of a `with` block; `ended` is for a behaviour that goes on until then.
     """
 
     daemon_threads = True
@@ -78,6 +78,9 @@ class StandIn(ThreadingHTTPServer):
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
         self.ended.set()
         self.shutdown()
         self._thread.join()

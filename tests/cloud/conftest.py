@@ -7,10 +7,8 @@ import io
 import json
 import shutil
 import tarfile
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import boto3
 import moto.apigateway.models
@@ -24,15 +22,16 @@ import requests
 from botocore.exceptions import ClientError
 from moto.iam.access_control import PermissionResult
 from moto.sagemaker.exceptions import AWSValidationException
-from moto.server import ThreadedMotoServer
 
 from backend.deploy import trial
 from backend.deploy.endpoint import Release
+from tests.stand_in import StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from backend.deploy.stage import Stage
+    from tests.stand_in import Handler
 
 ARTIFACT = Path("training/artifacts/digits")
 REGION = "us-east-1"
@@ -96,27 +95,20 @@ moto.apigateway.models.ApiKey.update_operations = _update_key_with_stages  # typ
 moto.s3.models.FakeBucket.get_permission = lambda *_, **__: PermissionResult.NEUTRAL  # type: ignore[method-assign]
 
 
-class QuietHandler(WSGIRequestHandler):
-    def log_message(self, *args: object) -> None:
-        pass
-
-
 @functools.cache
 def read(instances: str) -> Any:
     """What the artifact's own weights say, (n, labels)."""
     return trial.expected(ARTIFACT, np.array(json.loads(instances), np.uint8))
 
 
-class Endpoint:
+class Endpoint(StandIn):
     """Plays SageMaker's runtime: looks up in the control plane what the endpoint serves, and answers with it."""
 
     def __init__(self, aws: str) -> None:
         self.sagemaker, self.s3 = (boto3.client(name, endpoint_url=aws) for name in ("sagemaker", "s3"))
         self.cards: dict[str, dict[str, Any]] = {}
         self.spoil: Callable[[dict[str, Any]], object] = dict.copy  # as it is
-        self.server = make_server("127.0.0.1", 0, self.answer, WSGIServer, QuietHandler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+        super().__init__(self._answer)
 
     def served(self, name: str) -> dict[str, Any]:
         """The card of the release whose model the endpoint's config names."""
@@ -135,20 +127,16 @@ class Endpoint:
         card = self.s3.get_object(Bucket=bucket, Key=key.replace("model.tar.gz", "card.json"))["Body"].read()
         return dict(json.loads(card))
 
-    def answer(self, environ: dict[str, Any], start: Any) -> list[bytes]:
-        name = environ["PATH_INFO"].split("/")[2]
-        body = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+    def _answer(self, handler: Handler, body: bytes) -> None:
         try:
-            card = self.served(name)
+            card = self.served(handler.path.split("/")[2])
         except ClientError as error:
-            start("400 Bad Request", [("x-amzn-ErrorType", "ValidationError"), ("Content-Type", "application/json")])
-            return [json.dumps({"Message": str(error)}).encode()]
-        probabilities = read(json.dumps(body["instances"]))
+            return handler.send(400, {"Message": str(error)}, x_amzn_ErrorType="ValidationError")
+        probabilities = read(json.dumps(json.loads(body)["instances"]))
         answers = [{"probabilities": p.tolist(), "version": card["version"]} for p in probabilities]
         for answer in answers:
             self.spoil(answer)
-        start("200 OK", [("Content-Type", "application/json")])
-        return [json.dumps({"predictions": answers}).encode()]
+        return handler.send(200, {"predictions": answers})
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -157,29 +145,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.fixture(scope="session")
-def moto_url() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
 def aws(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
     """An empty account, reached by unmodified boto3 through AWS_ENDPOINT_URL; returns its runtime endpoint."""
     for name, value in DUMMY.items():
         monkeypatch.setenv(name, value)
     requests.post(f"{moto_url}/moto-api/reset", timeout=10).raise_for_status()
-    runtime = Endpoint(moto_url)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
-    monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", runtime.url)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "desk"))
-    monkeypatch.setattr("time.sleep", float)  # what is waited for there is at once here
-    yield runtime
-    runtime.server.shutdown()
-    runtime.server.server_close()
+    with Endpoint(moto_url) as runtime:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", runtime.url)
+        monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "desk"))
+        monkeypatch.setattr("time.sleep", float)  # what is waited for there is at once here
+        yield runtime
 
 
 @pytest.fixture

@@ -8,35 +8,36 @@ import os
 import queue
 import subprocess
 import tempfile
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from tests.contract.misbehaving import Quiet
+from tests.stand_in import StandIn
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.stand_in import Handler
+
 SECONDS = 60  # for one answer, on a busy machine
 
 
-class _Handler(Quiet, BaseHTTPRequestHandler):  # the second only for ruff, which then allows do_GET
-    events: queue.Queue[dict[str, Any]]
-    answers: queue.Queue[dict[str, Any]]
+class Runtime(StandIn):
+    """Gives each of `events` to who asks for the next, and puts what comes back into `answers`."""
 
-    def do_GET(self) -> None:
-        event = self.events.get()
-        self._send(200, json.dumps(event).encode())
+    def __init__(self) -> None:
+        self.events: queue.Queue[dict[str, Any]] = queue.Queue()
+        self.answers: queue.Queue[dict[str, Any]] = queue.Queue()
+        super().__init__(self._act)
 
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        kind = self.path.rsplit("/", 1)[-1]
+    def _act(self, handler: Handler, body: bytes) -> None:
+        if handler.command == "GET":
+            return self._send(handler, 200, self.events.get())
+        kind = handler.path.rsplit("/", 1)[-1]
         self.answers.put({"kind": kind, "body": json.loads(body) if body else None})
-        self._send(202, b"{}")
+        return self._send(handler, 202, {})
 
-    def _send(self, status: int, body: bytes) -> None:
-        self.send(  # with its Content-Type: without one awslambdaric's C part reads a null pointer
+    def _send(self, handler: Handler, status: int, body: object) -> None:
+        handler.send(  # with its Content-Type: without one awslambdaric's C part reads a null pointer
             status,
             body,
             Lambda_Runtime_Aws_Request_Id="11111111-1111-1111-1111-111111111111",
@@ -50,10 +51,7 @@ class Function:
     """An unpacked package, run by awslambdaric as Lambda runs it: start it, send it API Gateway's events, stop it."""
 
     def __init__(self, package: Path, python: str, tree: Path, environment: dict[str, str]) -> None:
-        handler = type("Handler", (_Handler,), {"events": queue.Queue(), "answers": queue.Queue()})
-        self.events, self.answers = handler.events, handler.answers  # type: ignore[attr-defined]
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+        self.server = Runtime()
         self.printed = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop(); a pipe nobody reads stops it at 64 kB
         self.process = subprocess.Popen(
             [python, "-m", "awslambdaric", "handler.lambda_handler"],
@@ -77,11 +75,11 @@ class Function:
 
     def request(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> Answer:
         """Send one REST v1 proxy event, as API Gateway with binary support does; wait for the answer."""
-        self.events.put(event(method, path, body, headers or {}))
+        self.server.events.put(event(method, path, body, headers or {}))
         end = time.monotonic() + SECONDS
         while True:
             try:
-                return Answer(**self.answers.get(timeout=0.5))
+                return Answer(**self.server.answers.get(timeout=0.5))
             except queue.Empty:
                 if self.process.poll() is not None or time.monotonic() > end:
                     raise AssertionError(f"no answer from Lambda: {self.stop()}") from None
@@ -92,8 +90,7 @@ class Function:
             return ""
         self.process.kill()
         self.process.wait()
-        self.server.shutdown()
-        self.server.server_close()
+        self.server.stop()
         with self.printed:
             self.printed.seek(0)
             return self.printed.read().decode(errors="replace")

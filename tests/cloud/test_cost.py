@@ -5,9 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
-import threading
 from datetime import date
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -16,10 +14,13 @@ import pytest
 from backend.deploy import __main__ as deploy
 from backend.deploy import cost
 from backend.deploy.stage import StageError
+from tests.stand_in import StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.stand_in import Handler
 
 WAYS = {way.name: way for way in cost.ways()}
 
@@ -93,36 +94,22 @@ def test_nothing_goes_on_without_a_yes(capsys: pytest.CaptureFixture[str], monke
     ask("--yes")
 
 
-class PriceList(BaseHTTPRequestHandler):
+def price_list(handler: Handler, body: bytes) -> None:
     """Speaks the Price List API's wire: one product at 0.25 for ml.m5.large, nothing for the rest."""
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-    def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        wanted = {item["Field"]: item["Value"] for item in asked["Filters"]}
-        tiers = {"a": {"beginRange": "0", "pricePerUnit": {"USD": "0.2500000000"}}}
-        product = {"terms": {"OnDemand": {"x": {"priceDimensions": tiers}}}}
-        found = [json.dumps(product)] if wanted == {"usagetype": "USE1-Host:ml.m5.large"} else []
-        body = json.dumps({"FormatVersion": "aws_v1", "PriceList": found}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/x-amz-json-1.1")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+    wanted = {item["Field"]: item["Value"] for item in json.loads(body)["Filters"]}
+    tiers = {"a": {"beginRange": "0", "pricePerUnit": {"USD": "0.2500000000"}}}
+    product = {"terms": {"OnDemand": {"x": {"priceDimensions": tiers}}}}
+    found = [json.dumps(product)] if wanted == {"usagetype": "USE1-Host:ml.m5.large"} else []
+    handler.send(200, {"FormatVersion": "aws_v1", "PriceList": found})
 
 
 @pytest.fixture
 def pricing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    server = HTTPServer(("127.0.0.1", 0), PriceList)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_ENDPOINT_URL_PRICING", f"http://127.0.0.1:{server.server_port}")
-    yield boto3.Session().client("pricing", region_name="us-east-1")
-    server.shutdown()
-    server.server_close()
+    with StandIn(price_list) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_PRICING", server.url)
+        yield boto3.Session().client("pricing", region_name="us-east-1")
 
 
 def test_refresh_writes_todays_prices(pricing: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

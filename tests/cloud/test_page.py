@@ -3,67 +3,57 @@
 from __future__ import annotations
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from backend.deploy import page
-from backend.deploy.stage import Stage, StageError
+from backend.deploy.stage import StageError
+from tests.stand_in import StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SERVICES: dict[str, dict[str, Any]] = {}
-ASKED: list[tuple[str, dict[str, Any]]] = []
+    from backend.deploy.stage import Stage
+    from tests.stand_in import Handler
 
 
-class Lightsail(BaseHTTPRequestHandler):
-    """Container services that are ready at once."""
+class Lightsail(StandIn):
+    """Container services that are ready at once; `asked` holds each action and what went with it."""
 
-    def log_message(self, *args: object) -> None:
-        pass
+    def __init__(self) -> None:
+        self.services: dict[str, dict[str, Any]] = {}
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        super().__init__(self._act)
 
-    def do_POST(self) -> None:
-        action = self.headers["X-Amz-Target"].rsplit(".", 1)[-1]
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        ASKED.append((action, asked))
-        status, answer = self.answer(action, asked.get("serviceName", ""))
-        body = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/x-amz-json-1.1")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+    def _act(self, handler: Handler, body: bytes) -> None:
+        action, asked = handler.headers["X-Amz-Target"].rsplit(".", 1)[-1], json.loads(body)
+        self.asked.append((action, asked))
+        status, answer = self._answer(action, asked.get("serviceName", ""))
+        handler.send(status, answer)
 
-    def answer(self, action: str, name: str) -> tuple[int, dict[str, Any]]:
+    def _answer(self, action: str, name: str) -> tuple[int, dict[str, Any]]:
         if action == "CreateContainerService":
-            SERVICES[name] = {"containerServiceName": name, "state": "READY", "url": "https://page.example/"}
-        elif name not in SERVICES:
+            self.services[name] = {"containerServiceName": name, "state": "READY", "url": "https://page.example/"}
+        elif name not in self.services:
             return 404, {"__type": "NotFoundException", "message": "none"}
         elif action == "DeleteContainerService":
-            del SERVICES[name]
+            del self.services[name]
         elif action == "GetContainerServices":
-            return 200, {"containerServices": [SERVICES[name]]}
+            return 200, {"containerServices": [self.services[name]]}
         elif action == "GetContainerImages":
             return 200, {"containerImages": [{"image": f":{name}.page.2"}, {"image": f":{name}.page.1"}]}
         return 200, {}
 
 
 @pytest.fixture
-def lightsail(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    SERVICES.clear()
-    ASKED.clear()
-    server = HTTPServer(("127.0.0.1", 0), Lightsail)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    monkeypatch.setenv("AWS_ENDPOINT_URL_LIGHTSAIL", f"http://127.0.0.1:{server.server_port}")
+def lightsail(aws: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lightsail]:
     monkeypatch.setattr(page, "url_of", lambda _: "https://api.example/dev")
     monkeypatch.setattr(page, "key_of", lambda *_, **__: {"value": "the key"})
-    yield stage
-    server.shutdown()
-    server.server_close()
+    with Lightsail() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LIGHTSAIL", server.url)
+        yield server
 
 
 @pytest.fixture
@@ -77,9 +67,11 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "ran"
 
 
-def test_page_runs_against_the_stages_api(lightsail: Stage, tools: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    page.up(lightsail)
-    [deployment] = [asked for action, asked in ASKED if action == "CreateContainerServiceDeployment"]
+def test_page_runs_against_the_stages_api(
+    stage: Stage, lightsail: Lightsail, tools: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page.up(stage)
+    [deployment] = [asked for action, asked in lightsail.asked if action == "CreateContainerServiceDeployment"]
     container = deployment["containers"]["page"]
     assert container["image"] == ":fullstack-model-test-page.page.2"
     assert container["environment"] == {"API_URL": "https://api.example/dev", "API_KEY": "the key"}
@@ -90,20 +82,22 @@ def test_page_runs_against_the_stages_api(lightsail: Stage, tools: Path, capsys:
     assert "the key" not in printed
 
 
-def test_second_run_makes_no_second_service(lightsail: Stage, tools: Path) -> None:
-    page.up(lightsail)
-    page.up(lightsail)
-    assert [action for action, _ in ASKED].count("CreateContainerService") == 1
+def test_second_run_makes_no_second_service(stage: Stage, lightsail: Lightsail, tools: Path) -> None:
+    page.up(stage)
+    page.up(stage)
+    assert [action for action, _ in lightsail.asked].count("CreateContainerService") == 1
 
 
-def test_destroy_removes_the_service_and_may_be_repeated(lightsail: Stage, tools: Path) -> None:
-    page.up(lightsail)
-    page.destroy(lightsail)
-    page.destroy(lightsail)
-    assert SERVICES == {}
+def test_destroy_removes_the_service_and_may_be_repeated(stage: Stage, lightsail: Lightsail, tools: Path) -> None:
+    page.up(stage)
+    page.destroy(stage)
+    page.destroy(stage)
+    assert lightsail.services == {}
 
 
-def test_without_docker_says_so(lightsail: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_docker_says_so(
+    stage: Stage, lightsail: Lightsail, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(StageError, match="docker is not installed"):
-        page.up(lightsail)
+        page.up(stage)

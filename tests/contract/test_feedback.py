@@ -16,7 +16,6 @@ import boto3
 import numpy as np
 import openapi_spec_validator
 import pytest
-from moto.server import ThreadedMotoServer
 from PIL import Image
 
 from backend.app import create_app
@@ -26,7 +25,7 @@ from tests.contract.misbehaving import LinearModel
 from tests.stand_in import StandIn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from flask.testing import FlaskClient
@@ -36,22 +35,13 @@ if TYPE_CHECKING:
     from tests.conftest import Drawing
 
 
-@pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture(params=["folder", "s3"])
 def client(request: pytest.FixtureRequest, tmp_path: Path) -> FlaskClient:
     """The API that keeps feedback in a folder, and the same in S3."""
     if request.param == "folder":
         return create_app({"feedback": str(tmp_path / "kept")}, LinearModel()).test_client()
     request.getfixturevalue("aws")
-    request.getfixturevalue("monkeypatch").setenv("AWS_ENDPOINT_URL_S3", request.getfixturevalue("moto"))
+    request.getfixturevalue("monkeypatch").setenv("AWS_ENDPOINT_URL_S3", request.getfixturevalue("moto_url"))
     bucket = f"feedback-{abs(hash(tmp_path)):x}"
     boto3.Session().client("s3").create_bucket(Bucket=bucket)
     return create_app({"feedback": f"s3://{bucket}/digits"}, LinearModel()).test_client()

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from backend.app import create_app
 from backend.preprocessing import normalise
@@ -15,7 +14,6 @@ from training.data.datasets import load
 from training.data.sources import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from backend.predictors import EmbeddedPredictor
@@ -23,21 +21,17 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An S3 of moto's, found through boto3's own variables."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
+def bucket(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A bucket of moto's, found through boto3's own variables."""
     for name, value in {
-        "AWS_ENDPOINT_URL_S3": f"http://{host}:{port}",
+        "AWS_ENDPOINT_URL_S3": moto_url,
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_DEFAULT_REGION": "us-east-1",
     }.items():
         monkeypatch.setenv(name, value)
     boto3.Session().client("s3").create_bucket(Bucket="given")
-    yield "s3://given/drawings"
-    server.stop()
+    return "s3://given/drawings"
 
 
 def _give(place: str, embedded: EmbeddedPredictor, drawing: Drawing) -> None:
