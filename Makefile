@@ -12,7 +12,7 @@ DRY = $(if $(DRY_RUN),--dry-run)
 # Learns half as many pictures again in a second where the processor has it, and far fewer where it has not.
 BFLOAT16 = $(if $(shell grep -m1 avx512_bf16 /proc/cpuinfo 2>/dev/null),--bfloat16)
 
-.PHONY: run test test-slow soak bench bench-ui screenshots stack train evaluate export compare lint clean help \
+.PHONY: run test test-slow soak bench bench-ui screenshots stack train evaluate export compare lint mutants clean help \
   deploy destroy status logs cost .venv/run .venv/test .venv/deploy
 
 help:  ## this list
@@ -74,8 +74,11 @@ cost: .venv/deploy  ## what each way to run it costs a month; touches nothing
 compare: .venv/test  ## the README's table of all networks on all datasets (20 minutes)
 	$(IN)/python -m training.compare $(BFLOAT16)
 
-lint:  ## ruff and mypy
+lint:  ## ruff, mypy and vulture
 	$(DO) lint
+
+mutants: .venv/test  ## changes the code in 5,000 places, one at a time, and lists what no test notices (hours)
+	$(IN)/mutmut run $(MUTANTS) && $(IN)/mutmut results
 
 clean:  ## what can be made again
 	rm -rf .venv build runs .pytest_cache .mypy_cache .ruff_cache *.egg-info

@@ -36,7 +36,7 @@ run          the page on http://localhost:8501; PORT=9000 in the environment cho
 test         every test but the slow ones; ARGUMENTS are pytest's
 test-slow    what takes minutes
 stack        endpoint :8080, API :8000 relaying by boto3, page :8501; Ctrl-C stops all three
-lint         ruff and mypy
+lint         ruff, mypy and vulture
 install WHAT run, test or deploy: only makes .venv
 MODULE       any command of the project, such as backend.server --port 8000 or training.train --quick"""
 
@@ -84,7 +84,7 @@ def _pytest(*arguments: str) -> None:
 def lint(_: list[str]) -> None:
     """Whatever one of them finds fails it."""
     install(["test"])
-    checks = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"])
+    checks = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["vulture"])
     sys.exit(max(subprocess.run([str(PYTHON), "-m", *check], cwd=ROOT, check=False).returncode for check in checks))
 
 
