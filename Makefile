@@ -42,10 +42,10 @@ screenshots: .venv/test  ## the README's pictures
 stack:  ## endpoint :8080, API :8000 relaying by boto3, page :8501; Ctrl-C stops all three
 	$(DO) stack
 
-train: .venv/test  ## the network that ships, and beside it one for each fold of writers (82 minutes on two cores)
+train: .venv/test  ## the network that ships, and beside it one for each fold of people (45 minutes on two cores)
 	$(IN)/python -m training.train $(BFLOAT16) & ships=$$!; \
 	for fold in 0 1 2 3 4; do \
-	  $(IN)/python -m training.train --fold $$fold --epochs 4.25 $(BFLOAT16) --run runs/fold-$$fold || { kill $$ships; exit 1; }; \
+	  $(IN)/python -m training.train --fold $$fold --epochs 1.8 $(BFLOAT16) --run runs/fold-$$fold || { kill $$ships; exit 1; }; \
 	done; wait $$ships
 
 export: .venv/test  ## runs/ -> training/artifacts/digits

@@ -309,6 +309,23 @@ def test_a_run_without_weights_is_a_sentence(tmp_path: Path) -> None:
         export.main(["--run", str(tmp_path)])
 
 
+def test_the_threshold_is_where_a_digit_refused_costs_as_much_as_the_others_taken() -> None:
+    rng = np.random.default_rng(9)
+    digits, others = rng.normal(4, 1, 20_000), rng.normal(0, 1, 20_000)
+    threshold = export.cheapest(digits, others)
+    costs = {
+        t: export.REFUSED_DIGIT * np.mean(digits < t) + np.mean(others >= t) for t in (threshold, *np.arange(0, 4, 0.1))
+    }
+    assert costs[threshold] <= min(costs.values()) + 1e-3
+    assert 0.5 < threshold < 2  # equal costs would put it at 2
+
+
+@pytest.mark.parametrize("name", datasets.NAMES)
+def test_every_dataset_names_its_sources_and_their_licences(name: str) -> None:
+    for line in datasets.sources_of(name):
+        assert any(word in line for word in ("CC BY", "MIT", "License", "consent"))
+
+
 def test_calibration_divides_what_is_too_sure() -> None:
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, 4000)

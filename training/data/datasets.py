@@ -104,6 +104,23 @@ FEEDBACK = "feedback"  # what people gave: never cached, for it grows and people
 NAMES = (*PLANS, FEEDBACK)
 
 
+# dataset -> what it is made of, see sources.CREDITS
+MADE_OF = {
+    "mnist": ("mnist",),
+    "pendigits": ("pendigits",),
+    "people": ("unipen", "pendigits"),
+    "not_digits": ("omniglot", "noto", "pendigits", "unipen"),
+    "digits": ("mnist", "pendigits", "unipen", "omniglot", "noto"),
+    "fashion_mnist": ("fashion",),
+    FEEDBACK: ("feedback",),
+}
+
+
+def sources_of(name: str) -> list[str]:
+    """Who made what a dataset is made of, and under which licence."""
+    return [sources.CREDITS[key] for key in MADE_OF[name]]
+
+
 def load(name: str, *, quick: bool = False) -> Dataset:
     """A dataset of NAMES, from the cache or made now (minutes, on all cores). Raises KeyError or sources.DataError."""
     if name == FEEDBACK:

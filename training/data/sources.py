@@ -113,6 +113,17 @@ SOURCES = {
 }
 
 
+CREDITS = {
+    "mnist": "MNIST: Y. LeCun, C. Cortes, C. J. C. Burges; CC BY-SA 3.0",
+    "pendigits": "Pen-Based Recognition of Handwritten Digits: E. Alpaydin, F. Alimoglu, UCI, 1998; CC BY 4.0",
+    "unipen": "UNIPEN train_r01_v07: International Unipen Foundation, 1999, doi 10.5281/zenodo.1195803; CC BY 4.0",
+    "omniglot": "Omniglot: B. Lake, R. Salakhutdinov, J. Tenenbaum, 2015; MIT",
+    "noto": "Noto fonts, thinned to lines: Google; SIL Open Font License 1.1",
+    "fashion": "Fashion-MNIST: H. Xiao, K. Rasul, R. Vollgraf, Zalando; MIT",
+    "feedback": "Drawings that people gave through the API, with their consent",
+}
+
+
 def cache() -> Path:
     """Where downloads and prepared pictures are kept: DATA_CACHE, or the user's cache folder."""
     return Path(os.environ.get("DATA_CACHE", Path.home() / ".cache" / "fullstack-model"))
