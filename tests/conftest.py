@@ -84,6 +84,15 @@ def moto_url() -> Iterator[str]:
 
 
 @pytest.fixture
+def fresh_page() -> None:
+    """A page that nobody has visited: no client and no answer of an earlier test is kept."""
+    import streamlit as st  # a second of import that other tests do without
+
+    st.cache_resource.clear()
+    st.cache_data.clear()
+
+
+@pytest.fixture
 def app(embedded: EmbeddedPredictor) -> Flask:
     """The API with nothing configured."""
     return create_app({}, embedded)

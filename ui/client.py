@@ -293,18 +293,17 @@ def _media_type(data: bytes) -> dict[str, str]:
 
 
 def _groups(pictures: Iterable[bytes | BadPicture]) -> Iterator[list[bytes | BadPicture]]:
-    """Pictures -> groups that one batch request may hold; what is too large for JSON is a group of its own."""
+    """Pictures -> groups that one batch request may hold, some of them empty; what is too large for JSON is alone."""
     group: list[bytes | BadPicture] = []
     size = 0
     for picture in pictures:
         length = len(picture) if isinstance(picture, bytes) else 0
-        if group and (len(group) == contract.MAX_BATCH or size + length > BATCH_BYTES):
+        if len(group) == contract.MAX_BATCH or size + length > BATCH_BYTES:
             yield group
             group, size = [], 0
         group.append(picture)
         size += length
-    if group:
-        yield group
+    yield group
 
 
 def _read(reply: Reply, check: Callable[[Any], T]) -> T:

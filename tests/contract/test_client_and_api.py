@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.conftest import scribble
+from tests.stand_in import StandIn
 from ui.__main__ import main
 from ui.client import BlankSheet, Client
 
@@ -152,6 +154,8 @@ def test_a_folder_of_everything_gives_each_file_its_row(live_api: str, tmp_path:
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "photo.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
     (tmp_path / "empty.png").touch()
+    (tmp_path / "folder" / "deeper").mkdir(parents=True)
+    (tmp_path / "folder" / "deeper" / "2.png").write_bytes(drawing("7"))
     result = run(live_api, str(tmp_path))
     rows = {row["file"].removeprefix(f"{tmp_path}/"): row for row in csv.DictReader(io.StringIO(result.stdout))}
     read = {name for name, row in rows.items() if row["label"] == "7"}
@@ -162,6 +166,7 @@ def test_a_folder_of_everything_gives_each_file_its_row(live_api: str, tmp_path:
         "=cmd|'calc'!A1.png",
         r"new\nline.png",
         "x.jfif",
+        "folder/deeper/2.png",
     }
     assert set(rows) - read == {"dangling.png", "circle.png", "pipe.png", "photo.HEIC", "empty.png"}
     assert all(rows[name]["problem"] for name in set(rows) - read)
@@ -175,6 +180,27 @@ def test_names_of_any_bytes_are_text_and_exact_in_json(live_api: str, tmp_path: 
     command = [sys.executable, "-m", "ui", "--url", live_api, path]
     assert subprocess.check_output(command, text=True).startswith(rf"{tmp_path}/\udcff\x07.png: 7 (")
     assert json.loads(subprocess.check_output([*command, "--json"], text=True))["file"] == path
+
+
+@pytest.mark.parametrize(
+    ("style", "said"),
+    [("--csv", ",not_a_digit\n"), ("--json", '"reason": "not_a_digit"'), (None, "no label (not_a_digit)\n")],
+)
+def test_a_scribble_has_its_reason_and_makes_the_code_1(
+    live_api: str, tmp_path: Path, style: str | None, said: str
+) -> None:
+    (tmp_path / "scribble.png").write_bytes(scribble())
+    result = run(live_api, str(tmp_path / "scribble.png"), *filter(None, [style]))
+    assert said in result.stdout
+    assert result.exit_code == 1
+
+
+def test_no_answer_is_said_to_be_beyond_doubt(tmp_path: Path) -> None:
+    answer = {"label": "7", "confidence": 1.0, "probabilities": {"7": 1.0}, "rejection": None, "request_id": "r"}
+    answer |= {"model": {"name": "m", "version": "1", "served_by": "embedded"}, "timing_ms": {"total": 1.0}}
+    (tmp_path / "7.png").write_bytes(b"\x89PNG")
+    with StandIn(lambda handler, _: handler.send(200, answer)) as api:
+        assert run(api.url, str(tmp_path / "7.png")).stdout == f"{tmp_path}/7.png: 7 (99.9 %)\n"
 
 
 def test_wrong_usage_is_2_and_an_absent_api_is_3_with_the_remedy(folder: Path) -> None:

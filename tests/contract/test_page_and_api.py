@@ -73,7 +73,7 @@ class Page:
 
 
 @pytest.fixture
-def page(serve: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Page:
+def page(fresh_page: None, serve: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Page:
     requests: list[str] = []
     model = Model()
     app = create_app({"feedback": str(tmp_path / "kept")}, model)

@@ -24,6 +24,7 @@ from ui import client, correction, snippets
 from ui.client import ApiError, Client
 from ui.visit import CACHE, HISTORY, Answer, Failure, Picture, Visit, archive
 
+pytestmark = pytest.mark.usefixtures("fresh_page")
 APP = Path(__file__).parents[2] / "ui" / "app.py"
 PREDICTION = Prediction(
     label="7",
