@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui import answer as words
-from ui import correction
+from ui import correction, examples
 from ui.client import ApiError, BadPicture, Client, ModelStarting
 from ui.visit import Answer, Failure, Picture
 
@@ -36,7 +36,9 @@ def show(client: Client, visit: Visit, picture: Picture | None, *, live: bool) -
             return failure(client, visit, visit.answer)
         if isinstance(visit.answer, Answer):
             return _answer(client, visit, visit.answer, picture)
-        return _nothing(words.WELCOME)
+        _nothing(words.WELCOME)
+        examples.show(visit)
+        return ""
 
 
 def _is_new(visit: Visit, picture: Picture | None) -> bool:

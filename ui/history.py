@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from ui import answer as words
+from ui import strip
 from ui.visit import archive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ui.visit import Answer, Visit
-
-HERE = Path(__file__).parent
 
 
 def show(visit: Visit, bring_back: Callable[[Answer], None]) -> None:
@@ -25,32 +22,20 @@ def show(visit: Visit, bring_back: Callable[[Answer], None]) -> None:
         return
     st.html('<h2 class="section">This visit</h2>')
     items = [_item(answer) for answer in reversed(visit.history)]
-    _strip()(key="history", data={"items": items}, on_picked_change=lambda: _picked(visit, bring_back))
+    strip.show("history", items, lambda digest: _picked(visit, digest, bring_back))
     file = archive(visit.history)
     st.download_button("Download as ZIP", file, "drawings.zip", "application/zip", key="zip", on_click="ignore")
     st.html('<p class="hint">Gone when you close this tab.</p>')
 
 
-def _picked(visit: Visit, bring_back: Callable[[Answer], None]) -> None:
-    digest = st.session_state["history"]["picked"]
+def _picked(visit: Visit, digest: str, bring_back: Callable[[Answer], None]) -> None:
     for answer in visit.history:
         if answer.picture.digest == digest:
             bring_back(answer)
 
 
-def _item(answer: Answer) -> dict[str, str]:
+def _item(answer: Answer) -> strip.Item:
     label = answer.prediction.label or "?"
     said = f", you said {answer.truth}" if answer.truth and answer.truth != label else ""
     name = f"Bring back: read as {answer.prediction.label or 'no digit'}{said}"
-    return {
-        "digest": answer.picture.digest,
-        "source": words.inline(answer.picture.preview),
-        "label": label,
-        "name": name,
-    }
-
-
-@cache
-def _strip() -> Callable[..., Any]:
-    html, js = '<div class="strip"></div>', (HERE / "history.js").read_text()
-    return st.components.v2.component("history", html=html, js=js, isolate_styles=False)
+    return strip.Item(answer.picture.digest, words.inline(answer.picture.preview), label, name)

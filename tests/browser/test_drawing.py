@@ -203,3 +203,12 @@ def test_the_page_asks_nobody_outside(visit: Visit, page_url: str) -> None:
     visitor.draw("5")
     visitor.submit()
     assert [url for url in asked if not url.startswith((page_url, "data:", "blob:"))] == [], json.dumps(asked)
+
+
+def test_an_example_is_put_on_the_sheet_and_read_by_one_press(visit: Visit, page_url: str) -> None:
+    visitor = visit(page_url)
+    visitor.page.get_by_role("button", name="Try an easy 3").click()
+    visitor.page.locator(".headline").wait_for()
+    visitor.await_sheet()
+    assert visitor.page.locator(".headline h2").text_content().startswith("Read as 3.")
+    assert visitor.state["strokes"] == "1"

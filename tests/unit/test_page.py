@@ -20,7 +20,7 @@ from streamlit.testing.v1 import AppTest
 
 from backend.contract import Model, Prediction, Rejection
 from ui import answer as words
-from ui import client, correction, snippets
+from ui import client, correction, examples, snippets
 from ui.client import ApiError, Client
 from ui.visit import CACHE, HISTORY, Answer, Failure, Picture, Visit, archive
 
@@ -350,3 +350,11 @@ def test_file_names_in_snippets_cannot_break_out() -> None:
     assert shlex.split(snippets.curl(call(name)))[-2:] == ["--data-binary", f"@{name}"]
     compile(snippets.python(call(name, with_key=True)), "snippet", "exec")
     assert repr(name) in snippets.python(call(name))
+
+
+@pytest.mark.parametrize("name", examples.EXAMPLES)
+def test_an_example_is_a_picture_and_its_strokes_on_the_canvas(name: str) -> None:
+    picture = examples.picture(name)
+    assert Image.open(io.BytesIO(picture.data)).size == (examples.SIDE, examples.SIDE)
+    assert picture.strokes is not None
+    assert len(picture.strokes["objects"]) == len(examples.EXAMPLES[name])

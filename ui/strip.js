@@ -1,4 +1,4 @@
-// A row of buttons, each a small drawing with its answer. Told by history.py: {items: [{digest, source, label, name}]}.
+// A row of buttons, each a small picture with a caption. Told by strip.py: {items: [{digest, source, label, name}]}.
 export default function ({ data, parentElement, setTriggerValue }) {
   const strip = parentElement.querySelector(".strip");
   strip.replaceChildren(
