@@ -6,7 +6,6 @@ import base64
 import csv
 import html
 import io
-import re
 import shlex
 import time
 import zipfile
@@ -42,12 +41,6 @@ def png(side: int = 40, colour: Any = 255, kind: str = "PNG", mode: str = "L") -
     buffer = io.BytesIO()
     Image.new(mode, (side, side), colour).save(buffer, kind)
     return buffer.getvalue()
-
-
-def encoded(image: Image.Image) -> str:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return base64.b64encode(buffer.getvalue()).decode()
 
 
 def errors(kind: type[ApiError] = ApiError) -> list[type[ApiError]]:
@@ -159,13 +152,6 @@ def test_how_sure_in_words_and_never_100_percent(confidence: float, sure: str, n
     assert (words.how_sure(confidence), words.percent(confidence)) == (sure, number)
 
 
-def test_a_rejected_drawing_folds_the_nearest_guesses_away() -> None:
-    page = words.page(Answer(Picture(png()), REJECTED, 0.1), stale=False)
-    assert "does not look like a digit" in page
-    assert "<details>" in page
-    assert words.sentence(REJECTED) == "That does not look like a digit."
-
-
 def test_what_a_model_a_file_or_a_person_says_is_escaped() -> None:
     model = Model("<b>name", "<b>version", "<b>server")
     evil = replace(PREDICTION, label="<b>label", probabilities={"<b>label": 1.0}, model=model)
@@ -173,35 +159,6 @@ def test_what_a_model_a_file_or_a_person_says_is_escaped() -> None:
     parts = (words.page(answer, stale=False), words.table([(answer.picture, evil)]), correction._thanks(answer))
     assert [part.count("&lt;b&gt;") for part in parts] == [2 + 1 + 3, 2, 1]
     assert not any("<b>" in part for part in parts)
-
-
-def test_only_a_stale_answer_is_said_to_be_for_an_earlier_drawing() -> None:
-    for prediction in (PREDICTION, REJECTED):
-        answer = Answer(Picture(png()), prediction, 0.1)
-        assert ["for an earlier drawing" in words.page(answer, stale=stale) for stale in (True, False)] == [True, False]
-
-
-def test_the_bar_of_the_likeliest_label_is_marked() -> None:
-    [top] = re.findall(r'<li class="top">.*?</li>', words.bars(PREDICTION))
-    assert '<span class="name">7</span>' in top
-
-
-@pytest.mark.parametrize(
-    ("x", "y", "place"),
-    [(4, 4, "top left"), (23, 4, "top right"), (14, 14, "middle centre"), (14, 23, "bottom centre")],
-)
-def test_a_picture_s_words_say_where_the_heat_is(x: int, y: int, place: str) -> None:
-    heat = Image.new("L", (28, 28))
-    heat.putpixel((x, y), 255)
-    explained = replace(PREDICTION, image=encoded(Image.new("L", (28, 28))), explanation=encoded(heat))
-    assert f"most of all in the {place}" in words.pictures(Picture(png()), explained)
-
-
-def test_labels_of_another_model_are_words() -> None:
-    sneaker = replace(PREDICTION, label="Sneaker", probabilities={"Sneaker": 0.98, "Ankle boot": 0.02})
-    page = words.page(Answer(Picture(png()), sneaker, 0.1), stale=False)
-    assert 'class="digit word"' in page
-    assert "Ankle boot" in page
 
 
 @pytest.mark.parametrize(
@@ -223,18 +180,6 @@ def test_a_format_that_is_not_read_has_its_own_remedy_on_the_page() -> None:
     assert "Most Compatible" in words.apologise(words.apology(error, heic))
     assert "Most Compatible" in words.table([(heic, error)])
     assert "cannot be read" in words.table([(Picture(b"?"), error)])
-
-
-def test_the_fallback_s_answer_says_so() -> None:
-    fallen = replace(PREDICTION, model=Model("digits", "1", "fallback"))
-    assert "the fallback inside the API, while the endpoint does not answer" in words.trust(fallen, 0.1)
-
-
-def test_what_is_left_out_of_too_many_files_is_told() -> None:
-    text = words.left_out(200, [f"<{number}>.png" for number in range(25)])
-    assert "200 pictures are read at once." in text
-    assert "&lt;0&gt;.png" in text
-    assert "and 5 more" in text
 
 
 def test_a_picture_that_cannot_be_shown_small_is_white() -> None:

@@ -1,0 +1,251 @@
+"""What the page says of an answer, to the letter: HTML that a browser, and a screen reader, get as it stands here."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from backend.contract import Model, Prediction, Rejection
+from ui import answer as words
+from ui import client
+from ui.visit import PREVIEW, Answer, Failure, Picture, Visit
+
+SEEN = Picture(b"\x89PNG", name="7.png")
+URL = "data:image/png;base64,iVBORw=="
+READ = Prediction(
+    label="7",
+    confidence=0.98,
+    probabilities={"1": 0.005, "7": 0.98, "Ankle boot": 0.015},
+    rejection=None,
+    model=Model("digits", "2026.11.1", "sagemaker"),
+    request_id="r",
+    timing_ms={"preprocess": 0.4, "inference": 12.34, "total": 13.0},
+)
+REJECTED = replace(READ, label=None, rejection=Rejection("not_a_digit", 0.07))
+BARS = (
+    '<ul class="bars" aria-label="How likely each label is">'
+    '<li class=""><span class="name">1</span><span class="bar" aria-hidden="true"><span style="width:0.50%"></span>'
+    '</span><span class="share">under 1 %</span></li>'
+    '<li class="top"><span class="name">7</span><span class="bar" aria-hidden="true"><span style="width:98.00%"></span>'
+    '</span><span class="share">98.0 %</span></li>'
+    '<li class=""><span class="name">Ankle boot</span><span class="bar" aria-hidden="true">'
+    '<span style="width:1.50%"></span></span><span class="share">1.5 %</span></li></ul>'
+)
+YOURS = f'<figure><img src="{URL}" alt="The picture as you gave it"><figcaption>Yours</figcaption></figure>'
+EARLIER = '<p class="earlier">for an earlier drawing: press Submit again</p>'
+TRUST = (
+    '<p class="trust">Read by <strong>digits 2026.11.1</strong>, {}.<br>'
+    "Normalising 0.4 ms · model 12 ms · in all 1.5 s</p>"
+)
+
+
+@pytest.mark.parametrize("stale", [False, True])
+def test_an_answer_is_its_digit_its_bars_the_picture_and_who_read_it(stale: bool) -> None:
+    assert words.page(Answer(SEEN, READ, 1.5), stale=stale) == (
+        '<div class="answer"><div class="headline"><div class="digit" aria-hidden="true">7</div>'
+        '<div><h2><span class="visually-hidden">Read as 7. </span>Very sure</h2><p>98.0 %</p>'
+        f'{EARLIER * stale}</div></div>{BARS}<div class="pictures">{YOURS}</div>{TRUST.format("on SageMaker")}</div>'
+    )
+
+
+@pytest.mark.parametrize("stale", [False, True])
+def test_a_rejected_drawing_folds_the_nearest_guesses_away(stale: bool) -> None:
+    assert words.page(Answer(SEEN, REJECTED, 1.5), stale=stale) == (
+        '<div class="answer"><div class="headline rejected"><div class="digit" aria-hidden="true">?</div><div>'
+        "<h2>That does not look like a digit</h2><p>Draw one digit, large, in one go.</p>"
+        f"{EARLIER * stale}</div></div><details><summary>The nearest guesses</summary>{BARS}</details>"
+        f'<div class="pictures">{YOURS}</div>{TRUST.format("on SageMaker")}</div>'
+    )
+
+
+def test_an_answer_is_said_in_one_sentence() -> None:
+    assert words.sentence(READ) == "Read as 7: very sure, 98.0 %."
+    assert words.sentence(REJECTED) == "That does not look like a digit."
+
+
+@pytest.mark.parametrize(
+    ("served_by", "where"),
+    [
+        ("embedded", "embedded in the API"),
+        ("fallback", "the fallback inside the API, while the endpoint does not answer"),
+        ("elsewhere", "elsewhere"),
+    ],
+)
+def test_who_read_it_is_told(served_by: str, where: str) -> None:
+    assert words.trust(replace(READ, model=Model("digits", "2026.11.1", served_by)), 1.5) == TRUST.format(where)
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"), [(9.94, "9.9 ms"), (10, "10 ms"), (999.4, "999 ms"), (1000, "1.0 s"), (28_000, "28.0 s")]
+)
+def test_times_have_two_or_three_digits(ms: float, text: str) -> None:
+    assert words.trust(replace(READ, timing_ms={}), ms / 1000).endswith(f"<br>in all {text}</p>")
+
+
+@pytest.mark.parametrize(("label", "size"), [("10", "digit"), ("Bag", "digit word")])
+def test_a_label_of_three_letters_is_a_word(label: str, size: str) -> None:
+    assert f'<div class="{size}" aria-hidden="true">{label}</div>' in words.headline(
+        replace(READ, label=label), stale=False
+    )
+
+
+def test_several_pictures_are_a_table() -> None:
+    rows = [
+        (SEEN, READ),
+        (Picture(b"GIF8", name="<2>.gif"), REJECTED),
+        (Picture(b"RIFF", name="3"), client.BlankSheet("")),
+        (Picture(b"\xff\xd8", name="4"), client.BadPicture("")),
+        (Picture(b"BM", name="5.bmp"), client.BadPicture("")),
+    ]
+    size = 'alt="" width="48" height="48"'
+    assert words.table(rows) == (
+        '<table class="several"><thead><tr><th scope="col">Picture</th><th scope="col">File</th>'
+        '<th scope="col">Label</th><th scope="col">How sure</th></tr></thead><tbody>'
+        f'<tr><td><img src="{URL}" {size}></td><td>7.png</td><td><strong>7</strong></td><td>98.0 %</td></tr>'
+        f'<tr><td><img src="data:image/gif;base64,R0lGOA==" {size}></td><td>&lt;2&gt;.gif</td><td></td>'
+        "<td>not a digit</td></tr>"
+        f'<tr><td><img src="data:image/webp;base64,UklGRg==" {size}></td><td>3</td><td></td>'
+        "<td>The sheet is empty.</td></tr>"
+        "<tr><td></td><td>4</td><td></td><td>This picture cannot be read.</td></tr>"
+        f"<tr><td></td><td>5.bmp</td><td></td><td>{words.apology(*reversed(rows[4])).remedy}</td></tr>"
+        "</tbody></table>"
+    )
+
+
+@pytest.mark.parametrize(("n", "more"), [(words.NAMES, ""), (words.NAMES + 1, " and 1 more")])
+def test_what_is_left_out_of_too_many_files_is_told(n: int, more: str) -> None:
+    names = ", ".join(f"&lt;{number}&gt;" for number in range(words.NAMES))
+    assert words.left_out(200, [f"<{number}>" for number in range(n)]) == (
+        f'<p class="hint" role="status">200 pictures are read at once. Left out: {names}{more}.</p>'
+    )
+
+
+def test_a_failure_is_what_happened_and_what_to_do() -> None:
+    assert words.apologise(words.Apology("<What>", "<Remedy>")) == (
+        '<div class="apology" role="alert"><h2>&lt;What&gt;</h2><p>&lt;Remedy&gt;</p></div>'
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (ImportError("flask"), "Set API_URL, or install the extras backend and embedded."),
+        (ValueError("BACKEND_LOG is <odd>."), "BACKEND_LOG is &lt;odd&gt;."),
+    ],
+)
+def test_a_page_without_an_api_says_why(error: Exception, remedy: str) -> None:
+    assert words.cannot_start(error) == (
+        f'<div class="apology" role="alert"><h2>This page cannot start its own API.</h2><p>{remedy}</p></div>'
+    )
+
+
+def encoded(pixels: np.ndarray) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+@pytest.mark.parametrize(("x", "y", "place"), [(4, 4, "top left"), (23, 4, "top right"), (14, 23, "bottom centre")])
+def test_the_model_s_view_is_large_and_glows_where_it_counted(x: int, y: int, place: str) -> None:
+    """A picture of one grey; the heat on one of nine fields, whose middle is all yellow."""
+    seen, heat = np.full((28, 28), 200, np.uint8), np.zeros((28, 28), np.uint8)
+    heat[y - 4 : y + 5, x - 4 : x + 5] = 255
+    page = words.pictures(SEEN, replace(READ, image=encoded(seen), explanation=encoded(heat)))
+    assert re.findall(r'alt="(.*?)"', page) == [
+        "The picture as you gave it",
+        "The picture as the model saw it: 28 by 28 pixels, centred, white on black",
+        f"The same with the pixels that carried the decision glowing, most of all in the {place}",
+    ]
+    assert re.findall(r"<figcaption>(.*?)<", page) == [
+        "Yours",
+        "Model&#x27;s view".replace("&#x27;", "'"),
+        "What counted",
+    ]
+    view, glow = (Image.open(io.BytesIO(base64.b64decode(data))) for data in re.findall(r'base64,(.*?)"', page)[1:])
+    assert view.size == glow.size == (168, 168)
+    assert view.getextrema() == (200, 200)
+    assert glow.getpixel((6 * x + 3, 6 * y + 3)) == (0xFF, 0xE2, 0x7A)
+    assert glow.getpixel((167 if x < 14 else 0, 84)) == (80, 80, 80), "two fifths as light"
+
+
+def test_the_model_s_view_has_hard_pixels_and_the_glow_soft_edges() -> None:
+    seen = np.where(np.arange(28) % 2, 255, 0).astype(np.uint8) * np.ones((28, 1), np.uint8)
+    heat = np.where(np.arange(28) < 14, 255, 0).astype(np.uint8) * np.ones((28, 1), np.uint8)
+    page = words.pictures(SEEN, replace(READ, image=encoded(seen), explanation=encoded(heat)))
+    view, glow = (
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))) for data in re.findall(r'base64,(.*?)"', page)[1:]
+    )
+    assert set(np.unique(view)) == {0, 255}
+    assert len(np.unique(glow[84, 60:108], axis=0)) > 6
+
+
+def test_a_picture_without_its_explanation_has_two_figures() -> None:
+    page = words.pictures(SEEN, replace(READ, image=encoded(np.zeros((28, 28), np.uint8))))
+    assert page.count("<figure>") == 2
+
+
+# ---- what a visit holds
+
+
+def test_a_new_sheet_has_what_is_brought_back_and_no_answer() -> None:
+    visit = Visit(sheet=4, answer=Answer(SEEN, READ, 1), asked=True, failures=2, waking_since=7.0)
+    visit.take_sheet(replace(SEEN, sheet=1))
+    assert visit == Visit(sheet=5, start=replace(SEEN, sheet=5))
+    visit.take_sheet()
+    assert visit == Visit(sheet=6)
+
+
+def test_asking_ends_every_pause() -> None:
+    visit = Visit(quiet_until=600.0)
+    visit.ask()
+    assert visit == Visit(asked=True)
+
+
+def test_an_answer_ends_the_asking_and_replaces_what_came_of_the_same_sheet_or_picture() -> None:
+    other, sheet, again = (Answer(Picture(data, sheet=n), READ, 1) for data, n in ((b"a", 1), (b"b", 2), (b"c", 2)))
+    file, same_file = (Answer(Picture(b"d", name=name), READ, 1) for name in ("d.png", "e.png"))
+    visit = Visit(asked=True, failures=2, waking_since=7.0)
+    for answer in (other, sheet, file, again, same_file):
+        visit.keep(answer)
+    assert visit.history == [other, again, same_file]
+    assert (visit.answer, visit.asked, visit.failures, visit.waking_since) == (same_file, False, 0, None)
+
+
+def test_a_failure_ends_the_asking_and_counts_unless_the_picture_is_bad(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ui.visit.monotonic", lambda: 100.0)
+    bad, away = Failure(SEEN, client.BadPicture("")), Failure(SEEN, client.ModelFailed(""))
+    visit = Visit(asked=True, waking_since=7.0)
+    visit.fail(bad)
+    assert visit == Visit(answer=bad)
+    visit.fail(away)
+    assert visit == Visit(answer=away, failures=1, quiet_until=103.0)
+
+
+def test_a_large_picture_s_preview_is_small_and_upright() -> None:
+    exif, buffer = Image.Exif(), io.BytesIO()
+    exif[0x0112] = 6  # lies on its side
+    colours = np.random.default_rng(0).integers(0, 256, (900, 1200, 3), np.uint8)
+    Image.fromarray(colours).save(buffer, "JPEG", exif=exif)
+    preview = Picture(buffer.getvalue()).preview
+    shown = Image.open(io.BytesIO(preview))
+    assert (shown.format, shown.mode, shown.size) == ("JPEG", "RGB", (PREVIEW * 3 // 4, PREVIEW))
+    assert shown.quantization == reference(80)
+    assert len(preview) < len(buffer.getvalue()) / 4
+
+
+def reference(quality: int) -> dict[int, list[int]]:
+    """The JPEG tables of a quality."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "JPEG", quality=quality)
+    return Image.open(buffer).quantization
+
+
+def test_a_small_picture_is_its_own_preview() -> None:
+    data = bytes(20_000)
+    assert Picture(data).preview is data
