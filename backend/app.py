@@ -32,6 +32,7 @@ from backend.problems import ApiProblem, answer_problems
 from backend.readiness import Probe
 from backend.settings import Settings, SettingsError
 from backend.telemetry import watch, watched
+from backend.tracing import trace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +50,7 @@ def create_app(config: Mapping[str, str] | None = None, predictor: Predictor | N
     app.before_request(_begin)
     app.after_request(_end)
     answer_problems(app)
+    trace(app)
     watch(app, settings)
     guard(app, settings)
     share(app, settings.cors_origins)

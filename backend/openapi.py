@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from inspect import cleandoc
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from flask import Response, redirect, render_template, request
 
 from backend import contract
-from backend.contract import Problem, ProblemDetails
 from backend.keys import GUARDED
 from backend.problems import ApiProblem
+from backend.schemas import EXAMPLES, FEEDBACK_ID, REF, schemas_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from flask import Flask
     from werkzeug.wrappers import Response as AnyResponse
 
+    from backend.contract import Problem
     from backend.settings import Settings
 
 View = TypeVar("View", bound="Callable[..., Any]")
@@ -36,6 +38,24 @@ FILE = {"type": "string", "format": "binary", "description": "A PNG, JPEG, WebP 
 ONE_FILE = {"image": FILE}
 MANY_FILES = {"image": {"type": "array", "items": FILE, "minItems": 1, "maxItems": contract.MAX_BATCH}}
 TEXT = {"schema": {"type": "string"}}
+INFO = {
+    "title": "Fullstack Model",
+    "version": "1",
+    "description": "Send a drawing, learn which digit it is.",
+    "license": {"name": "MIT", "identifier": "MIT"},
+}
+SERVICE = "service"
+TAGS = {
+    "predictions": "Which digit a picture shows.",
+    "feedback": "Drawings that people give, and take back.",
+    SERVICE: "Whether the API and its model answer, and what it takes.",
+}
+LINKS = {  # from an answer to what can be asked next
+    "give_feedback": {
+        name: {"operationId": name, "parameters": {"feedback_id": "$response.body#/id"}}
+        for name in ("get_feedback", "delete_feedback")
+    }
+}
 
 
 @dataclass(frozen=True)
@@ -65,6 +85,11 @@ def operation(**about: Any) -> Callable[[View], View]:
 def describe_itself(app: Flask, settings: Settings) -> None:
     """Give `app` /openapi.json, /docs, and the pages that the problems' types lead to."""
 
+    @operation(status=303, media="text/html")
+    def root() -> AnyResponse:
+        """Leads to this description's page."""
+        return redirect(f"{request.script_root}{contract.DOCS}", 303)
+
     @operation()
     def openapi() -> Response:
         """This description, as OpenAPI 3.1."""
@@ -85,6 +110,7 @@ def describe_itself(app: Flask, settings: Settings) -> None:
             raise ApiProblem(contract.NOT_FOUND, "There is no problem of this name.")
         return redirect(f"{request.script_root}{contract.DOCS}#{slug}", 303)
 
+    app.add_url_rule("/", view_func=root)
     app.add_url_rule(contract.OPENAPI, view_func=openapi)
     app.add_url_rule(contract.DOCS, view_func=docs)
     app.add_url_rule(f"{contract.PROBLEM_PAGES}<slug>", view_func=problem)
@@ -93,25 +119,33 @@ def describe_itself(app: Flask, settings: Settings) -> None:
 def document(app: Flask, settings: Settings) -> dict[str, Any]:
     """OpenAPI 3.1 of all that `app` serves, as it is configured."""
     paths: dict[str, dict[str, Any]] = {}
-    classes: set[type] = {ProblemDetails}
-    for rule in app.url_map.iter_rules():
+    bodies: set[type] = set()
+    answers: set[type] = set()
+    for rule in sorted(app.url_map.iter_rules(), key=lambda each: not each.rule.startswith(GUARDED)):
         view: Any = app.view_functions[rule.endpoint]
         about: Operation = view.operation  # a view without one must fail here
-        classes |= {each for each in (about.answers, about.json) if each}
+        bodies |= {about.json} if about.json else set()
+        answers |= {about.answers} if about.answers else set()
         path = paths.setdefault(rule.rule.replace("<", "{").replace(">", "}"), {})
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
-            path[method.lower()] = _operation(rule.endpoint, rule.rule, view.__doc__ or "", about, settings)
-    _, schemas = msgspec.json.schema_components(classes, ref_template="#/components/schemas/{name}")
-    components: dict[str, Any] = {"schemas": dict(sorted(schemas.items()))}
+            path[method.lower()] = _operation(rule.endpoint, rule.rule, cleandoc(view.__doc__ or ""), about, settings)
+    components: dict[str, Any] = {"schemas": schemas_of(bodies, answers)}
     if settings.api_keys:
-        components["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": contract.API_KEY_HEADER}}
+        key = {"type": "apiKey", "in": "header", "name": contract.API_KEY_HEADER}
+        components["securitySchemes"] = {"key": key | {"description": "Who runs the API gives you one."}}
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Fullstack Model", "version": "1", "description": "Send a drawing, learn which digit it is."},
-        "servers": [{"url": request.script_root or "/"}],
+        "info": INFO,
+        "servers": [{"url": request.url_root.rstrip("/")}],
+        "security": [{"key": []}] if settings.api_keys else [],
+        "tags": [{"name": name, "description": TAGS[name]} for name in TAGS if _has_tag(paths, name)],
         "paths": paths,
         "components": components,
     }
+
+
+def _has_tag(paths: dict[str, dict[str, Any]], name: str) -> bool:
+    return any(name in described["tags"] for path in paths.values() for described in path.values())
 
 
 def _operation(name: str, path: str, doc: str, about: Operation, settings: Settings) -> dict[str, Any]:
@@ -121,50 +155,73 @@ def _operation(name: str, path: str, doc: str, about: Operation, settings: Setti
     problems += (contract.RATE_LIMITED,) if guarded and settings.rate_limit else ()
     described = {
         "operationId": name,
-        "summary": doc.strip().partition("\n")[0],
+        "summary": doc.partition("\n")[0].rstrip("."),
+        "description": doc,
+        "tags": [path.split("/")[1] if guarded else SERVICE],
         "parameters": _parameters(path, about),
-        "responses": _responses(about, problems),
+        "responses": _responses(name, about, problems),
     }
     if content := _content(about):
         described["requestBody"] = {"required": True, "content": content}
-    if guarded and settings.api_keys:
-        described["security"] = [{"key": []}]
+    if settings.api_keys and not guarded:
+        described["security"] = []
     return described
 
 
 def _parameters(path: str, about: Operation) -> list[dict[str, Any]]:
-    parameters: list[dict[str, Any]] = [{"name": contract.REQUEST_ID_HEADER, "in": "header", **TEXT}]
+    parameters: list[dict[str, Any]] = [
+        {"name": contract.REQUEST_ID_HEADER, "in": "header", "description": "Comes back with the answer.", **TEXT}
+    ]
     for name in re.findall(r"<(\w+)>", path):
-        schema = {"enum": [each.slug for each in contract.PROBLEMS]} if name == "slug" else {"type": "string"}
-        parameters.append({"name": name, "in": "path", "required": True, "schema": schema})
+        slugs = {"enum": [each.slug for each in contract.PROBLEMS]} if name == "slug" else {}
+        example = contract.BLANK_IMAGE.slug if slugs else FEEDBACK_ID
+        schema = {"type": "string", **slugs}
+        parameters.append({"name": name, "in": "path", "required": True, "schema": schema, "example": example})
     if about.extras:
-        items = {"type": "array", "items": {"enum": list(about.extras)}}
-        parameters.append({"name": "include", "in": "query", "schema": items})
+        items = {"type": "array", "items": {"type": "string", "enum": list(about.extras)}}
+        parameters.append(
+            {"name": "include", "in": "query", "description": "What to add to the answer.", "schema": items}
+        )
     return parameters
 
 
 def _content(about: Operation) -> dict[str, Any]:
-    """The request's body, in each way it may come."""
-    content: dict[str, Any] = {media: {"schema": FILE} for media in contract.IMAGE_TYPES if about.raw}
+    """The request's body, in each way it may come; JSON first, for a generator takes the first."""
+    content: dict[str, Any] = {}
+    if about.json:
+        content["application/json"] = _json(about.json)
     if about.form:
         form = {"type": "object", "properties": about.form, "required": list(about.form)}
         content["multipart/form-data"] = {"schema": form}
-    if about.json:
-        content["application/json"] = {"schema": {"$ref": f"#/components/schemas/{about.json.__name__}"}}
+    for media in (*contract.IMAGE_TYPES, "application/octet-stream") if about.raw else ():
+        content[media] = {"schema": FILE}
     return content
 
 
-def _responses(about: Operation, problems: tuple[Problem, ...]) -> dict[str, Any]:
-    headers = {contract.REQUEST_ID_HEADER: TEXT}
+def _json(body: type) -> dict[str, Any]:
+    return {"schema": {"$ref": REF + body.__name__}, "example": EXAMPLES[body.__name__]}
+
+
+def _responses(name: str, about: Operation, problems: tuple[Problem, ...]) -> dict[str, Any]:
+    headers = {contract.REQUEST_ID_HEADER: {"description": "The request's, or one that was made.", **TEXT}}
     answer: dict[str, Any] = {"description": "The answer", "headers": headers}
     if about.answers:
-        answer["content"] = {about.media: {"schema": {"$ref": f"#/components/schemas/{about.answers.__name__}"}}}
+        answer["content"] = {about.media: _json(about.answers)}
     elif about.media:
-        answer["content"] = {about.media: {}}
+        answer["content"] = {about.media: {"schema": {"type": "object" if "json" in about.media else "string"}}}
+    if name in LINKS:
+        answer["links"] = LINKS[name]
     responses = {str(about.status): answer}
-    schema = {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}
     for problem in sorted(problems, key=lambda each: each.status):
         known = responses.setdefault(str(problem.status), {"description": "", "headers": headers})
         known["description"] = "; ".join(filter(None, [known["description"], problem.title]))
-        known["content"] = {contract.PROBLEM_TYPE: schema}
+        known["content"] = {
+            contract.PROBLEM_TYPE: known.get("content", {}).get(contract.PROBLEM_TYPE) or _problem(problem)
+        }
     return responses
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    kind = {"type": contract.PROBLEM_PAGES + problem.slug, "title": problem.title, "status": problem.status}
+    example = EXAMPLES["ProblemDetails"] | kind | {"detail": f"{problem.title}."}
+    return {"schema": {"$ref": REF + "ProblemDetails"}, "example": example}

@@ -48,6 +48,7 @@ class Settings:
     trusted_proxies          comma-separated addresses or ranges whose X-Forwarded-For counts; empty: nobody's
     log                      "1": one JSON line per request on standard output
     metrics                  CloudWatch namespace for embedded metrics on standard output; empty: none
+    prometheus               "1": counters for Prometheus at /metrics, which needs no key
     feedback                 folder or s3://bucket/prefix that keeps consented drawings; empty: none are kept
     """
 
@@ -62,6 +63,7 @@ class Settings:
     trusted_proxies: tuple[str, ...] = ()
     log: bool = False
     metrics: str = ""
+    prometheus: bool = False
     feedback: str = ""
 
     @classmethod

@@ -14,6 +14,7 @@ import msgspec
 from flask import g, request
 
 from backend import contract
+from backend.meters import Meters
 from backend.output import Output
 from backend.settings import Settings, SettingsError
 
@@ -43,27 +44,40 @@ class InkWatch:
 
 
 def watch(app: Flask, settings: Settings) -> None:
-    """Make `app` write lines, where the settings say so. Raises SettingsError."""
-    if not (settings.log or settings.metrics):
+    """Make `app` write lines and count, where the settings say so. Raises SettingsError."""
+    if not _wanted(settings):
         return
     if settings.metrics:
         _check_library()
+    meters = Meters() if settings.prometheus else None
+    if meters:
+        meters.serve(app)
     app.before_request(_start_clock)
 
-    def write(response: Response) -> Response:
+    def note(response: Response) -> Response:
         record = _record(response)
-        metrics = _metrics(settings.metrics, record) if settings.metrics else []
-        first, *more = metrics or [{}]
-        lines = [{**(record if settings.log else {}), **first}, *more]
-        STDOUT.write("".join(msgspec.json.encode(line).decode() + "\n" for line in lines))
+        if meters:
+            meters.count(record | {"labels": _labels(record)})
+        if settings.log or settings.metrics:
+            _write(record, settings)
         return response
 
-    app.after_request(write)
+    app.after_request(note)
 
 
 def watched(predictor: Predictor, settings: Settings) -> Predictor:
-    """`predictor`, with its input noted where anything is written at all."""
-    return InkWatch(predictor) if settings.log or settings.metrics else predictor
+    """`predictor`, with its input noted where anything is noted at all."""
+    return InkWatch(predictor) if _wanted(settings) else predictor
+
+
+def _wanted(settings: Settings) -> bool:
+    return bool(settings.log or settings.metrics or settings.prometheus)
+
+
+def _write(record: dict[str, Any], settings: Settings) -> None:
+    first, *more = _metrics(settings.metrics, record) if settings.metrics else [{}]
+    lines = [{**(record if settings.log else {}), **first}, *more]
+    STDOUT.write("".join(msgspec.json.encode(line).decode() + "\n" for line in lines))
 
 
 def _check_library() -> None:
@@ -123,8 +137,13 @@ def _metrics(namespace: str, record: dict[str, Any]) -> list[dict[str, Any]]:
     documents = [_document(namespace, numbers)]
     if "problem" in record:
         documents.append(_document(namespace, {"Problems": 1}, problem=record["problem"]))
-    labels = record.get("labels") or ({record["label"] or "rejected": 1} if "label" in record else {})
-    return documents + [_document(namespace, {"Predictions": n}, label=label) for label, n in labels.items()]
+    labels = _labels(record).items()
+    return documents + [_document(namespace, {"Predictions": n}, label=label) for label, n in labels]
+
+
+def _labels(record: dict[str, Any]) -> dict[str, int]:
+    """How many pictures of a request got which label, or were rejected."""
+    return record.get("labels") or ({record["label"] or "rejected": 1} if "label" in record else {})
 
 
 def _document(namespace: str, numbers: dict[str, float | None], **dimensions: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
@@ -30,4 +31,19 @@ def test_a_problems_type_opens_its_line(browser: Browser, live_api: str) -> None
     page.goto(f"{live_api}/problems/blank-image")
     assert page.url == f"{live_api}/docs#blank-image"
     expect(page.locator("tr:target")).to_contain_text("The sheet is empty")
+    page.close()
+
+
+def test_the_docs_page_can_be_used_by_all(browser: Browser, live_api: str) -> None:
+    """axe finds no fault on a narrow screen, where the line for curl scrolls; the keyboard reaches and scrolls it."""
+    page = browser.new_page(viewport={"width": 360, "height": 700})
+    page.goto(f"{live_api}/")
+    found = Axe().run(page).response["violations"]
+    assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
+    assert page.get_by_role("main").count() == 1
+    line = page.get_by_role("region", name="The same with curl")
+    line.focus()
+    page.keyboard.press("ArrowRight")
+    expect(line).to_be_focused()
+    page.wait_for_function("document.activeElement.scrollLeft > 0")
     page.close()

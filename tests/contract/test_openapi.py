@@ -12,16 +12,18 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jsonschema
 import openapi_spec_validator
 import pytest
 from PIL import Image
 
 from backend import contract
 from backend.app import create_app
+from backend.schemas import EXAMPLES, PICTURE
 from tests.contract.misbehaving import LinearModel, refuse, say, wait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from flask import Flask
     from flask.testing import FlaskClient
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from tests.contract.misbehaving import Runtime
 
 KEY = "key-of-the-tests"
+FEEDBACKS = {"Feedback", "FeedbackReceipt", "KeptFeedback"}  # only where feedback is collected
 CONFIGURED = {"api_keys": sha256(KEY.encode()).hexdigest()}
 
 
@@ -72,9 +75,62 @@ def test_every_route_of_the_contract_is_described(described: dict[str, Any]) -> 
 
 def test_keys_are_described_only_where_they_are_asked_for(described: dict[str, Any]) -> None:
     guarded = create_app(CONFIGURED, LinearModel()).test_client().get(contract.OPENAPI).json
-    assert guarded["paths"]["/predictions"]["post"]["security"] == [{"key": []}]
+    assert guarded["security"] == [{"key": []}]
+    assert "security" not in guarded["paths"]["/predictions"]["post"]
+    assert guarded["paths"]["/health"]["get"]["security"] == []
+    assert described["security"] == []
     assert "401" in guarded["paths"]["/predictions"]["post"]["responses"]
     assert "401" not in described["paths"]["/predictions"]["post"]["responses"]
+
+
+def test_every_example_is_as_its_schema_says(described: dict[str, Any]) -> None:
+    """And every schema of the contract that is a body has one."""
+    shown = [part for part in every(described["paths"]) if "example" in part and "$ref" in part.get("schema", {})]
+    assert {part["schema"]["$ref"].rpartition("/")[2] for part in shown} == set(EXAMPLES) - FEEDBACKS
+    for part in shown:
+        whole = {"$ref": part["schema"]["$ref"], "components": described["components"]}
+        jsonschema.validate(part["example"], whole, jsonschema.Draft202012Validator)
+
+
+def every(node: Any) -> Iterator[dict[str, Any]]:
+    """Each object in a JSON document."""
+    if isinstance(node, dict):
+        yield node
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from every(child)
+
+
+def test_what_is_answered_is_as_its_schema_says(client: FlaskClient, described: dict[str, Any]) -> None:
+    """The examples, asked: a one is read, and a batch holds an answer and a problem."""
+    one = client.post("/predictions?include=image", json=EXAMPLES["ImageBody"]).json
+    batch = client.post("/predictions/batch", json={"images": [PICTURE, "!"]}).json
+    assert (one["label"], batch["results"][1]["problem"]["status"]) == ("1", 400)
+    answers = {"Prediction": one, "BatchPrediction": batch, "Readiness": client.get("/ready").json}
+    for name, answer in answers.items():
+        whole = {"$ref": f"#/components/schemas/{name}", "components": described["components"]}
+        jsonschema.validate(answer, whole, jsonschema.Draft202012Validator)
+
+
+def test_the_schemas_say_what_the_wire_does(tmp_path: Path) -> None:
+    """No default that is never sent, exactly one of two, consent given, json first, a tag and a description each."""
+    given = create_app({"feedback": str(tmp_path)}, LinearModel()).test_client().get(contract.OPENAPI).json
+    schemas = given["components"]["schemas"]
+    assert not [part for part in every(schemas) if "default" in part]
+    assert schemas["Prediction"]["properties"]["image"] == {"type": "string"}
+    assert [each["required"] for each in schemas["BatchResult"]["oneOf"]] == [["prediction"], ["problem"]]
+    assert schemas["Feedback"]["properties"]["consent"]["const"] is True
+    operations = [each for path in given["paths"].values() for each in path.values()]
+    tags = {tag["name"] for tag in given["tags"]}
+    assert all(each["description"] and set(each["tags"]) <= tags for each in operations)
+    bodies = [list(each["requestBody"]["content"]) for each in operations if "requestBody" in each]
+    assert {body[0] for body in bodies} == {"application/json"}
+    links = given["paths"]["/feedback"]["post"]["responses"]["201"]["links"]
+    assert set(links) == {"get_feedback", "delete_feedback"} <= {each["operationId"] for each in operations}
+
+
+def test_the_root_leads_to_the_page(client: FlaskClient) -> None:
+    response = client.get("/")
+    assert (response.status_code, response.location) == (303, contract.DOCS)
 
 
 def test_every_documented_status_of_predictions_is_reachable(

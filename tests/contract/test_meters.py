@@ -1,0 +1,86 @@
+"""What a monitor reads: Prometheus' page, and OpenTelemetry's spans sent to a collector."""
+
+from __future__ import annotations
+
+import base64
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+
+from backend.app import create_app
+from tests.contract.process import Process
+from tests.stand_in import StandIn
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from backend.predictors import EmbeddedPredictor
+
+PNG = {"content_type": "image/png"}
+
+
+@pytest.fixture
+def counted(embedded: EmbeddedPredictor) -> Flask:
+    return create_app({"prometheus": "1"}, embedded)
+
+
+def read(app: Flask) -> dict[tuple[str, ...], float]:
+    """The page, by Prometheus' own parser: (name, labels' values...) -> value."""
+    page = app.test_client().get("/metrics")
+    assert page.content_type.startswith("text/plain")
+    families = text_string_to_metric_families(page.text)
+    return {
+        (sample.name, *sorted(sample.labels.values())): sample.value for family in families for sample in family.samples
+    }
+
+
+def test_requests_labels_problems_times_and_ink_are_counted(counted: Flask, seven: bytes) -> None:
+    client = counted.test_client()
+    text = base64.b64encode(seven).decode()
+    client.post("/predictions", data=seven, **PNG)
+    client.post("/predictions/batch", json={"images": [text, text, "!"]})
+    client.post("/predictions", data=b"nothing", **PNG)
+    client.get("/no/such/place")
+    counts = read(counted)
+    assert counts["api_requests_total", "/predictions", "200", "POST"] == 1
+    assert counts["api_requests_total", "/predictions", "415", "POST"] == 1
+    assert counts["api_requests_total", "404", "GET", "none"] == 1
+    assert counts["api_predictions_total", "7"] == 3
+    assert counts["api_problems_total", "unsupported-media-type"] == 1
+    assert counts["api_seconds_count", "total"] == 4
+    assert counts["api_seconds_count", "inference"] == 2
+    assert 0 < counts["api_seconds_sum", "inference"] < counts["api_seconds_sum", "total"]
+    assert counts["api_ink_count",] == 2
+
+
+def test_the_page_is_there_only_where_it_is_wanted(app: Flask) -> None:
+    assert app.test_client().get("/metrics").status_code == 404
+
+
+def test_each_app_counts_for_itself(embedded: EmbeddedPredictor, counted: Flask) -> None:
+    counted.test_client().get("/health")
+    assert ("api_requests_total", "/health", "200", "GET") not in read(create_app({"prometheus": "1"}, embedded))
+
+
+def test_traces_go_where_the_standard_variables_say() -> None:
+    with StandIn(lambda handler, _: handler.send(200)) as collector:
+        api = Process(
+            OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
+            OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf",
+            OTEL_METRICS_EXPORTER="none",
+            OTEL_LOGS_EXPORTER="none",
+            OTEL_SERVICE_NAME="digits-of-the-tests",
+            OTEL_BSP_SCHEDULE_DELAY="100",
+        )
+        assert requests.get(f"{api.url}/health", timeout=10).status_code == 200
+        for _ in range(100):
+            spans = [each.body for each in collector.requests if each.path == "/v1/traces"]
+            if any(b"GET /health" in body and b"digits-of-the-tests" in body for body in spans):
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail("no span came within 10 s")
+        api.stop()
