@@ -115,7 +115,8 @@ def test_the_client_loads_neither_flask_nor_numpy_nor_boto3(heavy: str) -> None:
 def test_the_app_loads_what_it_always_needs_and_no_more() -> None:
     """Each of these is loaded only when a setting asks for it: Lambda starts 0.4 s of processor time sooner."""
     loaded = loaded_by("backend.app")
-    for later in ("boto3", "botocore", "ai_edge_litert", "limits", "flask_cors", "aws_lambda_powertools", "waitress", "opentelemetry"):
+    monitors = ("aws_lambda_powertools", "prometheus_client", "opentelemetry")
+    for later in ("boto3", "botocore", "ai_edge_litert", "limits", "flask_cors", "waitress", *monitors):
         assert not reaches(loaded, later), later
 
 
