@@ -14,7 +14,7 @@ from PIL import Image
 from backend.contract import Model, Prediction, Rejection
 from ui import answer as words
 from ui import client
-from ui.visit import PREVIEW, Answer, Failure, Picture, Visit
+from ui.visit import Answer, Picture
 
 SEEN = Picture(b"\x89PNG", name="7.png")
 URL = "data:image/png;base64,iVBORw=="
@@ -190,62 +190,10 @@ def test_a_picture_without_its_explanation_has_two_figures() -> None:
     assert page.count("<figure>") == 2
 
 
-# ---- what a visit holds
-
-
-def test_a_new_sheet_has_what_is_brought_back_and_no_answer() -> None:
-    visit = Visit(sheet=4, answer=Answer(SEEN, READ, 1), asked=True, failures=2, waking_since=7.0)
-    visit.take_sheet(replace(SEEN, sheet=1))
-    assert visit == Visit(sheet=5, start=replace(SEEN, sheet=5))
-    visit.take_sheet()
-    assert visit == Visit(sheet=6)
-
-
-def test_asking_ends_every_pause() -> None:
-    visit = Visit(quiet_until=600.0)
-    visit.ask()
-    assert visit == Visit(asked=True)
-
-
-def test_an_answer_ends_the_asking_and_replaces_what_came_of_the_same_sheet_or_picture() -> None:
-    other, sheet, again = (Answer(Picture(data, sheet=n), READ, 1) for data, n in ((b"a", 1), (b"b", 2), (b"c", 2)))
-    file, same_file = (Answer(Picture(b"d", name=name), READ, 1) for name in ("d.png", "e.png"))
-    visit = Visit(asked=True, failures=2, waking_since=7.0)
-    for answer in (other, sheet, file, again, same_file):
-        visit.keep(answer)
-    assert visit.history == [other, again, same_file]
-    assert (visit.answer, visit.asked, visit.failures, visit.waking_since) == (same_file, False, 0, None)
-
-
-def test_a_failure_ends_the_asking_and_counts_unless_the_picture_is_bad(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ui.visit.monotonic", lambda: 100.0)
-    bad, away = Failure(SEEN, client.BadPicture("")), Failure(SEEN, client.ModelFailed(""))
-    visit = Visit(asked=True, waking_since=7.0)
-    visit.fail(bad)
-    assert visit == Visit(answer=bad)
-    visit.fail(away)
-    assert visit == Visit(answer=away, failures=1, quiet_until=103.0)
-
-
-def test_a_large_picture_s_preview_is_small_and_upright() -> None:
-    exif, buffer = Image.Exif(), io.BytesIO()
-    exif[0x0112] = 6  # lies on its side
-    colours = np.random.default_rng(0).integers(0, 256, (900, 1200, 3), np.uint8)
-    Image.fromarray(colours).save(buffer, "JPEG", exif=exif)
-    preview = Picture(buffer.getvalue()).preview
-    shown = Image.open(io.BytesIO(preview))
-    assert (shown.format, shown.mode, shown.size) == ("JPEG", "RGB", (PREVIEW * 3 // 4, PREVIEW))
-    assert shown.quantization == reference(80)
-    assert len(preview) < len(buffer.getvalue()) / 4
-
-
-def reference(quality: int) -> dict[int, list[int]]:
-    """The JPEG tables of a quality."""
-    buffer = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(buffer, "JPEG", quality=quality)
-    return Image.open(buffer).quantization
-
-
-def test_a_small_picture_is_its_own_preview() -> None:
-    data = bytes(20_000)
-    assert Picture(data).preview is data
+def test_a_format_that_is_not_taken_has_its_own_remedy_and_an_api_that_is_away_has_its_own_words() -> None:
+    bitmap = Picture(b"BM")
+    said = words.apology(client.BadPicture(""), bitmap)
+    assert said == words.Apology("This picture cannot be read.", said.remedy)
+    assert "BMP" in said.remedy
+    assert words.apology(client.BadPicture(""), SEEN) is words.APOLOGIES[client.BadPicture]
+    assert words.apology(client.RateLimited(""), bitmap) is words.APOLOGIES[client.RateLimited]

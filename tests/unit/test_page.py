@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import csv
 import html
 import io
 import shlex
 import time
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from backend.contract import Model, Prediction, Rejection
 from ui import answer as words
 from ui import client, correction, examples, snippets
 from ui.client import ApiError, Client
-from ui.visit import CACHE, HISTORY, Answer, Failure, Picture, Visit, archive
+from ui.visit import Answer, Picture
 
 pytestmark = pytest.mark.usefixtures("fresh_page")
 APP = Path(__file__).parents[2] / "ui" / "app.py"
@@ -180,58 +178,6 @@ def test_a_format_that_is_not_read_has_its_own_remedy_on_the_page() -> None:
     assert "Most Compatible" in words.apologise(words.apology(error, heic))
     assert "Most Compatible" in words.table([(heic, error)])
     assert "cannot be read" in words.table([(Picture(b"?"), error)])
-
-
-def test_a_picture_that_cannot_be_shown_small_is_white() -> None:
-    assert Image.open(io.BytesIO(Picture(bytes(30_000)).preview)).size == (1, 1)
-
-
-def test_the_history_holds_the_last_twenty_and_one_entry_a_sheet() -> None:
-    visit = Visit()
-    for number in range(30):
-        for stroke in (0, 1):
-            visit.keep(Answer(Picture(png(colour=[number, stroke][stroke] + number), sheet=number), PREDICTION, 0.1))
-    assert [answer.picture.sheet for answer in visit.history] == list(range(30 - HISTORY, 30))
-
-
-def test_pauses_between_retries_double_up_to_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ui.visit.monotonic", lambda: 0.0)
-    visit, pauses = Visit(), []
-    for _ in range(7):
-        visit.fail(Failure(Picture(png()), client.ModelFailed("")))
-        pauses.append(visit.quiet_until)
-    assert pauses == [3, 6, 12, 24, 48, 60, 60]
-
-
-def test_the_pause_that_an_api_asks_for_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ui.visit.monotonic", lambda: 0.0)
-    visit = Visit()
-    visit.fail(Failure(Picture(png()), client.RateLimited("", retry_after=600)))
-    assert visit.quiet_until == 600
-
-
-def test_a_visit_knows_its_latest_answers_and_forgets_the_oldest() -> None:
-    visit, pictures = Visit(), [Picture(bytes([number])) for number in range(CACHE + 3)]
-    for picture in pictures:
-        visit.keep(Answer(picture, PREDICTION, 0.1))
-    assert list(visit.known) == [picture.digest for picture in pictures[3:]]
-
-
-def test_the_archive_holds_pictures_and_a_table() -> None:
-    answers = [Answer(Picture(png(), name="a.png"), PREDICTION, 0.1, truth="1"), Answer(Picture(png()), REJECTED, 0.1)]
-    with zipfile.ZipFile(io.BytesIO(archive(answers))) as file:
-        rows = list(csv.DictReader(io.StringIO(file.read("answers.csv").decode())))
-        assert file.read("01-a.png") == png()
-    assert [(row["label"], row["said_to_be"]) for row in rows] == [("7", "1"), ("", "")]
-
-
-def test_the_archive_is_flat_and_its_names_are_fit_for_any_system() -> None:
-    names = ["../../etc/passwd", "C:\\x\\=cmd.png", "a\0b\n.png", "\u0130.png", "...", "x" * 300 + ".png", "CON"]
-    answers = [Answer(Picture(png(), name=name), PREDICTION, 0.1) for name in names]
-    with zipfile.ZipFile(io.BytesIO(archive(answers))) as file:
-        *members, _ = file.namelist()
-    assert members[:5] == ["01-passwd", "02-_cmd.png", "03-a_b_.png", "04-\u0130.png", "05-picture"]
-    assert all(len(member) <= 67 for member in members)
 
 
 SAME: dict[str, Any] = {
