@@ -25,7 +25,7 @@ BUILD = Path("build") / "lambda"
 PYTHON = "3.13"  # 3.11 on Lambda is Amazon Linux 2 with glibc 2.26, for which NumPy has no wheels any more
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux2014_x86_64")  # Lambda has glibc 2.34
 NOT_ON_LAMBDA = ("boto3", "waitress")  # the runtime brings the one, API Gateway does the other's work
-NOT_SERVED = ("deploy", "server.py")  # of backend/: what runs on the deploying machine, and the local server
+NOT_SERVED = ("deploy", "server.py", "connections.py", "Dockerfile")  # of backend/: the deployers and the local server
 MODEL_FILES = ("model.tflite", "card.json")
 PRUNED = (  # never imported when a drawing is answered; each decoder is tried from the zip in tests/cloud
     "**/tests",

@@ -161,7 +161,8 @@ def test_binary_support_takes_every_media_type() -> None:
     assert {"op": "add", "path": "/binaryMediaTypes/*~1*"} in calls[0]["patchOperations"]
 
 
-def test_dockerfile_of_the_page_passes_its_linter() -> None:
+@pytest.mark.parametrize("file", ["ui/Dockerfile", "backend/Dockerfile"])
+def test_a_dockerfile_passes_its_linter(file: str) -> None:
     linter = str(Path(sys.executable).with_name("hadolint"))
-    done = subprocess.run([linter, "ui/Dockerfile"], capture_output=True, text=True, check=False)
+    done = subprocess.run([linter, file], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
