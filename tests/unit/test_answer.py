@@ -64,6 +64,26 @@ def test_a_rejected_drawing_folds_the_nearest_guesses_away(stale: bool) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("confidence", "sure", "number"),
+    [
+        (1.0, "Certain", "99.9 %"),
+        (0.99, "Certain", "99.0 %"),
+        (0.9899, "Very sure", "99.0 %"),
+        (0.9, "Very sure", "90.0 %"),
+        (0.8999, "Fairly sure", "90.0 %"),
+        (0.7, "Fairly sure", "70.0 %"),
+        (0.6999, "Not so sure", "70.0 %"),
+        (0.5, "Not so sure", "50.0 %"),
+        (0.4999, "Only a guess", "50.0 %"),
+        (0.01, "Only a guess", "1.0 %"),
+        (0.0094, "Only a guess", "under 1 %"),
+    ],
+)
+def test_how_sure_in_words_and_never_100_percent(confidence: float, sure: str, number: str) -> None:
+    assert (words.how_sure(confidence), words.percent(confidence)) == (sure, number)
+
+
 def test_an_answer_is_said_in_one_sentence() -> None:
     assert words.sentence(READ) == "Read as 7: very sure, 98.0 %."
     assert words.sentence(REJECTED) == "That does not look like a digit."
@@ -82,7 +102,8 @@ def test_who_read_it_is_told(served_by: str, where: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ms", "text"), [(9.94, "9.9 ms"), (10, "10 ms"), (999.4, "999 ms"), (1000, "1.0 s"), (28_000, "28.0 s")]
+    ("ms", "text"),
+    [(9.94, "9.9 ms"), (10, "10 ms"), (999.4, "999 ms"), (1000, "1.0 s"), (60_000, "60.0 s")],
 )
 def test_times_have_two_or_three_digits(ms: float, text: str) -> None:
     assert words.trust(replace(READ, timing_ms={}), ms / 1000).endswith(f"<br>in all {text}</p>")

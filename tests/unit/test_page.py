@@ -135,21 +135,6 @@ def test_the_key_is_not_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "open-sesame" not in str([element.proto for element in at.main])
 
 
-@pytest.mark.parametrize(
-    ("confidence", "sure", "number"),
-    [
-        (0.99999, "Certain", "99.9 %"),
-        (0.95, "Very sure", "95.0 %"),
-        (0.75, "Fairly sure", "75.0 %"),
-        (0.55, "Not so sure", "55.0 %"),
-        (0.2, "Only a guess", "20.0 %"),
-        (0.004, "Only a guess", "under 1 %"),
-    ],
-)
-def test_how_sure_in_words_and_never_100_percent(confidence: float, sure: str, number: str) -> None:
-    assert (words.how_sure(confidence), words.percent(confidence)) == (sure, number)
-
-
 def test_what_a_model_a_file_or_a_person_says_is_escaped() -> None:
     model = Model("<b>name", "<b>version", "<b>server")
     evil = replace(PREDICTION, label="<b>label", probabilities={"<b>label": 1.0}, model=model)
