@@ -172,7 +172,10 @@ def encoded(pixels: np.ndarray) -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-@pytest.mark.parametrize(("x", "y", "place"), [(4, 4, "top left"), (23, 4, "top right"), (14, 23, "bottom centre")])
+@pytest.mark.parametrize(
+    ("x", "y", "place"),
+    [(4, 4, "top left"), (23, 4, "top right"), (14, 14, "middle centre"), (14, 23, "bottom centre")],
+)
 def test_the_model_s_view_is_large_and_glows_where_it_counted(x: int, y: int, place: str) -> None:
     """A picture of one grey; the heat on one of nine fields, whose middle is all yellow."""
     seen, heat = np.full((28, 28), 200, np.uint8), np.zeros((28, 28), np.uint8)
@@ -192,7 +195,7 @@ def test_the_model_s_view_is_large_and_glows_where_it_counted(x: int, y: int, pl
     assert view.size == glow.size == (168, 168)
     assert view.getextrema() == (200, 200)
     assert glow.getpixel((6 * x + 3, 6 * y + 3)) == (0xFF, 0xE2, 0x7A)
-    assert glow.getpixel((167 if x < 14 else 0, 84)) == (80, 80, 80), "two fifths as light"
+    assert glow.getpixel((167 if x < 14 else 0, 0)) == (80, 80, 80), "two fifths as light"
 
 
 def test_the_model_s_view_has_hard_pixels_and_the_glow_soft_edges() -> None:
@@ -204,6 +207,13 @@ def test_the_model_s_view_has_hard_pixels_and_the_glow_soft_edges() -> None:
     )
     assert set(np.unique(view)) == {0, 255}
     assert len(np.unique(glow[84, 60:108], axis=0)) > 6
+
+
+def test_half_the_heat_is_half_of_an_orange() -> None:
+    half = np.full((28, 28), 128, np.uint8)
+    page = words.pictures(SEEN, replace(READ, image=encoded(0 * half), explanation=encoded(half)))
+    glow = Image.open(io.BytesIO(base64.b64decode(re.findall(r'base64,(.*?)"', page)[2])))
+    assert glow.getpixel((84, 84)) == pytest.approx((0xFF // 2, 0x5A // 2, 0x1F // 2), abs=2)
 
 
 def test_a_picture_without_its_explanation_has_two_figures() -> None:

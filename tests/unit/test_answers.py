@@ -101,9 +101,10 @@ def test_every_problem_has_its_own_slug_and_is_listed() -> None:
     assert len({problem.slug for problem in defined}) == len(defined)
 
 
-def test_what_the_model_says_stays_inside() -> None:
-    details = describe(BadModelAnswer("arn:aws:secret"), "id")
-    assert "arn" not in f"{details}"
+def test_what_the_model_or_a_bug_says_stays_inside(caplog: pytest.LogCaptureFixture) -> None:
+    for error in (BadModelAnswer("arn:aws:secret"), LookupError("arn:aws:secret")):
+        assert "arn" not in f"{describe(error, 'id')}"
+    assert [record.getMessage() for record in caplog.records] == ["LookupError at nowhere"]
 
 
 @pytest.mark.parametrize(
@@ -172,16 +173,15 @@ def test_a_cell_with_hardly_any_ink_is_not_covered() -> None:
     assert len(cover(x)) == 1 + 2
 
 
-def test_the_heat_is_where_the_answer_hangs_on() -> None:
-    """A predictor that looks at the top left of the ink alone: the heat is there, and 255 at most."""
+def test_the_heat_is_where_the_answer_hangs_on_and_fades_to_the_cells_around() -> None:
+    """Without the last of 4x4 cells another label wins; without any other nothing changes."""
     x = np.zeros((28, 28), np.uint8)
     x[4:24, 4:24] = 200
-    pictures = cover(x)
-    p = pictures[:, 4:9, 4:9].mean(axis=(1, 2)) / 200
-    warm = heat(x, np.stack([p, np.zeros_like(p)], axis=1))
-    assert warm.max() == 255
-    assert warm[4:9, 4:9].mean() > 5 * warm[14:, 14:].mean()
-    assert warm[:4].sum() == warm[:, :4].sum() == 0
+    probabilities = np.array(16 * [[0.9, 0.1]] + [[0.2, 0.8]])
+    fade = np.interp((np.arange(20) + 0.5) / 5 - 0.5, range(4), [0, 0, 0, 1])  # 20 pixels of 4 cells
+    expected = np.zeros((28, 28))
+    expected[4:24, 4:24] = 255 * np.outer(fade, fade)
+    assert np.abs(heat(x, probabilities) - expected).max() <= 1
 
 
 @pytest.mark.parametrize("certainty", [1.0, 2.0], ids=["the same", "more certain"])

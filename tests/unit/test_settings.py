@@ -37,6 +37,8 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BACKEND_FALLBACK", "embedded")
     settings = Settings.from_environment()
     assert (settings.sagemaker_endpoint_name, settings.fallback) == ("digits-prod", "embedded")
+    monkeypatch.delenv("SAGEMAKER_ENDPOINT_NAME")
+    assert Settings.from_environment().sagemaker_endpoint_name == ""
 
 
 @pytest.mark.parametrize(
