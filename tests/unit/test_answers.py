@@ -166,11 +166,22 @@ def test_a_cover_reaches_one_pixel_over_its_cell() -> None:
 
 
 def test_a_cell_with_hardly_any_ink_is_not_covered() -> None:
-    """Two cells of 25 dark pixels each, and one with a single pixel: 1 % of all ink, where 2 % would count."""
+    """Two cells of 25 pixels each, and one with a single pixel: 2 % of all ink, which is the limit."""
     x = np.zeros((28, 28), np.uint8)
-    x[4:9, 4:9] = x[4:9, 19:24] = 200
-    x[23, 14] = 100
+    x[4:9, 4:9] = x[4:9, 19:24] = 196
+    x[23, 14] = 200
     assert len(cover(x)) == 1 + 2
+
+
+def test_the_cells_lie_over_the_ink_alone() -> None:
+    """A stroke of two pixels from edge to edge, and a grey pixel that is not ink yet: six cells, one below another."""
+    x = np.zeros((28, 28), np.uint8)
+    x[:, 12:14] = 200
+    x[0, 0] = 64
+    covered = cover(x)[1:] != x
+    assert covered.sum(axis=(1, 2)).tolist() == [12, 12, 14, 14, 12, 12]
+    assert covered[0, 0, 12]
+    assert covered[-1, 27, 13]
 
 
 def test_the_heat_is_where_the_answer_hangs_on_and_fades_to_the_cells_around() -> None:

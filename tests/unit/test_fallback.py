@@ -24,10 +24,12 @@ class Fake:
     def __init__(self, name: str, *, error: Exception | None = None, seconds: float = 0) -> None:
         self.name, self.error, self.seconds, self.asked = name, error, seconds, 0
         self.lock = threading.Lock()
+        self.last: tuple[object, str] | None = None
 
     def predict(self, x: NDArray[np.uint8], request_id: str = "") -> Answers:
         with self.lock:
             self.asked += 1
+            self.last = (x, request_id)
         time.sleep(self.seconds)
         if self.error:
             raise self.error
@@ -59,9 +61,18 @@ def test_failures_between_successes_do_not_add_up() -> None:
     first = Fake("sagemaker")
     predictor = FallbackPredictor(first, Fake("embedded"))
     for n in range(20):
-        first.error = ModelUnavailable("now and then") if n % 2 else None
+        first.error = ModelUnavailable("now and then") if n % FAILURES else None
         predictor.predict(X)
     assert first.asked == 20
+
+
+def test_both_get_the_pictures_and_the_request_s_id_and_the_log_says_why(caplog: pytest.LogCaptureFixture) -> None:
+    first, second = Fake("sagemaker", error=ModelTimeout("6 s")), Fake("embedded")
+    FallbackPredictor(first, second).predict(X, "id-1")
+    assert first.last == second.last == (X, "id-1")
+    assert [record.getMessage() for record in caplog.records] == [
+        "ModelTimeout (6 s): answering with the embedded model"
+    ]
 
 
 def test_one_request_alone_tries_a_dead_endpoint_again(monkeypatch: pytest.MonkeyPatch) -> None:
