@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 RGBA = (8, 6, 0, 0, 0)  # IHDR after width and height: 8 bits, RGB and alpha, not interlaced
+MAX_CHUNKS = 1_000  # Chromium writes one or a few
 UP = 2  # the row filter that writes differences from the row above (PNG specification, 9.2)
 
 
@@ -57,12 +58,15 @@ def _rows(data: bytes, largest: int) -> NDArray[np.uint8] | None:
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """A PNG's chunks: (name, content). Raises struct.error where the file breaks off, or a checksum is wrong."""
     place = len(SIGNATURE)
-    while place < len(data):
+    for _ in range(MAX_CHUNKS):
+        if place >= len(data):
+            return
         length, name = struct.unpack_from(">I4s", data, place)
         if struct.unpack_from(">I", data, place + 8 + length)[0] != zlib_ng.crc32(data[place + 4 : place + 8 + length]):
             raise struct.error("checksum")
         yield name, data[place + 8 : place + 8 + length]
         place += 12 + length
+    raise struct.error("too many chunks")
 
 
 def _ink(changes: NDArray[np.uint8], paper: NDArray[np.uint8]) -> NDArray[np.uint8] | None:

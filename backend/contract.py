@@ -20,15 +20,17 @@ PROBLEM_PAGES = "/problems/"  # + slug: where a problem's `type` leads
 API_KEY_HEADER = "X-Api-Key"
 REQUEST_ID_HEADER = "X-Request-Id"
 
-IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif")
+IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "image/tiff")
+FORMATS = "PNG, JPEG, WebP, GIF, BMP or TIFF"
 PROBLEM_TYPE = "application/problem+json"
 
 SIDE = 28  # pixels: the model sees SIDE x SIDE
 MAX_BODY_BYTES = 4 * 1024 * 1024  # Lambda's event holds 6 MB, base64 takes a third of it
-MAX_PIXELS = 4_200_000  # decoded, so 2048x2048: 17 MB as RGBA; a decompression bomb does not pass
-MAX_JPEG_PIXELS = 16_800_000  # before the JPEG decoder scales it down: a 16-megapixel phone photo passes
+MAX_MEGAPIXELS = 65  # of one picture: a phone's of 64 pass
+MAX_BATCH_MEGAPIXELS = 32  # of a batch together, where a JPEG counts a tenth: 64 pictures of 700x700 pass
+MAX_PIXELS = MAX_MEGAPIXELS * 1_000_000
+SURE_PIXELS = 8_400_000  # 4K: decoded within 150 MB in any format; above it WebP, and colour in PNG, may take more
 MAX_BATCH = 64  # images in one batch request
-MAX_BATCH_PIXELS = 4 * MAX_PIXELS  # in one batch together, a JPEG counting a quarter: 64 pictures of 512x512 pass
 EXTRAS = ("image", "explanation")  # what ?include= may ask for, comma-separated or repeated
 
 
@@ -45,7 +47,7 @@ UNAUTHORIZED = Problem("invalid-api-key", 401, "The API key is missing or wrong"
 NOT_FOUND = Problem("not-found", 404, "There is nothing at this address")
 METHOD_NOT_ALLOWED = Problem("method-not-allowed", 405, "This address does not take this method")
 TOO_LARGE = Problem("too-large", 413, "The picture is too large")
-UNSUPPORTED_MEDIA = Problem("unsupported-media-type", 415, "This is not a PNG, JPEG, WebP or GIF picture")
+UNSUPPORTED_MEDIA = Problem("unsupported-media-type", 415, f"This is not a {FORMATS} picture")
 UNREADABLE_IMAGE = Problem("unreadable-image", 422, "The picture cannot be read")
 BLANK_IMAGE = Problem("blank-image", 422, "The sheet is empty")
 RATE_LIMITED = Problem("rate-limited", 429, "Too many requests")

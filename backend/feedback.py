@@ -26,9 +26,10 @@ from flask import Response, request
 
 from backend import contract
 from backend.contract import Feedback, FeedbackReceipt, Judged, KeptFeedback
+from backend.decoding import decode
 from backend.intake import from_base64, read_json
 from backend.openapi import PICTURE_PROBLEMS, operation
-from backend.preprocessing import decode, normalise_image
+from backend.preprocessing import normalise_image
 from backend.problems import ApiProblem
 from backend.stores import FolderStore, S3Store, Store
 

@@ -34,7 +34,8 @@ MODEL_PROBLEMS = (
 )
 BODY_PROBLEMS = (contract.MALFORMED, contract.TOO_LARGE, contract.UNSUPPORTED_MEDIA)
 PICTURE_PROBLEMS = (*BODY_PROBLEMS, contract.UNREADABLE_IMAGE, contract.BLANK_IMAGE)
-FILE = {"type": "string", "format": "binary", "description": "A PNG, JPEG, WebP or GIF file."}
+PICTURE = f"A {contract.FORMATS} file of at most {contract.MAX_MEGAPIXELS} megapixels."
+FILE = {"type": "string", "format": "binary", "description": PICTURE}
 ONE_FILE = {"image": FILE}
 MANY_FILES = {"image": {"type": "array", "items": FILE, "minItems": 1, "maxItems": contract.MAX_BATCH}}
 TEXT = {"schema": {"type": "string"}}

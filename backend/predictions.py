@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from backend.contract import (
-    MAX_BATCH_PIXELS,
+    MAX_BATCH_MEGAPIXELS,
     BatchPrediction,
     BatchResult,
     Model,
@@ -21,8 +21,9 @@ from backend.contract import (
     ProblemDetails,
     Rejection,
 )
+from backend.decoding import PictureError, TooManyPixels, pixels
 from backend.explanation import cover, heat
-from backend.preprocessing import PictureError, TooManyPixels, normalise, pixels
+from backend.preprocessing import normalise
 from backend.problems import ApiProblem, describe
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from backend.predictors import Answers, Predictor
 
-# A picture of 2048x2048 takes up to 100 MB while it is read, and more at once than there are cores gain nothing.
+# A picture takes up to 150 MB while it is read, and more at once than there are cores gain nothing.
 READERS = BoundedSemaphore(4)
 
 
@@ -95,7 +96,7 @@ def to_png(picture: NDArray[np.uint8]) -> str:
 def _normalise_all(pictures: Sequence[bytes | ApiProblem], request_id: str) -> list[NDArray[np.uint8] | ProblemDetails]:
     """Each picture, or what is wrong with it; at once as words, for an exception would keep its picture in memory."""
     outcomes: list[NDArray[np.uint8] | ProblemDetails] = []
-    budget = MAX_BATCH_PIXELS
+    budget = MAX_BATCH_MEGAPIXELS * 1_000_000
     for picture in pictures:
         try:
             budget -= 0 if isinstance(picture, ApiProblem) else pixels(picture)
@@ -109,7 +110,7 @@ def _normalise(picture: bytes | ApiProblem, budget: int) -> NDArray[np.uint8]:
     if isinstance(picture, ApiProblem):
         raise picture
     if budget < 0:
-        raise TooManyPixels(f"The batch has more than {MAX_BATCH_PIXELS:,} pixels up to here.")
+        raise TooManyPixels(f"The batch has more than {MAX_BATCH_MEGAPIXELS} megapixels up to here.")
     with READERS:
         return normalise(picture)
 

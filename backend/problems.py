@@ -1,7 +1,7 @@
 """Every failure -> its problem on the wire (RFC 9457), in one place and from one table.
 
 ApiProblem                 raised by this API's own code: a problem of the contract and a sentence
-preprocessing.PictureError the picture's fault
+decoding.PictureError     the picture's fault
 predictors.ModelError      the model's fault
 HTTPException              Flask's and Werkzeug's own
 anything else              a bug: 500 without a word about the inside
@@ -17,7 +17,7 @@ import msgspec
 from flask import Response, g
 from werkzeug.exceptions import HTTPException
 
-from backend import contract, predictors, preprocessing
+from backend import contract, decoding, predictors
 from backend.contract import Problem, ProblemDetails
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TABLE: dict[type[Exception], tuple[Problem, str]] = {
-    preprocessing.UnsupportedPicture: (contract.UNSUPPORTED_MEDIA, ""),
-    preprocessing.UnreadablePicture: (contract.UNREADABLE_IMAGE, ""),
-    preprocessing.TooManyPixels: (contract.TOO_LARGE, ""),
-    preprocessing.BlankPicture: (contract.BLANK_IMAGE, ""),
+    decoding.UnsupportedPicture: (contract.UNSUPPORTED_MEDIA, ""),
+    decoding.UnreadablePicture: (contract.UNREADABLE_IMAGE, ""),
+    decoding.TooManyPixels: (contract.TOO_LARGE, ""),
+    decoding.BlankPicture: (contract.BLANK_IMAGE, ""),
     predictors.BadModelAnswer: (contract.BAD_MODEL_ANSWER, "The model gave no usable answer. Please tell its keeper."),
     predictors.ModelUnavailable: (
         contract.MODEL_UNAVAILABLE,

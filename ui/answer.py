@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image, ImageOps
 
-from backend.contract import MAX_BODY_BYTES
+from backend.contract import FORMATS, MAX_BODY_BYTES, MAX_MEGAPIXELS
 from ui import client, formats
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NAMES = 20  # of files left out that are listed
 ENLARGED = 168  # pixels: 28 x 6
 MIB = MAX_BODY_BYTES // 1024**2
+HINT = f"Try a {FORMATS} file of up to {MIB} MB and {MAX_MEGAPIXELS} megapixels."
 EMPTY = "The sheet is empty. Draw a digit on it, then press Submit."
 WELCOME = "Draw a digit, press Submit, and see what the model reads."
 
@@ -39,7 +40,7 @@ WHERE = {
 }
 APOLOGIES: dict[type[ApiError], Apology] = {
     client.BlankSheet: Apology("The sheet is empty.", "Draw a digit on it, then press Submit."),
-    client.BadPicture: Apology("This picture cannot be read.", f"Try a PNG, JPEG, WebP or GIF file of up to {MIB} MB."),
+    client.BadPicture: Apology("This picture cannot be read.", HINT),
     client.TooLarge: Apology("This picture is too large.", "Make it smaller, or cut the digit out of it."),
     client.KeyRejected: Apology("The API does not accept this page's key.", "Whoever runs this page must set API_KEY."),
     client.BadSetting: Apology(

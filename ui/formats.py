@@ -31,8 +31,8 @@ FORMATS = (
         "HEIC photos are not read. On an iPhone: Settings, Camera, Formats, Most Compatible.",
     ),
     Format("image/jxl", (".jxl",), rb"\xff\x0a|\x00\x00\x00\x0cJXL ", f"JPEG XL pictures are not read. {AS_PNG}"),
-    Format("image/bmp", (".bmp", ".dib"), rb"BM", f"BMP pictures are not read. {AS_PNG}"),
-    Format("image/tiff", (".tif", ".tiff"), rb"II\*\x00|MM\x00\*", f"TIFF pictures are not read. {AS_PNG}"),
+    Format("image/bmp", (".bmp", ".dib"), rb"BM"),
+    Format("image/tiff", (".tif", ".tiff"), rb"II\*\x00|MM\x00\*"),
     Format("image/x-icon", (".ico",), rb"\x00\x00\x01\x00", f"Icons are not read. {AS_PNG}"),
     Format("image/vnd.adobe.photoshop", (".psd",), rb"8BPS", "Photoshop files are not read. Export it as PNG."),
     Format(

@@ -134,7 +134,7 @@ def _from_pillow(image: Any) -> bytes:
 
 def _png(image: Image.Image) -> bytes:
     """A PNG within the API's limits, smaller than the image only where it has to be."""
-    if image.width * image.height > contract.MAX_PIXELS:
+    if image.width * image.height > contract.SURE_PIXELS:
         return _png(_smaller(image))
     buffer = BytesIO()
     image.save(buffer, "PNG")

@@ -13,7 +13,7 @@ from typing import Literal
 
 from PIL import Image
 
-from backend.contract import MAX_BODY_BYTES, MAX_PIXELS
+from backend.contract import MAX_BODY_BYTES, MAX_PIXELS, SURE_PIXELS
 from ui.pictures import ENOUGH, upright
 
 SIDE = 2048  # pixels: the longer side of what is made; as JPEG it has 1 MB of a photo and 3.5 MB of noise
@@ -26,7 +26,8 @@ SOF = re.compile(rb"\xff[\xc0-\xc2]\x00[\x08-\x17]\x08(....)", re.DOTALL)  # a J
 
 def fit(data: bytes) -> bytes:
     """The same, or smaller where the API would not take it; what cannot be made smaller the API itself refuses."""
-    if len(data) <= MAX_BODY_BYTES and pixels(data) <= MAX_PIXELS:
+    most = MAX_PIXELS if data.startswith(b"\xff\xd8") else SURE_PIXELS  # only JPEG shrinks while it is decoded
+    if len(data) <= MAX_BODY_BYTES and pixels(data) <= most:
         return data
     command = [sys.executable, "-m", "ui.shrink"]
     try:

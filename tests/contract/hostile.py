@@ -80,6 +80,23 @@ ALLOWED: dict[str, Callable[[], bytes]] = {
     "animated GIF": lambda: film("GIF", 1),
     "animated WebP": lambda: film("WEBP", 3),
     "GIF of 2048x2048": lambda: encode(on_paper().quantize(4), "GIF"),
+    "PNG of 4K": lambda: encode(on_paper(2880), "PNG"),
+    "see-through PNG of 16 megapixels": lambda: encode(bar(4000), "PNG"),
+    "PNG of 36 megapixels": lambda: encode(on_paper(6000), "PNG"),
+    "1-bit scan of 64 megapixels": lambda: encode(on_paper(8000).convert("1"), "PNG"),
+    "WebP of 4K": lambda: encode(on_paper(2880), "WEBP"),
+    "JPEG of 64 megapixels": lambda: encode(on_paper(8000), "JPEG"),
+    "progressive JPEG of 48 megapixels": lambda: encode(on_paper(6928), "JPEG", progressive=True),
+    "small digit on 64 megapixels": lambda: encode(speck(8000), "JPEG", subsampling=0),
+    "small digit on 36 megapixels": lambda: encode(speck(6000), "PNG"),
+    "BMP": lambda: encode(on_paper(1000), "BMP"),
+    "TIFF of 16 megapixels": lambda: encode(on_paper(4000), "TIFF", compression="tiff_lzw"),
+    "fax of 64 megapixels": lambda: encode(on_paper(8000).convert("1"), "TIFF", compression="group4"),
+    "JPEG with 4 MB of comments": lambda: stuffed(b"\xff\xfe\xff\xff" + bytes(65_533), 60),
+    "JPEG with a megabyte of fill bytes": lambda: stuffed(b"\xff", 1_000_000),
+    "JPEG with a megabyte of junk": lambda: stuffed(b"\xff\0", 500_000),
+    "PNG with a large EXIF": lambda: with_exif(TAGS),
+    "GIF with 16 blank frames before": lambda: late(),  # noqa: PLW0108 - defined below
 }
 
 COMMENT = chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(900_000)))
@@ -97,12 +114,94 @@ REFUSED: dict[str, Callable[[], bytes]] = {
     "GIF of 65,535x65,535": lambda: b"GIF89a\xff\xff\xff\xff\0\0\0,\0\0\0\0\xff\xff\xff\xff\0",
     "WebP that claims more": lambda: encode(on_paper(1000), "WEBP").replace(b"\xe8\x03", b"\xff\x3f", 1),
     "JPEG of 65,500x65,500": lambda: jpeg_of(65_500, 65_500),
-    "BMP": lambda: encode(noise(50, 3), "BMP"),
-    "TIFF": lambda: encode(noise(50, 3), "TIFF"),
+    "PNG with 300,000 empty chunks": lambda: png_with(chunk(b"IDAT", b""), 300_000),
+    "PNG with 300,000 private chunks": lambda: png_with(chunk(b"abCd", b""), 300_000),
+    "JPEG with a million empty segments": lambda: stuffed(b"\xff\xe1\0\2", 1_000_000),
+    "JPEG with 50,000 tables": lambda: stuffed(b"\xff\xdb\0\x43\0" + bytes([1] * 64), 50_000),
+    "JPEG with 10,000 frames": lambda: stuffed(frame(), 10_000),
+    "GIF with a million comments": lambda: gif_with(b"!\xfe\1a\0", 800_000),
+    "GIF with one comment of two million parts": lambda: gif_with(b"!\xfe" + b"\1a" * 2_000_000 + b"\0", 1),
+    "a thousand empty scans": lambda: scans(4090, 1000),
+    "a thousand scans that refine": lambda: scans(4090, 1000, refine=True),
+    "scans up to 4 MiB": lambda: scans(560, 60_000),
+    "TIFF whose tags overlap": lambda: overlapping(),  # noqa: PLW0108 - defined below
+    "TIFF with a JPEG inside": lambda: encode(noise(50, 3), "TIFF", compression="jpeg"),
     "EPS": lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 50 50\n",
     "SVG": lambda: b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>',
     "4 MiB of zeros": lambda: bytes(MAX_BODY_BYTES),
 }
+
+
+def speck(side: int) -> Image.Image:
+    """A bar of 60 pixels on a large sheet."""
+    paper = Image.new("RGB", (side, side), "white")
+    paper.paste("black", (side // 3, side // 3, side // 3 + 12, side // 3 + 60))
+    return paper
+
+
+def stuffed(part: bytes, count: int) -> bytes:
+    """A JPEG with something many times before its first segment."""
+    data = encode(on_paper(280), "JPEG")
+    return data[:2] + part * count + data[2:]
+
+
+def frame() -> bytes:
+    """A JPEG's frame header."""
+    data = encode(on_paper(280), "JPEG")
+    at = data.index(b"\xff\xc0")
+    return data[at : at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")]
+
+
+def png_with(part: bytes, count: int) -> bytes:
+    data = encode(on_paper(280), "PNG")
+    return data[:33] + part * count + data[33:]
+
+
+TAGS = b"".join(struct.pack("<HHLL", tag, 7, 4, 0) for tag in range(300, 4300))
+
+
+def with_exif(tags: bytes) -> bytes:
+    """A PNG with EXIF of these tags."""
+    exif = b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags) // 12) + tags + bytes(4)
+    return png_with(chunk(b"eXIf", exif), 1)
+
+
+def gif_with(part: bytes, count: int) -> bytes:
+    data = encode(on_paper(280).quantize(4), "GIF")
+    at = 13 + 3 * 2 ** ((data[10] & 7) + 1)
+    return data[:at] + part * count + data[at:]
+
+
+def late() -> bytes:
+    """The last of 16 frames is not blank; the others differ by the colour of their paper."""
+    blank = [Image.new("RGB", (1000, 1000), (255, 255, 255 - n)) for n in range(15)]
+    return encode(blank[0], "GIF", save_all=True, append_images=[*blank[1:], on_paper(1000)])
+
+
+def scans(side: int, count: int, *, refine: bool = False) -> bytes:
+    """A progressive JPEG whose scans hold nothing: each makes the decoder walk over all blocks, at 26 bytes each."""
+    blocks = ((side + 7) // 8) ** 2
+    runs = "".join(
+        "0" + format(min(left, 32_767) - 16_384 if left >= 16_384 else 0, "014b") for left in range(blocks, 0, -32_767)
+    )
+    bits = runs + "1" * (-len(runs) % 8)
+    empty = int(bits, 2).to_bytes(len(bits) // 8, "big").replace(b"\xff", b"\xff\0")
+    first = segment(0xDA, bytes([1, 1, 0, 0, 0, 0])) + bytes((blocks + 7) // 8)
+    again = segment(0xDA, bytes([1, 1, 0, 1, 63, 16 if refine else 0])) + empty
+    tables = segment(0xC4, bytes([0, 1]) + bytes(16)) + segment(0xC4, bytes([16, 1]) + bytes(15) + b"\xe0")
+    head = segment(0xDB, b"\0" + bytes([1] * 64)) + segment(0xC2, struct.pack(">BHHB", 8, side, side, 1) + b"\1\x11\0")
+    return b"\xff\xd8" + head + tables + first + again * count + b"\xff\xd9"
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    """One of a JPEG's segments."""
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
+
+
+def overlapping() -> bytes:
+    """A TIFF of 500 tags that each claim the same megabyte."""
+    tags = b"".join(struct.pack("<HHLL", 40_000 + n, 3, 500_000, 8) for n in range(500))
+    return b"II*\0" + struct.pack("<L", 1_000_008) + bytes(1_000_000) + struct.pack("<H", 500) + tags + bytes(4)
 
 
 def jpeg_of(width: int, height: int) -> bytes:

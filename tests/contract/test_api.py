@@ -259,7 +259,7 @@ def test_a_scribble_is_an_answer_without_a_label(client: FlaskClient) -> None:
 @pytest.mark.parametrize(
     ("data", "content_type", "status", "slug"),
     [
-        (b"GIF89a", "image/gif", 415, "unsupported-media-type"),
+        (b"GIF89a", "image/gif", 422, "unreadable-image"),
         (b"%PDF-1.7 ...", "image/png", 415, "unsupported-media-type"),
         (b"", "image/png", 400, "malformed-request"),
         (b"abc", "text/plain", 415, "unsupported-media-type"),
@@ -417,14 +417,14 @@ def test_a_batch_has_no_explanations(client: FlaskClient) -> None:
 
 
 def test_a_batch_has_a_pixel_budget(client: FlaskClient) -> None:
-    """Four pictures of 2048x2048 pass; the fifth is refused undecoded."""
-    sheet, buffer = Image.new("L", (2048, 2048), 255), BytesIO()
-    sheet.paste(0, (900, 300, 1100, 1800))
+    """Two pictures of 4000x4000 pass; the third is refused undecoded."""
+    sheet, buffer = Image.new("L", (4000, 4000), 255), BytesIO()
+    sheet.paste(0, (1900, 600, 2100, 3500))
     sheet.save(buffer, "PNG")
-    data = {"image": [(BytesIO(buffer.getvalue()), "large.png") for _ in range(6)]}
+    data = {"image": [(BytesIO(buffer.getvalue()), "large.png") for _ in range(4)]}
     results = client.post("/predictions/batch", data=data).json["results"]
-    assert ["prediction" in result for result in results] == [True] * 4 + [False] * 2
-    assert results[4]["problem"]["status"] == 413
+    assert ["prediction" in result for result in results] == [True] * 2 + [False] * 2
+    assert results[2]["problem"]["status"] == 413
 
 
 # ---- over real HTTP

@@ -122,7 +122,7 @@ def test_several_pictures_are_a_table() -> None:
         (Picture(b"GIF8", name="<2>.gif"), REJECTED),
         (Picture(b"RIFF", name="3"), client.BlankSheet("")),
         (Picture(b"\xff\xd8", name="4"), client.BadPicture("")),
-        (Picture(b"BM", name="5.bmp"), client.BadPicture("")),
+        (Picture(b"8BPS", name="5.psd"), client.BadPicture("")),
     ]
     size = 'alt="" width="48" height="48"'
     assert words.table(rows) == (
@@ -134,7 +134,7 @@ def test_several_pictures_are_a_table() -> None:
         f'<tr><td><img src="data:image/webp;base64,UklGRg==" {size}></td><td>3</td><td></td>'
         "<td>The sheet is empty.</td></tr>"
         "<tr><td></td><td>4</td><td></td><td>This picture cannot be read.</td></tr>"
-        f"<tr><td></td><td>5.bmp</td><td></td><td>{words.apology(*reversed(rows[4])).remedy}</td></tr>"
+        f"<tr><td></td><td>5.psd</td><td></td><td>{words.apology(*reversed(rows[4])).remedy}</td></tr>"
         "</tbody></table>"
     )
 
@@ -222,9 +222,9 @@ def test_a_picture_without_its_explanation_has_two_figures() -> None:
 
 
 def test_a_format_that_is_not_taken_has_its_own_remedy_and_an_api_that_is_away_has_its_own_words() -> None:
-    bitmap = Picture(b"BM")
-    said = words.apology(client.BadPicture(""), bitmap)
+    layers = Picture(b"8BPS")
+    said = words.apology(client.BadPicture(""), layers)
     assert said == words.Apology("This picture cannot be read.", said.remedy)
-    assert "BMP" in said.remedy
+    assert "Photoshop" in said.remedy
     assert words.apology(client.BadPicture(""), SEEN) is words.APOLOGIES[client.BadPicture]
-    assert words.apology(client.RateLimited(""), bitmap) is words.APOLOGIES[client.RateLimited]
+    assert words.apology(client.RateLimited(""), layers) is words.APOLOGIES[client.RateLimited]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from backend import contract, predictors, preprocessing
+from backend import contract, decoding, predictors
 from backend.app import create_app
 from backend.contract import BatchPrediction, BatchResult, Model, Prediction, ProblemDetails, Rejection
 from backend.explanation import cover, heat
@@ -92,7 +92,7 @@ def families(base: type[Exception]) -> set[type[Exception]]:
 
 
 def test_every_error_of_picture_and_model_has_its_problem() -> None:
-    assert set(TABLE) == families(preprocessing.PictureError) | families(predictors.ModelError)
+    assert set(TABLE) == families(decoding.PictureError) | families(predictors.ModelError)
 
 
 def test_every_problem_has_its_own_slug_and_is_listed() -> None:

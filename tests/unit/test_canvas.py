@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from PIL import Image, ImageDraw
 
 from backend import canvas
-from backend.preprocessing import LARGEST_AS_IT_IS, decode, normalise, normalise_image
+from backend.decoding import LARGEST_AS_IT_IS, decode
+from backend.preprocessing import normalise, normalise_image
 from tests.benchmarks import drawings
 from tests.benchmarks.drawings import chunk
 from training.data.pictures import encode

@@ -254,7 +254,7 @@ def test_what_cannot_be_sent_is_an_error_in_its_place(server: Canned, tmp_path: 
         tmp_path / "dangling.png",
         tmp_path / "pipe.png",
         tmp_path,
-        b"BM a bitmap",
+        b"8BPS layers",
         bytes(5_000_000),
         b"x",
     ]

@@ -155,13 +155,13 @@ def test_every_mode_of_pillow_is_sent(mode: str) -> None:
     assert decoded(encode(image)).shape[:2] == (28, 28)
 
 
-@pytest.mark.parametrize("side", [1800, 2600])
+@pytest.mark.parametrize("side", [1800, 3000])
 def test_a_large_pillow_image_is_made_to_fit_the_api(side: int) -> None:
     """1800: noise of 9.7 MB as PNG. 2600: more pixels than any limit."""
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8))
     data = encode(noise)
     assert len(data) <= contract.MAX_BODY_BYTES
-    assert decoded(data).shape[0] * decoded(data).shape[1] <= contract.MAX_PIXELS
+    assert decoded(data).shape[0] * decoded(data).shape[1] <= contract.SURE_PIXELS
 
 
 @pytest.mark.parametrize("given", [bytes, lambda n: io.BytesIO(bytes(n))], ids=["bytes", "file"])
@@ -180,8 +180,6 @@ SAMPLES = {
     "image/heic": b"\0\0\0\x18ftypheic\0\0\0\0",
     "image/avif": b"\0\0\0\x1cftypavif\0\0\0\0",
     "image/jxl": b"\xff\x0a\0\0",
-    "image/bmp": b"BM\x36\0",
-    "image/tiff": b"II*\0\x08\0",
     "image/x-icon": b"\0\0\1\0\1\0",
     "image/vnd.adobe.photoshop": b"8BPS\0\1",
     "image/svg+xml": b'\xef\xbb\xbf<?xml version="1.0"?>\n<!-- a --><svg/>',

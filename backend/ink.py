@@ -1,0 +1,220 @@
+"""A picture -> how much ink each of its pixels holds: the distance from the paper's colour or, on a photo, darkness.
+
+A frame, a box, a scan's dark edge and a ruled line are no ink; backend/surroundings.py tells them from a digit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageChops, ImageFilter, ImageOps
+
+from backend import surroundings
+from backend.decoding import BlankPicture
+from backend.paper import median, paper_of, prevailing, ring
+from backend.surroundings import TOUCHING
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MIN_CONTRAST = 24  # of 255: less than this between paper and ink is a blank sheet, unless the paper has less noise yet
+NOISE = 0.08  # of the darkest ink: JPEG ringing at quality 40 stays below it
+EDGE = 0.25  # of the darkest ink: where the bounding box begins
+BLANK = "The sheet is empty: there is nothing drawn on it."
+COVERING = 0.4  # of the sheet: what covers more may be the sheet itself, on something dark
+SMALLEST = 0.15  # of a box's side: what is smaller inside it is no digit
+
+
+class Ink(NamedTuple):
+    """(h, w) uint8, 0 for paper; where its left upper corner is in the picture; the most in columns, rows and all."""
+
+    pixels: NDArray[np.uint8]
+    left: int
+    top: int
+    columns: NDArray[np.uint8]
+    rows: NDArray[np.uint8]
+    peak: int
+
+    @classmethod
+    def of(cls, pixels: NDArray[np.uint8], left: int = 0, top: int = 0) -> Ink:
+        """Measure the columns and rows."""
+        rows = pixels.max(axis=1)
+        return cls(pixels, left, top, pixels.max(axis=0), rows, int(rows.max()))
+
+    @property
+    def size(self) -> int:
+        """The longer side of the bounding box."""
+        left, top, right, bottom = self.box(EDGE * self.peak)
+        return max(right - left, bottom - top)
+
+    def box(self, level: float) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom, in `pixels`, of what is above a level."""
+        x, y = np.flatnonzero(self.columns > level), np.flatnonzero(self.rows > level)
+        return int(x[0]), int(y[0]), int(x[-1]) + 1, int(y[-1]) + 1
+
+    def within(self, box: tuple[int, int, int, int]) -> Ink:
+        """What a box holds."""
+        left, top, right, bottom = box
+        return Ink.of(self.pixels[top:bottom, left:right], self.left + left, self.top + top)
+
+
+def find(image: Image.Image) -> Ink:
+    """L, RGB or opaque RGBA -> a digit's ink, without what surrounds it. Raises BlankPicture."""
+    border = ring(image)
+    colour, away, spread, noise = paper_of(border)
+    if colour:
+        ink = _away(image, colour)
+        if ink.peak < max(MIN_CONTRAST, 2 * noise):
+            ink = _told_from_noise(ink, noise)
+        if turned := _turned(image, ink):
+            return _cleared(turned, image.size, NOISE)
+        if spread <= NOISE * ink.peak or _runs_out(ink, away, spread, image.size):
+            return on_clean_paper(ink, spread, image)
+    if colour := prevailing(image, border) or colour:
+        ink = _cleared(_away(image, colour), image.size, NOISE)
+    else:
+        ink = _cleared(Ink.of(_photo(image.convert("L"))), image.size, EDGE)
+    return unboxed(ink, image)
+
+
+def _turned(image: Image.Image, ink: Ink) -> Ink | None:
+    """The ink on a sheet that lies aslant on something of another colour."""
+    level = EDGE * ink.peak
+    if ink.pixels.size < COVERING * image.width * image.height or ink.peak < MIN_CONTRAST:
+        return None
+    sheet = ink.within(ink.box(level))
+    if np.count_nonzero(sheet.pixels > level) < COVERING * image.width * image.height:
+        return None
+    if not surroundings.is_turned(sheet.pixels, level):
+        return None
+    h, w = sheet.pixels.shape
+    on_it = np.asarray(image.crop((sheet.left, sheet.top, sheet.left + w, sheet.top + h)))[sheet.pixels > level]
+    return _away(image, tuple(median(np.ascontiguousarray(on_it.reshape(len(on_it), -1).T[:3])).tolist()))
+
+
+def _runs_out(ink: Ink, away: NDArray[np.int16], spread: int, size: tuple[int, int]) -> bool:
+    """Whether what is at the sheet's border is only a digit's strokes that run out of it."""
+    w, h = size
+    sides = away[:w], away[w : 2 * w], away[2 * w : 2 * w + h], away[2 * w + h :]
+    covers = spread > TOUCHING * ink.peak and np.count_nonzero(ink.pixels > NOISE * ink.peak) > COVERING * w * h
+    return not covers and not surroundings.is_suspicious(sides, NOISE * ink.peak, ink.peak)
+
+
+def find_faint(image: Image.Image) -> Ink:
+    """As `find`, of a picture that was stretched from dark to light, so that noise looks like ink."""
+    paper = paper_of(ring(image))
+    if not paper.colour:
+        raise BlankPicture(BLANK)
+    return unboxed(_told_from_noise(_away(image, paper.colour), paper.noise), image)
+
+
+def on_clean_paper(ink: Ink, spread: int = 0, image: Image.Image | None = None) -> Ink:
+    """A digit's ink of a sheet without ink at its edge, where the paper varies by `spread`. Raises BlankPicture."""
+    if ink.peak < MIN_CONTRAST:
+        ink = _told_from_noise(ink)
+    if spread == 0 and not surroundings.has_corners(ink.pixels, NOISE * ink.peak):
+        return ink  # as of nearly every drawing
+    return unboxed(ink, image)
+
+
+def unboxed(ink: Ink, image: Image.Image | None = None) -> Ink:
+    """The ink inside a box, a frame or a mat, where its corners show that there may be one; else the same ink."""
+    for level in (NOISE * ink.peak, EDGE * ink.peak):  # a grey box is below the one, a frame's JPEG ringing the other
+        outline = ink.box(level)
+        around = ink.within(outline)
+        if not surroundings.has_corners(around.pixels, level):
+            return ink
+        if inside := surroundings.inside_box(around.pixels, level):
+            return unboxed(around.within(inside))
+        if image and (rim := surroundings.mat(around.pixels, level)) and (found := _on_mat(image, around, rim)):
+            return found
+    return ink
+
+
+def _on_mat(image: Image.Image, mat: Ink, rim: int) -> Ink | None:
+    """The ink on a rectangle that stands out from the paper around it, if there is a digit's worth of it."""
+    h, w = mat.pixels.shape
+    try:
+        ink = find(image.crop((mat.left + rim, mat.top + rim, mat.left + w - rim, mat.top + h - rim)))
+    except BlankPicture:
+        return None
+    if ink.size < SMALLEST * max(h, w):
+        return None
+    return ink._replace(left=ink.left + mat.left + rim, top=ink.top + mat.top + rim)
+
+
+def _away(image: Image.Image, colour: tuple[int, ...]) -> Ink:
+    """How far each pixel is from the paper, cut to what is not exactly paper."""
+    away = ImageChops.difference(image, Image.new(image.mode, image.size, colour if len(colour) > 1 else colour[0]))
+    box = away.getbbox(alpha_only=False)
+    if not box:
+        raise BlankPicture(BLANK)
+    first, *rest = away.crop(box).split()[:3]  # on a drawing a quarter of the pixels is left
+    for band in rest:
+        first = ImageChops.lighter(first, band)
+    return Ink.of(np.asarray(first), box[0], box[1])
+
+
+def _cleared(ink: Ink, size: tuple[int, int], level: float) -> Ink:
+    """The ink without what lies along the sheet's edges."""
+    sheet = np.zeros(size[::-1], np.uint8)
+    h, w = ink.pixels.shape
+    sheet[ink.top : ink.top + h, ink.left : ink.left + w] = ink.pixels
+    sides = sheet[0], sheet[-1], sheet[:, 0], sheet[:, -1]
+    if not surroundings.is_suspicious(sides, level * ink.peak, ink.peak):
+        return ink
+    cleared = surroundings.cleared(sheet, level * ink.peak)
+    return ink if cleared is None else Ink.of(cleared)
+
+
+def _told_from_noise(ink: Ink, noise: float = 0) -> Ink:
+    """Ink of less contrast than is plain, stretched, if it stands out from what may be noise. Raises BlankPicture."""
+    pixels = ink.pixels
+    if noise and min(pixels.shape) > 2:
+        pixels = np.asarray(Image.fromarray(pixels).filter(ImageFilter.MedianFilter(3)))
+    peak = int(pixels.max())
+    if peak <= noise:
+        raise BlankPicture(BLANK)
+    stretched = np.clip((pixels - noise) * (255 / (peak - noise)), 0, 255).astype(np.uint8)
+    return Ink.of(stretched, ink.left, ink.top)
+
+
+def _photo(grey: Image.Image) -> NDArray[np.uint8]:
+    """L -> (h, w): ink on unevenly lit paper, as darkness relative to the paper around it.
+
+    The paper is a grey closing (Serra 1982) of the picture at 64 pixels: strokes thinner than its window of 15 vanish,
+    shadows stay. Ink is told from noise by Otsu's threshold (1979). Raises BlankPicture.
+    """
+    if _light_on_dark(grey):
+        grey = ImageOps.invert(grey)
+    grey = grey.filter(ImageFilter.MedianFilter(3))
+    paper = grey.resize((64, 64), Image.Resampling.BOX)
+    for rank in 7 * [ImageFilter.MaxFilter(3)] + 7 * [ImageFilter.MinFilter(3)]:
+        paper = paper.filter(rank)
+    light = np.asarray(paper.filter(ImageFilter.BoxBlur(2)).resize(grey.size, Image.Resampling.BILINEAR), np.float32)
+    ink = np.clip(1 - np.asarray(grey, np.float32) / np.maximum(light, 1), 0, 1)
+    low, high = _otsu(ink)
+    if high - low < MIN_CONTRAST / 255:
+        raise BlankPicture(BLANK)
+    sharpened = np.clip((ink - low) / (high - low) * 1.5 - 0.45, 0, 1)
+    pixels: NDArray[np.uint8] = (sharpened * 255).astype(np.uint8)
+    return pixels
+
+
+def _light_on_dark(grey: Image.Image) -> bool:
+    """Whether the strokes are lighter than what is around them: the sign of the skew once the lighting is out."""
+    small = grey.resize((64, 64), Image.Resampling.BOX)
+    detail = np.asarray(small, np.float32) - np.asarray(small.filter(ImageFilter.BoxBlur(10)), np.float32)
+    return bool((detail**3).sum() > 0)
+
+
+def _otsu(ink: NDArray[np.floating[Any]]) -> tuple[float, float]:
+    """(h, w) in 0..1 -> the mean of each of the two classes that Otsu's threshold makes."""
+    counts, edges = np.histogram(ink, bins=64, range=(0, 1))
+    middle = (edges[:-1] + edges[1:]) / 2
+    below, mass = np.cumsum(counts), np.cumsum(counts * middle)
+    above = below[-1] - below
+    low, high = mass / np.maximum(below, 1), (mass[-1] - mass) / np.maximum(above, 1)
+    best = np.argmax(below * above * (high - low) ** 2)
+    return float(low[best]), float(high[best])

@@ -1,0 +1,273 @@
+"""What is on a sheet beside the digit: boxes, frames, a scan's dark edges, the corners of a turned scan, ruled lines.
+
+Everything here works on ink, (h, w) uint8 with 0 for paper, and decides by shape: a digit that runs out of the sheet
+touches its edge with a stroke's end, a dark edge along most of a side.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    Mask = NDArray[np.bool_]
+
+CORNER = 0.1  # of a side: the line of a box comes nearer to its corner than this, that of a 0 does not
+SIDE = 0.85  # of a side: how much of it a box's line covers, seen from outside
+DEEPEST = 0.3  # of a side: how far in a box's line may reach where the box leans
+SMALLEST = 0.15  # of the sheet's side: what is smaller is no digit
+TOUCHING = 0.4  # of the darkest ink: less at the edge is a stroke's soft rim, or noise
+ALONG = 0.6  # of a side: what touches the edge along more is no stroke's end
+RIMS = (2, 4, 6, 8)  # pixels: a compressed sheet's edge is soft
+PLATEAU = 20  # of 255: what one colour may vary
+MOSTLY = 0.6  # of its pixels: what a sheet without its digit covers
+RAGGED = 0.04  # of a sheet: by how much its outline may differ from a straight one
+FROM_CORNER = 0.3  # of a side: the corners of a turned scan reach over nearly half
+FULL = 0.9  # of a side: what covers more goes all along it
+THIN = 0.06  # of the sheet's side: a thicker line is no rule
+STEEPEST = 0.1  # of its length: how far a rule may rise
+MOST = 40  # rules looked for
+
+
+def has_corners(ink: NDArray[np.uint8], level: float) -> bool:
+    """Whether there is ink in all four corners, as of few digits: told in 3 us, for every picture is asked."""
+    h, w = ink.shape
+    y, x = max(1, int(CORNER * h)), max(1, int(CORNER * w))
+    return all(corner.max() > level for corner in (ink[:y, :x], ink[:y, -x:], ink[-y:, :x], ink[-y:, -x:]))
+
+
+def inside_box(ink: NDArray[np.uint8], level: float) -> tuple[int, int, int, int] | None:
+    """Left, top, right and bottom of what a box surrounds; None where no line goes all around, or nothing is inside."""
+    mask = ink > level
+    h, w = mask.shape
+    for depth in range(1, int(DEEPEST * min(h, w))):
+        if not _ring(mask, depth).any():
+            bands = mask[:depth], mask[-depth:], mask[:, :depth].T, mask[:, -depth:].T
+            inside = mask[depth:-depth, depth:-depth]
+            whole = all(band.any(axis=0).mean() > SIDE for band in bands) and _size(inside) > SMALLEST * max(h, w)
+            return (depth, depth, w - depth, h - depth) if whole else None
+    return None
+
+
+def mat(ink: NDArray[np.uint8], level: float) -> int:
+    """How deep the rim is of a rectangle of one colour with a digit on it; 0 where this is none.
+
+    It may be a grey box, or the sheet inside a frame: what is as far from the outer paper as the digit is, and so may
+    be a stroke, must go all around without a gap.
+    """
+    if min(ink.shape) < 3 * RIMS[-1] or _ring(ink > level, 1).mean() < FULL:
+        return 0
+    for depth in RIMS:
+        rim = _ring(ink, depth).astype(np.int16)
+        colour = int(np.sort(rim)[len(rim) // 2])
+        around = np.abs(rim - colour) <= PLATEAU
+        if around.all() or (colour < ink.max() / 2 and around.mean() > MOSTLY):
+            flat = np.mean(np.abs(ink.astype(np.int16) - colour) <= PLATEAU)
+            return depth if flat > MOSTLY else 0
+    return 0
+
+
+def is_turned(ink: NDArray[np.uint8], level: float) -> bool:
+    """Whether the ink is a whole sheet that lies aslant on something of another colour, with a digit left out of it.
+
+    The four points where it comes farthest are its corners then, and nearly all between them is its own or the digit's.
+    """
+    mask = ink > level
+    h, w = mask.shape
+    top, bottom, left, right = (float(np.flatnonzero(line).mean()) for line in _sides(mask))
+    between = (w * h - (top - bottom) * (left - right)) / 2
+    if not MOSTLY * between < np.count_nonzero(mask) < between / (1 - RAGGED):
+        return False
+    runs = Runs(np.pad(~mask, 1, constant_values=True))
+    rim = np.pad(np.zeros_like(mask), 1, constant_values=True)
+    covered = ~runs.mask(runs.touching(rim) > 0)[1:-1, 1:-1]
+    corners = [(top, 0.0), (w - 1.0, right), (bottom, h - 1.0), (0.0, left)]
+    return bool(np.count_nonzero(covered ^ _between(corners, mask.shape)) < RAGGED * between)
+
+
+def _between(corners: list[tuple[float, float]], shape: tuple[int, ...]) -> Mask:
+    """The pixels of a convex polygon whose corners (x, y) go clockwise."""
+    y, x = np.ogrid[: shape[0], : shape[1]]
+    sides = zip(corners, corners[1:] + corners[:1], strict=True)
+    inside: Mask = np.all([(x - x0) * (y1 - y0) <= (y - y0) * (x1 - x0) for (x0, y0), (x1, y1) in sides], axis=0)
+    return inside
+
+
+def _sides(sheet: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    """Top and bottom row, left and right column."""
+    return sheet[0], sheet[-1], sheet[:, 0], sheet[:, -1]
+
+
+def _ring(mask: NDArray[Any], depth: int) -> NDArray[Any]:
+    inner = mask[depth : mask.shape[0] - depth, depth : mask.shape[1] - depth]
+    return np.concatenate(_sides(inner))
+
+
+def _size(mask: Mask) -> int:
+    """The longer side of the bounding box."""
+    x, y = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
+    return max(int(x[-1] - x[0]), int(y[-1] - y[0])) + 1 if len(x) else 0
+
+
+def is_suspicious(sides: Sequence[NDArray[Any]], level: float, peak: int) -> bool:
+    """Whether the ink in the sheet's top and bottom row, left and right column may be more than a digit's.
+
+    Of most digits that run out of the sheet this says no, and spares the milliseconds of `cleared`.
+    """
+    strong = [side > TOUCHING * peak for side in sides]
+    for side in strong:
+        along = np.count_nonzero(side)
+        if along > ALONG * len(side) or (along > FROM_CORNER * len(side) and (side[0] or side[-1])):
+            return True
+    masks = [side > level for side in sides]
+    top, bottom, left, right = masks
+    return any(True for pair in ((top, bottom), (left, right)) for _ in _rules(*pair, len(top)))
+
+
+def cleared(ink: NDArray[np.uint8], level: float) -> NDArray[np.uint8] | None:
+    """Ink on a whole sheet -> the same without rules and what lies along the edges; None where that leaves no digit.
+
+    None, too, where there is nothing of the kind, or where what is left runs out of the sheet: then all of it may.
+    """
+    mask, strong = ink > level, ink > TOUCHING * ink.max()
+    ruled_out = _without_rules(_without_rules(mask).T).T
+    for left in (ruled_out, _without_bands(ruled_out)):
+        runs = Runs(left)
+        edges = _at_edges(runs, strong)
+        keep = runs.mask(~edges)
+        if _size(keep) < SMALLEST * min(ink.shape) / 2 or (edges.any() and _ring(keep & strong, 0).any()):
+            continue
+        return None if (keep == mask).all() else np.where(_grown(keep) & (left | ~mask), ink, 0).astype(np.uint8)
+    return None
+
+
+def _without_bands(mask: Mask) -> Mask:
+    """Without rows and columns at the edge that are ink all along: a digit that touches such a frame is cut off it."""
+    mask = mask.copy()
+    for view in (mask, mask[::-1], mask.T, mask.T[::-1]):
+        along = view.mean(axis=1) > FULL
+        band = int(np.argmin(along)) if not along.all() else 0
+        if band < DEEPEST * len(view):
+            view[:band] = False
+    return mask
+
+
+def _without_rules(mask: Mask) -> Mask:
+    """Without thin straight lines from the left edge to the right; strokes that cross one stay whole."""
+    h, w = mask.shape
+    columns = np.arange(w)
+    mask = mask.copy()
+    for start, end, thick in _rules(mask[:, 0], mask[:, -1], w):
+        reach = thick // 2 + 1
+        middle = np.linspace(start, end, w).round().astype(int)
+        rows = middle[:, None] + np.arange(-reach, reach + 1)
+        inside = np.clip(rows, 0, h - 1)
+        if mask[inside, columns[:, None]].any(axis=1).mean() < FULL:
+            continue
+        above, below = middle - reach - 1, middle + reach + 1
+        crossed = _near(mask[np.clip(above, 0, h - 1), columns] & (above >= 0), reach) & _near(
+            mask[np.clip(below, 0, h - 1), columns] & (below < h), reach
+        )
+        across = ~crossed
+        mask[inside[across], columns[across, None]] = False
+    return mask
+
+
+def _rules(left: Mask, right: Mask, length: int) -> Iterator[tuple[float, float, int]]:
+    """Where a thin line may begin at one edge, where it may end at the opposite one, and how thick it is."""
+    if not (left.any() and right.any()):
+        return
+    thickest = max(3, int(THIN * len(left)))
+    begins, ends = ([span for span in _spans(side)[:MOST] if span[1] - span[0] <= thickest] for side in (left, right))
+    for begin, end in product(begins, ends):
+        if abs(begin[0] - end[0]) <= STEEPEST * length:
+            yield (begin[0] + begin[1] - 1) / 2, (end[0] + end[1] - 1) / 2, max(begin[1] - begin[0], end[1] - end[0])
+
+
+def _spans(line: Mask) -> list[tuple[int, int]]:
+    """Begin and end of each run of True."""
+    change = np.flatnonzero(np.diff(np.concatenate([[False], line, [False]]).astype(np.int8)))
+    return [(int(a), int(b)) for a, b in change.reshape(-1, 2)]
+
+
+def _near(line: Mask, reach: int) -> Mask:
+    """True also within `reach` of a True."""
+    near: Mask = np.convolve(line, np.ones(2 * reach + 1))[reach : reach + len(line)] > 0
+    return near
+
+
+def _grown(mask: Mask) -> Mask:
+    """The mask and two pixels around it: the soft rim of what it holds."""
+    grown = mask.copy()
+    for _ in range(2):
+        wide = np.pad(grown, 1)
+        grown = wide[1:-1, 1:-1] | wide[:-2, 1:-1] | wide[2:, 1:-1] | wide[1:-1, :-2] | wide[1:-1, 2:]
+    return grown
+
+
+class Runs:
+    """A mask's horizontal runs, and which of them hang together, also by their corners."""
+
+    def __init__(self, mask: Mask) -> None:
+        self.shape = mask.shape
+        change = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+        self.rows, self.starts = np.nonzero(change == 1)
+        self.ends = np.nonzero(change == -1)[1]
+        self.labels = self._join()
+
+    def _join(self) -> NDArray[np.intp]:
+        """The first run of each run's component."""
+        width = self.shape[1] + 2
+        first = np.searchsorted(self.rows * width + self.ends, (self.rows + 1) * width + self.starts)
+        last = np.searchsorted(self.rows * width + self.starts, (self.rows + 1) * width + self.ends, "right")
+        counts = np.maximum(last - first, 0)
+        upper = np.repeat(np.arange(len(counts)), counts)
+        lower = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(first, counts)
+        labels = np.arange(len(counts))
+        while len(upper):
+            least = np.minimum(labels[upper], labels[lower])
+            joined = labels.copy()
+            np.minimum.at(joined, labels[upper], least)
+            np.minimum.at(joined, labels[lower], least)
+            joined = joined[joined]
+            if (joined == labels).all():
+                break
+            labels = joined
+        return labels
+
+    def touching(self, where: Mask) -> NDArray[np.intp]:
+        """How many pixels of each component, by its label, are in another mask."""
+        mask = np.zeros(self.shape, np.intp)
+        np.cumsum(where, axis=1, out=mask)
+        sums = np.pad(mask, ((0, 0), (1, 0)))
+        pixels = sums[self.rows, self.ends] - sums[self.rows, self.starts]
+        return np.bincount(self.labels, pixels, len(self.labels)).astype(np.intp)
+
+    def mask(self, chosen: Mask) -> Mask:
+        """The pixels of the chosen components."""
+        line = np.zeros((self.shape[0], self.shape[1] + 1), np.int8)
+        picked = chosen[self.labels]
+        line[self.rows[picked], self.starts[picked]] = 1
+        line[self.rows[picked], self.ends[picked]] -= 1
+        mask: Mask = np.cumsum(line, axis=1)[:, :-1] > 0
+        return mask
+
+
+def _at_edges(runs: Runs, strong: Mask) -> Mask:
+    """Which components lie along most of an edge, or from a corner along a good part of one, with strong ink."""
+    dropped = np.zeros(len(runs.labels), bool)
+    for axis in (0, 1):
+        side = runs.shape[1 - axis]
+        for end in (0, -1):
+            edge, corners = np.zeros(runs.shape, bool), np.zeros(runs.shape, bool)
+            edge.swapaxes(0, axis)[end] = strong.swapaxes(0, axis)[end]
+            corners.swapaxes(0, axis)[end, [0, -1]] = edge.swapaxes(0, axis)[end, [0, -1]]
+            along = runs.touching(edge)
+            dropped |= (along > ALONG * side) | ((along > FROM_CORNER * side) & (runs.touching(corners) > 0))
+    return dropped

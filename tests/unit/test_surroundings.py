@@ -1,0 +1,222 @@
+"""What phones, scanners, screenshots and drawing programs put around a digit is no part of it, and changes nothing."""
+
+from __future__ import annotations
+
+import json
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image, ImageChops, ImageDraw
+
+from backend.decoding import BlankPicture
+from backend.preprocessing import normalise, normalise_image
+from training.data.pictures import encode, photograph
+from training.data.strokes import draw, fit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+HANDS = json.loads((Path(__file__).parents[1] / "strokes.json").read_text(encoding="utf-8"))
+CUBIC = Image.Resampling.BICUBIC
+FAR = 12  # of 255, on average: what two cuts of one digit may differ by; another digit's picture differs by 40
+
+
+def digit(n: int, side: float = 150, canvas: int = 280) -> Image.Image:
+    """One of the ten, in the middle of the sheet."""
+    styles = HANDS[str(n % 10)]
+    strokes = [np.array(stroke, float) for stroke in styles[n // 10 % len(styles)]]
+    return draw(fit(strokes, side, (canvas / 2, canvas / 2)), side / 12, canvas=canvas)
+
+
+def blank() -> Image.Image:
+    return Image.new("L", (280, 280), 255)
+
+
+def outlined(sheet: Image.Image, margin: int, width: int, colour: int = 0) -> Image.Image:
+    right, bottom = sheet.width - 1 - margin, sheet.height - 1 - margin
+    ImageDraw.Draw(sheet).rectangle((margin, margin, right, bottom), outline=colour, width=width)
+    return sheet
+
+
+def with_line(sheet: Image.Image, *line: float, width: int = 3, colour: int = 60) -> Image.Image:
+    ImageDraw.Draw(sheet).line(line, fill=colour, width=width)
+    return sheet
+
+
+def with_area(sheet: Image.Image, *corners: tuple[int, int], colour: int = 20) -> Image.Image:
+    ImageDraw.Draw(sheet).polygon(corners, fill=colour)
+    return sheet
+
+
+def scanned(sheet: Image.Image) -> bytes:
+    """A dark left edge with a soft rim, noise, JPEG."""
+    rim = np.clip((np.arange(280) - 12) / 4, 0, 1)
+    noise = np.random.default_rng(0).normal(0, 2, (280, 280))
+    return encode(Image.fromarray(np.clip(np.asarray(sheet) * rim - 8 + noise, 0, 255).astype(np.uint8)), "JPEG")
+
+
+def ruled(sheet: Image.Image) -> Image.Image:
+    page = blank()
+    for y in range(20, 280, 47):
+        with_line(page, 0, y, 280, y + 2, width=2, colour=160)
+    return ImageChops.darker(page, sheet)
+
+
+def on_grey(sheet: Image.Image) -> Image.Image:
+    page = blank()
+    page.paste(200, (50, 40, 230, 245))
+    return ImageChops.darker(page, sheet)
+
+
+AROUND: dict[str, Callable[[Image.Image], Image.Image | bytes]] = {
+    "frame of one pixel": lambda sheet: outlined(sheet, 0, 1),
+    "thick frame, JPEG": lambda sheet: encode(outlined(sheet, 0, 9, 60), "JPEG", quality=80),
+    "frame on three sides": lambda sheet: with_line(outlined(sheet, 0, 4), 4, 278, 275, 278, width=4, colour=255),
+    "box": lambda sheet: outlined(sheet, 20, 3),
+    "box in a box": lambda sheet: outlined(outlined(sheet, 10, 3), 25, 1),
+    "box, leaning": lambda sheet: ImageChops.darker(sheet, outlined(blank(), 45, 3).rotate(5, CUBIC, fillcolor=255)),
+    "box, JPEG": lambda sheet: encode(outlined(sheet, 20, 3), "JPEG", quality=75),
+    "grey box": on_grey,
+    "dark edge of a scan": scanned,
+    "dark edge, aslant": lambda sheet: with_area(sheet, (0, 0), (20, 0), (8, 280), (0, 280)),
+    "dark desk below": lambda sheet: with_area(sheet, (0, 250), (280, 250), (280, 280), (0, 280), colour=90),
+    "black corners, 8 degrees": lambda sheet: sheet.rotate(8, CUBIC, fillcolor=0).rotate(-8, CUBIC, fillcolor=0),
+    "line below": lambda sheet: with_line(sheet, 0, 240, 280, 237),
+    "line through its foot": lambda sheet: with_line(sheet, 0, 210, 280, 212),
+    "line at its side": lambda sheet: with_line(sheet, 30, 0, 33, 280),
+    "ruled paper": ruled,
+    "photo of a line": lambda sheet: photograph(with_line(sheet, 0, 245, 280, 245), np.random.default_rng(4)),
+    "photo with a dark edge": lambda sheet: photograph(
+        with_line(sheet, 4, 0, 4, 280, width=9), np.random.default_rng(4)
+    ),
+}
+
+
+def seen(picture: Image.Image | bytes) -> NDArray[np.uint8]:
+    return normalise(picture if isinstance(picture, bytes) else encode(picture))
+
+
+def differing(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    return float(np.abs(one.astype(int) - other).mean())
+
+
+@pytest.mark.parametrize("kind", AROUND)
+def test_what_is_around_a_digit_is_no_part_of_it(kind: str) -> None:
+    apart = [differing(seen(AROUND[kind](digit(n, 130))), normalise_image(digit(n, 130))) for n in range(10)]
+    assert np.mean(apart) < FAR, apart
+    assert np.median(apart) < FAR * 2 / 3, apart
+
+
+@pytest.mark.parametrize("angle", [8, 20, -20])
+@pytest.mark.parametrize("expand", [False, True])
+def test_black_corners_of_a_turned_scan_are_no_ink(angle: int, expand: bool) -> None:
+    for n in range(10):
+        turned = digit(n, 120).rotate(angle, CUBIC, expand=expand, fillcolor=0)
+        white = digit(n, 120).rotate(angle, CUBIC, expand=expand, fillcolor=255)
+        assert differing(seen(turned), seen(white)) < FAR, n
+
+
+@pytest.mark.parametrize("shift", [(95, 0), (-95, 10), (0, 90), (20, -90)])
+def test_a_digit_that_runs_out_of_the_sheet_stays_whole(shift: tuple[int, int]) -> None:
+    """Also a 5 of two strokes, one of which touches the edge: to the byte what its ink's bounding box holds."""
+    for n in range(30):
+        cut = ImageChops.offset(digit(n), *shift)
+        margin = Image.new("L", (300, 300), 255)
+        margin.paste(cut.crop(_kept(shift)), _kept(shift)[:2])
+        sheet = margin.crop(_kept(shift))
+        page = Image.new("L", (400, 400), 255)
+        page.paste(sheet, (60, 60))
+        assert (seen(sheet) == normalise_image(page)).all(), n
+
+
+def _kept(shift: tuple[int, int]) -> tuple[int, int, int, int]:
+    """What of the sheet did not come in again at the other side."""
+    x, y = shift
+    return max(x, 0), max(y, 0), 280 + min(x, 0), 280 + min(y, 0)
+
+
+def test_a_box_alone_and_a_zero_are_themselves() -> None:
+    for sheet in (outlined(Image.new("L", (280, 280), 255), 60, 12), digit(0)):
+        ink = 255 - np.asarray(sheet)
+        assert seen(sheet).sum() == pytest.approx(normalise_image(Image.fromarray(ink)).sum())
+
+
+def test_ink_in_a_box_on_the_canvas_is_what_is_read() -> None:
+    from tests.benchmarks.drawings import canvas_png
+
+    boxed, plain = outlined(digit(4, 120), 40, 4), digit(4, 120)
+    assert (normalise(canvas_png(boxed.convert("RGBA"))) == normalise_image(plain)).all()
+
+
+@pytest.mark.parametrize("size", [(1500, 800), (3840, 2160), (800, 3000)])
+@pytest.mark.parametrize("side", [30, 60])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_a_small_digit_on_a_large_page_is_seen_in_full(size: tuple[int, int], side: int, kind: str) -> None:
+    for n in range(10):
+        small = digit(n, side, side * 4 // 3)
+        page = Image.new("L", size, 255)
+        page.paste(small, (size[0] // 3 + 17 * n, size[1] // 4 + 11 * n))
+        assert differing(seen(encode(page, kind)), normalise_image(small)) < FAR / 2, n
+
+
+SEE_THROUGH = [(0, 1, 2), (0, 1, 2, 3), (1, 3)]
+
+
+@pytest.mark.parametrize("sides", SEE_THROUGH)
+@pytest.mark.parametrize("invert", [False, True])
+def test_see_through_edges_of_a_sheet_are_its_paper(sides: tuple[int, ...], invert: bool) -> None:
+    for n in range(10):
+        sheet = ImageChops.invert(digit(n)) if invert else digit(n)
+        pixels = np.array(sheet.convert("RGBA"))
+        for side in sides:
+            np.rot90(pixels, side)[:2, :, 3] = 0
+        assert differing(seen(Image.fromarray(pixels)), normalise_image(sheet)) < 1
+
+
+@pytest.mark.parametrize("ink", [0, 255])
+def test_strokes_on_a_see_through_sheet_are_ink(ink: int) -> None:
+    for n in (1, 4, 8):
+        strokes = Image.new("LA", (280, 280), (ink, 0))
+        strokes.putalpha(ImageChops.invert(digit(n)))
+        assert differing(seen(strokes), normalise_image(digit(n))) < 1
+
+
+FAINT: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8] | NDArray[np.uint16]]] = {
+    "8 of 16 bits": lambda x: x.astype(np.uint16),
+    "10 of 16 bits": lambda x: x.astype(np.uint16) * 4,
+    "12 of 16 bits": lambda x: x.astype(np.uint16) * 16,
+    "16 bits from 20,000 to 21,000": lambda x: (20_000 + x * 4.0).astype(np.uint16),
+    "mask of 0 and 1": lambda x: (x < 128).astype(np.uint8),
+    "ten shades": lambda x: (230 + x / 25).astype(np.uint8),
+}
+
+
+@pytest.mark.parametrize("kind", FAINT)
+def test_faint_is_not_empty(kind: str) -> None:
+    for n in range(10):
+        faint = Image.fromarray(FAINT[kind](np.asarray(digit(n))))
+        assert differing(seen(faint), normalise_image(digit(n))) < FAR / 2
+
+
+def test_faint_with_noise_is_seen_and_noise_alone_is_not() -> None:
+    noise = np.random.default_rng(0).normal(240, 1, (280, 280))
+    ink = (255 - np.asarray(digit(3))) / 255
+    assert differing(seen(Image.fromarray((noise - 18 * ink).astype(np.uint8))), normalise_image(digit(3))) < FAR
+    for blank in (noise.astype(np.uint8), (noise * 256).astype(np.uint16), (1000 + noise * 4).astype(np.uint16)):
+        with pytest.raises(BlankPicture):
+            seen(Image.fromarray(blank))
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+def test_the_first_frame_with_ink_counts(kind: str) -> None:
+    frames = [Image.new("L", (280, 280), 255), digit(2), digit(7)]
+    buffer = BytesIO()
+    frames[0].save(
+        buffer, kind, save_all=True, append_images=frames[1:], **({"lossless": True} if kind == "WEBP" else {})
+    )
+    assert differing(normalise(buffer.getvalue()), normalise_image(digit(2))) < 1
