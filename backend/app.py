@@ -27,7 +27,7 @@ from backend.openapi import (
     operation,
 )
 from backend.predictions import model_of, predict_many, predict_one
-from backend.predictors import EmbeddedPredictor, EndpointError, Predictor, SageMakerPredictor
+from backend.predictors import EmbeddedPredictor, Predictor, SageMakerPredictor
 from backend.problems import ApiProblem, answer_problems
 from backend.readiness import Probe
 from backend.settings import Settings, SettingsError
@@ -69,10 +69,7 @@ def make_predictor(settings: Settings) -> Predictor:
     """The predictor that the settings ask for. Raises SettingsError."""
     if not settings.sagemaker_endpoint_name:
         return _embedded(settings)
-    try:
-        endpoint = SageMakerPredictor(settings.sagemaker_endpoint_name, labels=settings.labels)
-    except EndpointError as error:
-        raise SettingsError(str(error)) from None
+    endpoint = SageMakerPredictor(settings.sagemaker_endpoint_name, labels=settings.labels)
     return FallbackPredictor(endpoint, _embedded(settings)) if settings.fallback else endpoint
 
 

@@ -10,12 +10,15 @@ from http.client import HTTPResponse
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+import boto3
 from botocore.awsrequest import AWSHTTPConnection, AWSHTTPConnectionPool, AWSHTTPSConnection, AWSHTTPSConnectionPool
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+
+from backend.settings import SettingsError
 
 if TYPE_CHECKING:
     import socket
-
-    from botocore.client import BaseClient
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024  # head and body; SageMaker answers with 6 MB at most
 
@@ -81,8 +84,17 @@ class SecurePool(AWSHTTPSConnectionPool):
     ConnectionCls = SecureConnection
 
 
-def bound(client: BaseClient) -> None:
-    """Have `client` read its answers so; its read timeout becomes the time of a whole answer."""
+def make_client(service: str, **waiting: Any) -> Any:
+    """boto3's client of a service, with these settings of botocore's Config; its read timeout is a whole answer's.
+
+    Raises SettingsError where boto3 cannot be set up: no region, no such profile, an address without http://.
+    """
+    try:
+        client = boto3.Session().client(service, config=Config(**waiting))
+    except (BotoCoreError, ValueError) as error:
+        said = str(error).rstrip(".")
+        raise SettingsError(f"boto3 cannot ask {service}: {said}. See AWS_DEFAULT_REGION and the like.") from None
     # botocore names no way to its pools; the dictionary is the one of its own manager and of its proxies' too.
-    session = client._endpoint.http_session  # type: ignore[attr-defined]  # private, hence the tests over real HTTP
+    session = client._endpoint.http_session
     session._pool_classes_by_scheme.update(http=Pool, https=SecurePool)
+    return client

@@ -41,10 +41,6 @@ ROUNDING = 0.01  # of 1: how far probabilities may be from it together
 CONNECTIONS = 32  # calls at once; the next is refused, so that a slow endpoint cannot take every thread of the server
 
 
-class EndpointError(ValueError):
-    """boto3 cannot be set up to ask an endpoint; the message is a sentence."""
-
-
 class ModelError(RuntimeError):
     """The model gave no answer; the message is for the log, never for the wire."""
 
@@ -164,7 +160,7 @@ class SageMakerPredictor:
     def __init__(
         self, endpoint_name: str, client: SageMakerRuntimeClient | None = None, labels: tuple[str, ...] = ()
     ) -> None:
-        """`labels`: what its probabilities are of, where it answers plain rows. Raises EndpointError."""
+        """`labels`: what its probabilities are of, where it answers plain rows. Raises SettingsError."""
         self._endpoint_name, self._labels = endpoint_name, labels
         self._client = client or sagemaker_runtime()
         self._free = threading.BoundedSemaphore(CONNECTIONS)
@@ -209,28 +205,17 @@ def _read(body: StreamingBody) -> bytes:
 
 
 def sagemaker_runtime() -> SageMakerRuntimeClient:
-    """A client whose waiting is bounded: at most (1 + 5) x 2 seconds and the pause between. Raises EndpointError."""
-    import boto3
-    from botocore.config import Config
-    from botocore.exceptions import BotoCoreError
+    """A client whose waiting is bounded: at most (1 + 5) x 2 seconds and the pause between. Raises SettingsError."""
+    from backend.bounded import make_client
 
-    from backend.bounded import bound
-
-    waiting = Config(
+    client: SageMakerRuntimeClient = make_client(
+        "sagemaker-runtime",
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=READ_TIMEOUT,
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         max_pool_connections=CONNECTIONS,
         tcp_keepalive=True,
     )
-    try:
-        client: SageMakerRuntimeClient = boto3.Session().client("sagemaker-runtime", config=waiting)
-    except (BotoCoreError, ValueError) as error:  # no region, no such profile, an address without http://
-        said = str(error).rstrip(".")
-        raise EndpointError(
-            f"boto3 cannot be set up for the endpoint: {said}. See AWS_DEFAULT_REGION and the like."
-        ) from None
-    bound(client)
     return client
 
 

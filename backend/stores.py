@@ -91,15 +91,12 @@ class S3Store:
     """Objects below one prefix of a bucket."""
 
     def __init__(self, url: str) -> None:
-        import boto3  # 0.1 s of import that a folder does not need
-        from botocore.config import Config
+        from backend.bounded import make_client  # 0.1 s of import, boto3's, that a folder does not need
 
         self._bucket, _, prefix = url.removeprefix("s3://").partition("/")
         self._prefix = prefix and f"{prefix.strip('/')}/"
-        waiting = Config(
-            connect_timeout=1, read_timeout=READ_TIMEOUT, retries={"mode": "standard", "total_max_attempts": 2}
-        )
-        self._client: S3Client = boto3.Session().client("s3", config=waiting)
+        retries = {"mode": "standard", "total_max_attempts": 2}
+        self._client: S3Client = make_client("s3", connect_timeout=1, read_timeout=READ_TIMEOUT, retries=retries)
 
     def write(self, name: str, data: bytes) -> None:
         """See Store."""

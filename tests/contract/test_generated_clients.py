@@ -30,6 +30,7 @@ pytestmark = [
 PACKAGES = [
     "@redocly/cli@2",
     "@stoplight/spectral-cli@6",
+    "html-validate@10",
     "openapi-typescript@7",
     "openapi-fetch@0",
     "@hey-api/openapi-ts@0",
@@ -94,6 +95,12 @@ def npx(folder: Path, *command: str) -> str:
 def test_redoclys_and_spectrals_recommended_rules_find_no_error(folder: Path) -> None:
     assert "is valid" in npx(folder, "redocly", "lint", "--extends", "recommended", "openapi.json")
     assert "0 errors" in npx(folder, "spectral", "lint", "--ruleset", "rules.yaml", "openapi.json")
+
+
+def test_the_page_of_the_description_is_valid_html(folder: Path, api: Process) -> None:
+    (folder / "docs.html").write_bytes(requests.get(f"{api.url}/docs", timeout=30).content)
+    (folder / ".htmlvalidate.json").write_text('{"extends": ["html-validate:standard"]}', encoding="utf-8")
+    npx(folder, "html-validate@10", "docs.html")
 
 
 def test_generated_typescript_compiles_and_calls_every_operation(folder: Path, api: Process) -> None:

@@ -58,6 +58,12 @@ def test_an_endpoint_that_cannot_be_asked_is_one_sentence_and_exit_code_1(
     assert said.count("\n") == 1
 
 
+def test_a_store_that_cannot_be_asked_is_one_sentence_and_exit_code_1() -> None:
+    said = refusal(BACKEND_FEEDBACK="s3://drawings", AWS_PROFILE="nobody", AWS_CONFIG_FILE="/nowhere")
+    assert said.splitlines()[-1].startswith("The API cannot start: boto3 cannot ask s3: ")
+    assert "Traceback" not in said
+
+
 def test_a_host_that_is_none_is_one_sentence_and_exit_code_1() -> None:
     said = refusal("--host", "no.such.host.invalid")
     assert said.splitlines()[-1].startswith("The API cannot start: ")
