@@ -18,6 +18,7 @@ from backend.app import create_app
 from backend.contract import BatchPrediction, Prediction
 from backend.preprocessing import normalise
 from tests.conftest import scribble
+from tests.contract import hostile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -286,6 +287,11 @@ def test_what_is_no_picture_is_refused(
 
 def test_a_truncated_picture_is_422(client: FlaskClient, seven: bytes) -> None:
     refused(client.post("/predictions", data=seven[: len(seven) // 2], **PNG), 422, "unreadable-image")
+
+
+def test_more_pixels_than_are_decoded_are_413_by_the_file_s_head_alone(client: FlaskClient) -> None:
+    picture = hostile.png(contract.MAX_PIXELS // 1000 + 1, 1000)  # promised; what follows would be damaged
+    refused(client.post("/predictions", data=picture, **PNG), 413, "too-large")
 
 
 def test_over_4_mib_is_413_with_a_sentence(client: FlaskClient) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tests.conftest import Drawing
+
 PICTURES = 30  # of each kind
 
 
@@ -93,3 +95,31 @@ def test_one_pixel_of_ink_is_a_picture_and_none_is_a_blank_sheet(mode: str) -> N
         normalise(encoded(sheet))
     sheet.putpixel((9, 270), 0 if mode == "L" else (0, 0, 0, 255)[: len(mode)])
     assert normalise(encoded(sheet)).max() == 255
+
+
+@pytest.mark.parametrize("negative", [False, True], ids=["paper", "blackboard"])
+@pytest.mark.parametrize("digit", "358")
+def test_a_photo_in_uneven_light_is_seen_as_the_drawing_itself(drawing: Drawing, digit: str, negative: bool) -> None:
+    """Light that falls by a third from one side to the other, on ink that is not quite black."""
+    data = drawing(digit)
+    light = np.linspace(160, 250, 280)
+    photo = (np.asarray(Image.open(BytesIO(data)).convert("L")) / 255 * 0.85 + 0.15) * light
+    seen = normalise(encoded(Image.fromarray((255 - photo if negative else photo).astype(np.uint8))))
+    assert np.corrcoef(seen.ravel(), normalise(data).ravel())[0, 1] > 0.98
+
+
+def on_nothing(shade: int) -> Callable[[NDArray[np.uint8]], Image.Image]:
+    """Ink of one grey on a see-through sheet."""
+    return lambda grey: Image.merge("LA", [Image.new("L", grey.shape[::-1], shade), Image.fromarray(255 - grey)])
+
+
+@pytest.mark.parametrize(
+    "made",
+    [lambda grey: Image.fromarray(grey.astype(np.uint16) * 257), on_nothing(0), on_nothing(255)],
+    ids=["16 bits", "dark ink on nothing", "light ink on nothing"],
+)
+def test_other_modes_are_seen_as_the_drawing_itself(
+    seven: bytes, made: Callable[[NDArray[np.uint8]], Image.Image]
+) -> None:
+    picture = made(np.asarray(Image.open(BytesIO(seven)).convert("L")))
+    assert np.corrcoef(normalise(encoded(picture)).ravel(), normalise(seven).ravel())[0, 1] > 0.98
