@@ -115,8 +115,8 @@ def on_nothing(shade: int) -> Callable[[NDArray[np.uint8]], Image.Image]:
 
 @pytest.mark.parametrize(
     "made",
-    [lambda grey: Image.fromarray(grey.astype(np.uint16) * 257), on_nothing(0), on_nothing(255)],
-    ids=["16 bits", "dark ink on nothing", "light ink on nothing"],
+    [lambda grey: Image.fromarray((96 + grey * (64 / 255)).astype(np.uint16) * 257), on_nothing(0), on_nothing(255)],
+    ids=["greys of 16 bits", "dark ink on nothing", "light ink on nothing"],
 )
 def test_other_modes_are_seen_as_the_drawing_itself(
     seven: bytes, made: Callable[[NDArray[np.uint8]], Image.Image]
