@@ -216,6 +216,13 @@ def test_half_the_heat_is_half_of_an_orange() -> None:
     assert glow.getpixel((84, 84)) == pytest.approx((0xFF // 2, 0x5A // 2, 0x1F // 2), abs=2)
 
 
+@pytest.mark.parametrize(
+    ("start", "kind"), [(b"\xff\xd8", "jpeg"), (b"GIF8", "gif"), (b"RIFF", "webp"), (b"\x89PNG", "png"), (b"", "png")]
+)
+def test_a_picture_is_inlined_as_what_it_is(start: bytes, kind: str) -> None:
+    assert words.inline(start) == f"data:image/{kind};base64,{base64.b64encode(start).decode()}"
+
+
 def test_a_picture_without_its_explanation_has_two_figures() -> None:
     page = words.pictures(SEEN, replace(READ, image=encoded(np.zeros((28, 28), np.uint8))))
     assert page.count("<figure>") == 2

@@ -33,14 +33,18 @@ class Fixed:
 
     def __init__(self, *scores: float) -> None:
         self.scores = scores
+        self.request_id = ""
 
     def predict(self, x: NDArray[np.uint8], request_id: str = "") -> Answers:
+        self.request_id = request_id
         p = np.tile([1 / 6, 2 / 3, 1 / 6], (len(x), 1))
         return Answers(p, np.array(self.scores), ("Boot", "Sneaker", "Sandal"), 0.5, "shoes", "3", "sagemaker")
 
 
 def test_another_models_labels_go_through_with_six_decimals(seven: bytes) -> None:
-    prediction = predict_one(Fixed(8 / 9), seven, "id-1")
+    predictor = Fixed(8 / 9)
+    prediction = predict_one(predictor, seven, "id-1")
+    assert predictor.request_id == "id-1"
     assert (prediction.label, prediction.confidence) == ("Sneaker", 0.666667)
     assert prediction.probabilities == {"Boot": 0.166667, "Sneaker": 0.666667, "Sandal": 0.166667}
     assert prediction.model == Model("shoes", "3", "sagemaker")
@@ -48,7 +52,9 @@ def test_another_models_labels_go_through_with_six_decimals(seven: bytes) -> Non
 
 
 def test_each_picture_of_a_batch_is_judged_by_its_own_score(seven: bytes) -> None:
-    batch = predict_many(Fixed(0.9, 1 / 9, 0.7), 3 * [seven])
+    predictor = Fixed(0.9, 1 / 9, 0.7)
+    batch = predict_many(predictor, 3 * [seven], "id-1")
+    assert predictor.request_id == batch.request_id == "id-1"
     rejections = [result.prediction and result.prediction.rejection for result in batch.results]
     assert rejections == [None, Rejection("not_a_digit", 0.111111), None]
 

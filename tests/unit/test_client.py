@@ -179,16 +179,50 @@ def test_a_picture_is_sent_as_what_it_is(server: Canned, start: bytes, kind: str
     assert server.requests[0].headers["Content-Type"] == f"image/{kind}"
 
 
+def test_whether_the_model_answers_is_asked_of_ready(server: Canned) -> None:
+    server.answer(200, b"")
+    server.refuse(contract.MODEL_STARTING)
+    client = Client(server.url, retries=0)
+    assert [client.ready(), client.ready()] == [True, False]
+    assert {f"{each.method} {each.path}" for each in server.requests} == {"GET /ready"}
+
+
+def test_a_batch_holds_as_many_pictures_as_one_request_may(server: Canned) -> None:
+    """2.9 MB of pictures, which are 3.9 MB in base64: two of 1.4 MB, and the third goes alone."""
+    server.answer(200, {"results": 2 * [{"prediction": PREDICTION}], "request_id": "r", "timing_ms": {}})
+    server.answer(200, PREDICTION)
+    half = bytes(module.BATCH_BYTES // 2)
+    assert len(list(Client(server.url).predict_batch([half, half, half]))) == 3
+    assert [each.path for each in server.requests] == ["/predictions/batch", "/predictions"]
+
+
+def test_a_failure_is_a_sentence_that_names_the_address(server: Canned) -> None:
+    server.answer(200, b"<h1>router</h1>")
+    with pytest.raises(module.NotUnderstood, match=r"^What answers at this address is not this API"):
+        Client(server.url).predict(b"x")
+    with pytest.raises(module.Unreachable, match=r"^The API at http://127\.0\.0\.1:9 cannot be reached\.$"):
+        Client("http://127.0.0.1:9", retries=0).predict(b"x")
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_where_nobody_listens_the_client_asks_again(retries: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(module, "sleep", pauses.append)
+    with pytest.raises(module.Unreachable):
+        Client("http://127.0.0.1:9", retries=retries).predict(b"x")
+    assert [int(5 * pause) for pause in pauses] == [1, 2][:retries], "0.2 and 0.4 s, each with up to 0.2 s of jitter"
+
+
 def test_feedback_is_given_with_consent_and_deleted_by_its_id(server: Canned) -> None:
     server.answer(201, {"id": "abc"})
     server.answer(204, b"")
     client = Client(server.url)
     assert client.send_feedback(b"x", "7", Prediction.from_json(PREDICTION)) == "abc"
-    client.delete_feedback("abc")
+    client.delete_feedback("a/c")
     given, deleted = server.requests
     assert (given.method, given.path) == ("POST", "/feedback")
     assert json.loads(given.body) == {"image": "eA==", "label": "7", "consent": True, "prediction": PREDICTION}
-    assert (deleted.method, deleted.path) == ("DELETE", "/feedback/abc")
+    assert (deleted.method, deleted.path) == ("DELETE", "/feedback/a%2Fc")
 
 
 def test_whether_feedback_is_collected_is_asked_of_the_api(server: Canned) -> None:

@@ -105,10 +105,10 @@ def test_the_pause_that_an_api_asks_for_is_kept(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_visit_knows_its_latest_answers_and_forgets_the_oldest() -> None:
-    visit, pictures = Visit(), [Picture(bytes([number])) for number in range(CACHE + 3)]
-    for picture in pictures:
-        visit.keep(Answer(picture, READ, 0.1))
-    assert list(visit.known) == [picture.digest for picture in pictures[3:]]
+    visit, answers = Visit(), [Answer(Picture(bytes([number])), READ, 0.1) for number in range(CACHE + 3)]
+    for answer in answers:
+        visit.keep(answer)
+    assert list(visit.known.items()) == [(answer.picture.digest, answer) for answer in answers[3:]]
 
 
 def test_the_archive_holds_pictures_and_a_table() -> None:
@@ -123,12 +123,12 @@ def test_the_archive_holds_pictures_and_a_table() -> None:
 
 
 def test_the_archive_is_flat_and_its_names_are_fit_for_any_system() -> None:
-    names = ["../../etc/passwd", "C:\\x\\=cmd.png", "a\0b\n.png", "\u0130.png", "...", "x" * 300 + ".png", "CON"]
+    names = ["../../etc/passwd", "C:\\x\\=cmd.png", "a\0b\n.png", "\u0130.png", "...", "x" * 300 + ".png", "X.X"]
     answers = [Answer(replace(SEEN, name=name), READ, 0.1) for name in names]
     with zipfile.ZipFile(io.BytesIO(archive(answers))) as file:
         *members, _ = file.namelist()
     assert members[:5] == ["01-passwd", "02-_cmd.png", "03-a_b_.png", "04-\u0130.png", "05-picture"]
-    assert members[5] == f"06-{'x' * 60}.png"
+    assert members[5:] == [f"06-{'x' * 60}.png", "07-X.X"]
 
 
 def test_a_picture_that_cannot_be_shown_small_is_white() -> None:
