@@ -15,8 +15,9 @@ from backend.contract import BatchPrediction, Health, Prediction, Readiness
 from backend.cors import share
 from backend.fallback import FallbackPredictor
 from backend.feedback import collect
-from backend.intake import ImageBody, ImagesBody, PictureRequest, read_picture, read_pictures
+from backend.intake import ImageBody, ImagesBody, PictureRequest, read_choices, read_picture, read_pictures
 from backend.keys import guard
+from backend.numbers import views as views_of_numbers
 from backend.openapi import (
     BODY_PROBLEMS,
     MANY_FILES,
@@ -28,7 +29,7 @@ from backend.openapi import (
 )
 from backend.predictions import model_of, predict_many, predict_one
 from backend.predictors import EmbeddedPredictor, Predictor, SageMakerPredictor
-from backend.problems import ApiProblem, answer_problems
+from backend.problems import answer_problems
 from backend.readiness import Probe
 from backend.settings import Settings, SettingsError
 from backend.telemetry import watch, watched
@@ -59,6 +60,7 @@ def create_app(config: Mapping[str, str] | None = None, predictor: Predictor | N
     app.add_url_rule(contract.BATCH, view_func=views.predict_batch, methods=["POST"])
     app.add_url_rule(contract.HEALTH, view_func=health)
     app.add_url_rule(contract.READY, view_func=views.ready)
+    views_of_numbers.serve(app, views.predictor)
     describe_itself(app, settings)
     if settings.feedback:
         collect(app, settings.feedback)
@@ -92,7 +94,7 @@ class Views:
     """The views that need the predictor."""
 
     def __init__(self, predictor: Predictor) -> None:
-        self._predictor, self._probe = predictor, Probe(predictor)
+        self.predictor, self._probe = predictor, Probe(predictor)
 
     @operation(answers=Readiness, problems=MODEL_PROBLEMS)
     def ready(self) -> Response:
@@ -110,7 +112,7 @@ class Views:
     def predict(self) -> Response:
         """One picture in, one answer out."""
         extras = _extras(contract.EXTRAS)
-        prediction = predict_one(self._predictor, read_picture(request), g.request_id, extras)
+        prediction = predict_one(self.predictor, read_picture(request), g.request_id, extras)
         g.predictions = [prediction]
         return answer(prediction.to_json())
 
@@ -124,7 +126,7 @@ class Views:
     def predict_batch(self) -> Response:
         """Up to 64 pictures in; an answer or a problem for each, in their order."""
         extras = _extras(BATCH_EXTRAS)
-        batch = predict_many(self._predictor, read_pictures(request), g.request_id, extras)
+        batch = predict_many(self.predictor, read_pictures(request), g.request_id, extras)
         g.predictions = [result.prediction for result in batch.results if result.prediction]
         return answer(batch.to_json())
 
@@ -146,10 +148,4 @@ def _end(response: Response) -> Response:
 
 
 def _extras(allowed: tuple[str, ...]) -> set[str]:
-    if unknown := sorted(request.args.keys() - {"include"}):
-        names = ", ".join(f'"{name[:40]}"' for name in unknown[:3])
-        raise ApiProblem(contract.MALFORMED, f'There is no {names} in this address\'s query; it takes "include" alone.')
-    extras = {extra for value in request.args.getlist("include") for extra in value.split(",")}
-    if extras - set(allowed):
-        raise ApiProblem(contract.MALFORMED, f'"include" takes {" and ".join(allowed)} here.')
-    return extras
+    return read_choices(request, "include", allowed)

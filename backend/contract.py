@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 PREDICTIONS = "/predictions"
 BATCH = "/predictions/batch"
+NUMBERS = "/numbers"
+NUMBERS_BATCH = "/numbers/batch"
 HEALTH = "/health"
 READY = "/ready"
 FEEDBACK = "/feedback"
@@ -31,6 +33,8 @@ MAX_BATCH_MEGAPIXELS = 32  # of a batch together, where a JPEG counts a tenth: 6
 MAX_PIXELS = MAX_MEGAPIXELS * 1_000_000
 SURE_PIXELS = 8_400_000  # 4K: decoded within 150 MB in any format; above it WebP, and colour in PNG, may take more
 MAX_BATCH = 64  # images in one batch request
+MAX_DIGITS = 12  # in a line of POST /numbers
+MARKS = ("sign", "point")  # what ?allow= lets stand beside digits
 EXTRAS = ("image", "explanation")  # what ?include= may ask for, comma-separated or repeated
 
 
@@ -201,6 +205,109 @@ class BatchPrediction:
     def from_json(cls, body: dict[str, Any]) -> BatchPrediction:
         """The wire's object -> BatchPrediction. Raises KeyError or TypeError on anything else."""
         return cls([BatchResult.from_json(r) for r in body["results"]], body["request_id"], dict(body["timing_ms"]))
+
+
+@dataclass(frozen=True)
+class Digit:
+    """One digit of a number, or a mark; `box` is [left, top, width, height] in the picture's own pixels."""
+
+    label: str
+    confidence: float
+    probabilities: dict[str, float]
+    box: list[int]
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """What a line may be instead."""
+
+    number: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class NumberLine:
+    """One line: `number` is None when rejected, `confidence` how sure the whole is right; up to 3 `alternatives`."""
+
+    number: str | None
+    confidence: float
+    digits: list[Digit]
+    rejection: Rejection | None
+    alternatives: list[Alternative]
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> NumberLine:
+        """The wire's object -> NumberLine. Raises KeyError or TypeError; unknown members are ignored."""
+        rejection = body["rejection"]
+        return cls(
+            number=body["number"],
+            confidence=float(body["confidence"]),
+            digits=[Digit(**{name: digit[name] for name in Digit.__annotations__}) for digit in body["digits"]],
+            rejection=rejection and Rejection(rejection["reason"], float(rejection["score"])),
+            alternatives=[Alternative(each["number"], float(each["confidence"])) for each in body["alternatives"]],
+        )
+
+
+@dataclass(frozen=True)
+class Number:
+    """The answer of POST /numbers. A sheet of several lines has them in `lines`, top to bottom; `number` joins them.
+
+    Then `confidence` is the product of theirs, one rejected line rejects the sheet, and `alternatives` are the lines'.
+    """
+
+    number: str | None
+    confidence: float
+    digits: list[Digit]
+    rejection: Rejection | None
+    alternatives: list[Alternative]
+    model: Model
+    request_id: str
+    timing_ms: dict[str, float]
+    lines: list[NumberLine] | None = None
+
+    @property
+    def label(self) -> str | None:
+        """What a Prediction calls its answer, for whoever counts both."""
+        return self.number
+
+    def to_json(self) -> dict[str, Any]:
+        """The wire's object; `lines` only where there are several."""
+        body = asdict(self)
+        return body if self.lines else {name: value for name, value in body.items() if name != "lines"}
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> Number:
+        """The wire's object -> Number. Raises KeyError or TypeError; unknown members are ignored."""
+        model = Model(body["model"]["name"], body["model"]["version"], body["model"]["served_by"])
+        lines = [NumberLine.from_json(line) for line in body["lines"]] if body.get("lines") else None
+        whole = NumberLine.from_json(body)
+        return cls(**vars(whole), model=model, request_id=body["request_id"], timing_ms=body["timing_ms"], lines=lines)
+
+
+@dataclass(frozen=True)
+class NumberResult:
+    """One picture's outcome in a batch of numbers: exactly one of the two is set."""
+
+    number: Number | None = None
+    problem: ProblemDetails | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """{"number": ...} or {"problem": ...}."""
+        return {"number": self.number.to_json()} if self.number else {"problem": self.problem and asdict(self.problem)}
+
+
+@dataclass(frozen=True)
+class NumberBatch:
+    """The answer of POST /numbers/batch: one result per picture, in the order they came."""
+
+    results: list[NumberResult]
+    request_id: str
+    timing_ms: dict[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """The wire's object."""
+        results = [result.to_json() for result in self.results]
+        return {"results": results, "request_id": self.request_id, "timing_ms": self.timing_ms}
 
 
 @dataclass(frozen=True)

@@ -177,26 +177,31 @@ class Picture:
                 self._image.seek(n)
             yield self.look()
 
-    def look(self, box: Box = WHOLE) -> Look:
-        """What is within a box, reduced to below 2 * WORKING_SIDE pixels a side."""
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height as it is seen, upright."""
+        return self._full[::-1] if self.orientation > 4 else self._full
+
+    def look(self, box: Box = WHOLE, side: int = WORKING_SIDE) -> Look:
+        """What is within a box, reduced to below 2 * `side` pixels a side."""
         with _damage():
-            drafted = self._draft(box) if self._format is JPEG else 1
+            drafted = self._draft(box, side) if self._format is JPEG else 1
             self._image.load()
             levels = _levels(self._image)
-            seen = look(self._image, box, levels)
+            seen = look(self._image, box, levels, side)
         return Look(seen.image, seen.reduced * drafted, bool(levels))
 
     def _open(self) -> Image.Image:
         return self._format.open(BytesIO(self._lean.data))
 
-    def _draft(self, box: Box) -> int:
+    def _draft(self, box: Box, side: int) -> int:
         """Open the file so that its decoder reduces it by 1, 2, 4 or 8, and return that."""
         self._image = self._open()
         w, h = self._full
         if box == WHOLE:
-            enough = min(w, h) // (2 * WORKING_SIDE)
+            enough = min(w, h) // (2 * side)
         else:
-            enough = int(max(w * (box[2] - box[0]), h * (box[3] - box[1]))) // WORKING_SIDE
+            enough = int(max(w * (box[2] - box[0]), h * (box[3] - box[1]))) // side
         scale = next(scale for scale in (8, 4, 2, 1) if enough >= scale or scale == 1)
         while scale < 8 and 4 * w * h > scale**2 * (MAX_MEMORY - self._lean.coefficients):
             scale *= 2
@@ -236,11 +241,13 @@ def pixels(data: bytes) -> int:
         return 0
 
 
-def look(image: Image.Image, box: Box = WHOLE, levels: tuple[float, float] | None = None) -> Look:
+def look(
+    image: Image.Image, box: Box = WHOLE, levels: tuple[float, float] | None = None, side: int = WORKING_SIDE
+) -> Look:
     """The part of a decoded picture of any mode within a box; see-through pixels become paper."""
     w, h = image.size
     edges = (int(w * box[0]), int(h * box[1]), ceil(w * box[2]), ceil(h * box[3]))
-    factor = max(edges[2] - edges[0], edges[3] - edges[1]) // WORKING_SIDE
+    factor = max(edges[2] - edges[0], edges[3] - edges[1]) // side
     if factor > 1:
         return Look(flatten(_reduce(image, edges, factor, levels)), factor)
     return Look(flatten(_plain(image if box == WHOLE else image.crop(edges), levels)))

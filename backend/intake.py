@@ -115,6 +115,17 @@ def _is_json(request: Request, data: bytes) -> bool:
     return request.mimetype == "application/json"
 
 
+def read_choices(request: Request, name: str, allowed: tuple[str, ...]) -> set[str]:
+    """What ?name= asks for, comma-separated or repeated; the query's only name. Raises ApiProblem 400."""
+    if unknown := sorted(request.args.keys() - {name}):
+        names = ", ".join(f'"{each[:40]}"' for each in unknown[:3])
+        raise ApiProblem(contract.MALFORMED, f'There is no {names} in this address\'s query; it takes "{name}" alone.')
+    chosen = {choice for value in request.args.getlist(name) for choice in value.split(",")}
+    if chosen - set(allowed):
+        raise ApiProblem(contract.MALFORMED, f'"{name}" takes {" and ".join(allowed)} here.')
+    return chosen
+
+
 def read_json(request: Request, kind: type[T]) -> T:
     """The JSON body, checked against `kind`. Raises ApiProblem 400 that says where it differs."""
     return _decode(request.get_data(cache=False), kind)

@@ -36,7 +36,7 @@ class Head(Protocol):
 
 
 Networks = list[IPv4Network | IPv6Network]
-GUARDED = (contract.PREDICTIONS, contract.FEEDBACK)  # and what is below them; the rest is open
+GUARDED = (contract.PREDICTIONS, contract.NUMBERS, contract.FEEDBACK)  # and what is below them; the rest is open
 LOOPBACK_NAMES = ("localhost", ".localhost", "127.0.0.1", "::1")
 
 

@@ -48,6 +48,7 @@ INFO = {
 SERVICE = "service"
 TAGS = {
     "predictions": "Which digit a picture shows.",
+    "numbers": "Which whole number a picture shows.",
     "feedback": "Drawings that people give, and take back.",
     SERVICE: "Whether the API and its model answer, and what it takes.",
 }
@@ -71,6 +72,7 @@ class Operation:
     form: dict[str, Any] | None = None  # a multipart body's properties
     raw: bool = False  # whether a picture may be the whole body
     extras: tuple[str, ...] = ()  # what ?include= takes
+    marks: tuple[str, ...] = ()  # what ?allow= takes
 
 
 def operation(**about: Any) -> Callable[[View], View]:
@@ -178,11 +180,11 @@ def _parameters(path: str, about: Operation) -> list[dict[str, Any]]:
         example = contract.BLANK_IMAGE.slug if slugs else FEEDBACK_ID
         schema = {"type": "string", **slugs}
         parameters.append({"name": name, "in": "path", "required": True, "schema": schema, "example": example})
-    if about.extras:
-        items = {"type": "array", "items": {"type": "string", "enum": list(about.extras)}}
-        parameters.append(
-            {"name": "include", "in": "query", "description": "What to add to the answer.", "schema": items}
-        )
+    asked = (("include", about.extras, "What to add to the answer."), ("allow", about.marks, "What else may be read."))
+    for name, choices, description in asked:
+        if choices:
+            items = {"type": "array", "items": {"type": "string", "enum": list(choices)}}
+            parameters.append({"name": name, "in": "query", "description": description, "schema": items})
     return parameters
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -39,24 +39,39 @@ if TYPE_CHECKING:
     from backend.decoding import Box
 
 __all__ = [
+    "BLANK",
     "EDGE",
     "LARGEST_AS_IT_IS",
     "MIN_CONTRAST",
     "NOISE",
     "BlankPicture",
     "PictureError",
+    "Sheet",
     "TooManyPixels",
     "UnreadablePicture",
     "UnsupportedPicture",
     "decode",
+    "find_ink",
     "normalise",
     "normalise_image",
+    "normalise_ink",
     "pixels",
 ]
 
 DIGIT_SIDE = 20  # pixels: the longer side of the ink inside the SIDE x SIDE picture
 SMALL = 80  # pixels: a digit that is smaller in a reduced picture is looked at again, closer
+SHEET_SIDE = 700  # pixels: a sheet with a number is reduced to between this and twice this
 AROUND = 0.5  # of a digit's size: what of the picture around it is looked at then
+
+
+class Sheet(NamedTuple):
+    """(h, w) ink, 255 the darkest, 0 for paper; where it is in the picture as decoded; the picture's pixels for one."""
+
+    ink: NDArray[np.uint8]
+    left: int
+    top: int
+    across: float
+    down: float
 
 
 def normalise(data: bytes) -> NDArray[np.uint8]:
@@ -68,6 +83,25 @@ def normalise(data: bytes) -> NDArray[np.uint8]:
 def normalise_image(image: Image.Image) -> NDArray[np.uint8]:
     """Decoded picture -> (28, 28) uint8, ink 255 on paper 0. Raises BlankPicture."""
     return _centre(_closely(look(image), partial(look, image)))
+
+
+def find_ink(data: bytes) -> Sheet:
+    """Encoded picture -> all the ink of its first frame, for what is more than one digit. Raises PictureError."""
+    picture = Picture(data)
+    seen = picture.look(side=SHEET_SIDE)
+    image = upright(seen.image, picture.orientation)
+    ink = (find_faint if seen.stretched else find)(image)
+    if ink.peak < 1:
+        raise BlankPicture(BLANK)
+    clean = ink.pixels.tobytes().translate(_stretch(ink.peak))
+    w, h = picture.size
+    pixels = np.frombuffer(clean, np.uint8).reshape(ink.pixels.shape)
+    return Sheet(pixels, ink.left, ink.top, w / image.width, h / image.height)
+
+
+def normalise_ink(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(h, w) of a digit, 0 for paper, something drawn -> (28, 28) uint8, as `normalise` gives it."""
+    return _centre(Ink.of(ink))
 
 
 def _normalise_file(picture: Picture) -> NDArray[np.uint8]:

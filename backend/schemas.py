@@ -35,6 +35,18 @@ PROBLEM = {
     "detail": "The sheet is empty: there is nothing drawn on it.",
     "request_id": REQUEST_ID,
 }
+DIGIT = {name: PREDICTION[name] for name in ("label", "confidence", "probabilities")} | {"box": [13, 4, 2, 20]}
+NUMBER = {
+    "number": "1",
+    "confidence": 0.9972,
+    "digits": [DIGIT],
+    "rejection": None,
+    "alternatives": [{"number": "7", "confidence": 0.0013}],
+    "model": MODEL,
+    "request_id": REQUEST_ID,
+    "timing_ms": TIMING,
+}
+LEFT_OUT = (*contract.EXTRAS, "lines")  # members that an answer has only where there is one
 GIVEN = {"label": "1", "prediction": {"label": "7", "confidence": 0.61, "model": MODEL}}
 EXAMPLES: dict[str, dict[str, Any]] = {
     "ImageBody": {"image": PICTURE},
@@ -42,6 +54,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "Prediction": PREDICTION,
     "BatchPrediction": {
         "results": [{"prediction": PREDICTION}, {"problem": PROBLEM}],
+        "request_id": REQUEST_ID,
+        "timing_ms": TIMING,
+    },
+    "Number": NUMBER,
+    "NumberBatch": {
+        "results": [{"number": NUMBER}, {"problem": PROBLEM}],
         "request_id": REQUEST_ID,
         "timing_ms": TIMING,
     },
@@ -62,10 +80,10 @@ def schemas_of(bodies: set[type], answers: set[type]) -> dict[str, Any]:
         schema["description"] = cleandoc(schema["description"])
         for member, about in schema["properties"].items():
             _without_default(about)
-            if name not in sent and member in contract.EXTRAS and "anyOf" in about:
+            if name not in sent and member in LEFT_OUT and "anyOf" in about:
                 schema["properties"][member] = about["anyOf"][0]  # never null: it is left out
         if name not in sent:
-            schema["required"] = [member for member in schema["properties"] if member not in contract.EXTRAS]
+            schema["required"] = [member for member in schema["properties"] if member not in LEFT_OUT]
     return {name: _refine(name, schema) for name, schema in sorted(schemas.items())}
 
 
@@ -78,11 +96,11 @@ def _without_default(about: dict[str, Any]) -> None:
 
 def _refine(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     """What a Python class cannot say."""
-    if name == "BatchResult":
+    if name in RESULTS:
         return {
             "title": name,
             "description": schema["description"],
-            "oneOf": [_only("prediction", "Prediction"), _only("problem", "ProblemDetails")],
+            "oneOf": [RESULTS[name], _only("problem", "ProblemDetails")],
         }
     if name == "Feedback":
         schema["properties"]["consent"] = {"const": True, "type": "boolean"}
@@ -94,3 +112,6 @@ def _refine(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 def _only(member: str, name: str) -> dict[str, Any]:
     ref = {"$ref": REF + name}
     return {"type": "object", "title": f"{name}Result", "properties": {member: ref}, "required": [member]}
+
+
+RESULTS = {"BatchResult": _only("prediction", "Prediction"), "NumberResult": _only("number", "Number")}

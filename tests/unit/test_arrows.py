@@ -18,7 +18,7 @@ MODULES = sorted(
     if "artifacts" not in path.parts
 )
 
-PACKAGES = ["backend.deploy", "training.data"]
+PACKAGES = ["backend.deploy", "backend.numbers", "training.data"]
 
 
 def loaded_by(module: str) -> set[str]:
@@ -50,6 +50,7 @@ TRAINS = [name for name in MODULES if name.startswith("training.")]
 MORE = {  # what one module may take beyond its room's rule
     "ui.local_stack": ("backend.app", "backend.server"),  # the page starts the API itself, lazily
     "training.evaluate": ("backend.app", "backend.predictors"),  # it measures what people meet
+    "training.numbers": ("backend.numbers", "backend.predictors"),  # it learns the weights that the API reads with
     "training.submit": ("backend.deploy.stage",),  # a job belongs to a stage
 }
 

@@ -1,0 +1,212 @@
+"""A line's parts -> cells, its smallest pieces: each part as it is or, where it may be several digits, cut.
+
+Over-segmentation (Casey and Lecolinet 1996, section 3): cut rather too often, and let the recogniser choose. A cut is
+the way from the top to the bottom that crosses the least ink, found by dynamic programming, as a seam is (Avidan and
+Shamir 2007). A loop costs too, so that the cut between two zeros that touch goes along them and not through one.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from backend.numbers.parts import boxes_of, label
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from backend.numbers.parts import Line, Parts
+
+ROWS = 40  # of a digit's height in the reduced picture in which cuts are found
+SIDEWAYS = 0.12  # ink: what a step to the side costs a cut
+LOOP = 0.4  # ink: what a pixel inside a loop costs
+UNCUT = 0.6  # of the height: half of all digits are narrower, and one in two hundred pairs that touch
+ANCHORS = (0.3, 0.5, 0.7)  # of a part's height: the rows in which cuts are chosen
+NEAR = 0.025  # of the height: a cut is the cheapest as far around
+APART = 0.07  # of the height: cuts differ by so much somewhere, and stay away as far from the part's ends
+DEAREST = 0.6  # of the height: a cut crosses no more ink
+DEEP = 0.02  # of the height, as ink: a valley is as far below its ridges
+FILL = 0.25  # of the height: a cut that is in no valley is as far from all others
+MOST = 40  # cuts of a line
+
+
+class Cells(NamedTuple):
+    """A line's smallest pieces from left to right: whose each pixel is, 1 to n; boxes (n, 4); what is between two.
+
+    `cut` (n - 1,): whether a cut parts a cell from the next, `cost` (n - 1,) how many pen widths of ink it crosses.
+    """
+
+    labels: NDArray[np.int32]
+    boxes: NDArray[np.int64]
+    cost: NDArray[np.float64]
+    cut: NDArray[np.bool_]
+
+
+class Cut(NamedTuple):
+    """A way from the top to the bottom: its column in each row of the reduced picture, its cost in pen widths."""
+
+    columns: NDArray[np.int64]
+    cost: float
+
+
+def cut(ink: NDArray[np.uint8], parts: Parts, line: Line) -> Cells:
+    """The cells of one line of `ink`."""
+    mine = np.zeros(len(parts.boxes) + 1, bool)
+    mine[line.parts + 1] = True
+    wide = [part for part in line.parts if parts.boxes[part, 2] - parts.boxes[part, 0] > UNCUT * line.height]
+    cuts: dict[int, list[Cut]] = _cuts(np.where(mine[parts.labels], ink, 0), parts.boxes, wide, line) if wide else {}
+    labels, found, n = np.zeros_like(parts.labels), [], 0
+    for part in line.parts:
+        left, top, right, bottom = parts.boxes[part]
+        inside = parts.labels[top:bottom, left:right] == part + 1
+        cell, costs = _divide(inside, _at_full_size(cuts.get(part, []), parts.boxes[part], ink.shape), line.pen)
+        window = labels[top:bottom, left:right]
+        window[inside] = cell[inside] + n + 1
+        found += [(part, cost) for cost in costs]
+        n += len(costs)
+    return _in_order(labels, found)
+
+
+def _cuts(ink: NDArray[np.uint8], boxes: NDArray[np.int64], wide: list[int], line: Line) -> dict[int, list[Cut]]:
+    """The cuts of each wide part, the cheapest MOST of the line."""
+    size = tuple(max(2, round(side * min(1.0, ROWS / line.height))) for side in ink.shape[::-1])
+    cost = _cost(np.asarray(Image.fromarray(ink).resize(size, Image.Resampling.BOX)))
+    scale = ink.shape[1] / size[0], ink.shape[0] / size[1]
+    down, up = _sums(cost), _sums(cost[::-1])[::-1]
+    total = down + up - cost
+    cuts = [
+        (part, each)
+        for part in wide
+        for each in _cuts_of(down, up, total, boxes[part] / np.tile(scale, 2), line.height / scale[0])
+    ]
+    cuts = [(part, each._replace(cost=each.cost * scale[0] / line.pen)) for part, each in cuts]
+    cuts.sort(key=lambda pair: pair[1].cost)
+    return {part: [each for owner, each in cuts[:MOST] if owner == part] for part in wide}
+
+
+def _cost(ink: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(h, w) -> what a cut pays for each pixel: its ink, 0 to 1, or LOOP inside a loop."""
+    blank, _ = label(np.pad(ink < 100, 1, constant_values=True), corners=False)
+    loops = (blank > 1)[1:-1, 1:-1]  # part 1 is what is outside
+    cost: NDArray[np.float32] = np.maximum(ink.astype(np.float32) / 255, np.float32(LOOP) * loops)
+    return cost
+
+
+def _sums(cost: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(h, w) -> (h, w): the least that a way from the first row to each pixel costs, that pixel included."""
+    sums = cost.copy()
+    for y in range(1, len(sums)):
+        above = sums[y - 1]
+        best = above.copy()
+        np.minimum(best[1:], above[:-1] + SIDEWAYS, out=best[1:])
+        np.minimum(best[:-1], above[1:] + SIDEWAYS, out=best[:-1])
+        sums[y] += best
+    return sums
+
+
+def _cuts_of(
+    down: NDArray[np.float32],
+    up: NDArray[np.float32],
+    total: NDArray[np.float32],
+    box: NDArray[np.float64],
+    height: float,
+) -> list[Cut]:
+    """The cuts of one part: those of the valleys, cheapest first, then others where there is none near."""
+    left, top, right, bottom = box
+    rows = slice(int(top), int(np.ceil(bottom)))
+    found: list[tuple[bool, Cut]] = []
+    for anchor in ANCHORS:
+        y = min(int(top + anchor * (bottom - top)), len(total) - 1)
+        x, valley = _minima(total[y], int(left), int(np.ceil(right)), height)
+        columns = np.concatenate([_trace(down, y, x), x[None], _trace(up[::-1], len(up) - 1 - y, x)[::-1]])
+        found += [(bool(valley[k]), Cut(columns[:, k], float(total[y, each]))) for k, each in enumerate(x)]
+    kept: list[Cut] = []
+    for in_valley, each in sorted(found, key=lambda pair: (not pair[0], pair[1].cost)):
+        apart = (APART if in_valley else FILL) * height
+        if all(np.abs(each.columns[rows] - other.columns[rows]).max() >= apart for other in kept):
+            kept.append(each)
+    return kept
+
+
+def _minima(
+    costs: NDArray[np.float32], left: int, right: int, height: float
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Costs in a row -> the columns between a part's edges where they are the least around, and which are valleys.
+
+    A valley is DEEP below the lower of its ridges (its prominence, as of a summit); of a plateau the middle counts.
+    """
+    edge, around = APART * height, max(1, round(NEAR * height))
+    padded = np.pad(costs, around, constant_values=np.inf)
+    least = np.lib.stride_tricks.sliding_window_view(padded, 2 * around + 1).min(axis=1)
+    low = np.concatenate([[0], (costs <= least + 1e-4) & (costs <= DEAREST * height), [0]]).astype(np.int8)
+    change = np.flatnonzero(np.diff(low))
+    x = (change[0::2] + change[1::2] - 1) // 2
+    x = x[(x >= left + edge) & (x < right - edge)]
+    valley = np.array([_depth(costs[left:right], each - left) >= DEEP * height for each in x], bool)
+    return x, valley
+
+
+def _depth(costs: NDArray[np.float32], x: int) -> float:
+    """How far below the lower of the ridges left and right of it a minimum is, each up to where it is deeper."""
+    ridges = []
+    for side in (costs[x::-1], costs[x:]):
+        deeper = np.flatnonzero(side < side[0])
+        ridges.append(float(side[: deeper[0] if len(deeper) else None].max()))
+    return min(ridges) - float(costs[x])
+
+
+def _trace(sums: NDArray[np.float32], y: int, x: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(y, k): the columns, row by row, of the cheapest ways from the first row to the k columns x of row y."""
+    columns = np.empty((y, len(x)), np.int64)
+    steps = np.array([[0], [SIDEWAYS], [SIDEWAYS]], np.float32)
+    for row in range(y - 1, -1, -1):
+        around = np.stack([x, np.maximum(x - 1, 0), np.minimum(x + 1, sums.shape[1] - 1)])
+        x = around[(sums[row][around] + steps).argmin(axis=0), np.arange(len(x))]
+        columns[row] = x
+    return columns
+
+
+def _at_full_size(
+    cuts: list[Cut], box: NDArray[np.int64], shape: tuple[int, int]
+) -> list[tuple[NDArray[np.float64], float]]:
+    """Each cut's column in each row of a part, from the part's left edge, and its cost; from left to right."""
+    found = []
+    for each in cuts:
+        scale = shape[0] / len(each.columns)
+        rows = (np.arange(box[1], box[3]) + 0.5) / scale - 0.5
+        found.append(((np.interp(rows, np.arange(len(each.columns)), each.columns) + 0.5) * scale - box[0], each.cost))
+    return sorted(found, key=lambda pair: float(pair[0].mean()))
+
+
+def _divide(
+    inside: NDArray[np.bool_], cuts: list[tuple[NDArray[np.float64], float]], pen: float
+) -> tuple[NDArray[np.int64], list[float]]:
+    """(h, w) -> (h, w): 0 to n - 1, how many cuts are left of each pixel; and each cell's left cut's cost, 0 for none.
+
+    Without the cuts that would leave a cell smaller than half a dot of the pen.
+    """
+    middle = np.arange(inside.shape[1]) + 0.5
+    while True:
+        cell = np.zeros(inside.shape, np.int64)
+        for columns, _ in cuts:
+            cell += middle > columns[:, None]
+        sizes = np.bincount(cell[inside], minlength=len(cuts) + 1)
+        least = int(sizes.argmin())
+        if not cuts or sizes[least] >= pen * pen / 2:
+            return cell, [0.0, *(cost for _, cost in cuts)]
+        beside = [k for k in (least - 1, least) if 0 <= k < len(cuts)]
+        del cuts[max(beside, key=lambda k: cuts[k][1])]
+
+
+def _in_order(labels: NDArray[np.int32], found: list[tuple[int, float]]) -> Cells:
+    """Number the cells from left to right by their middle; `found`: each one's part and the cost of its left cut."""
+    boxes = boxes_of(labels, len(found))
+    order = np.argsort(boxes[:, 0] + boxes[:, 2], kind="stable")
+    number = np.zeros(len(found) + 1, np.int32)
+    number[order + 1] = np.arange(1, len(found) + 1)
+    follows = [right == left + 1 and found[left][0] == found[right][0] for left, right in pairwise(order.tolist())]
+    cost = [found[right][1] if yes else 0.0 for right, yes in zip(order[1:].tolist(), follows, strict=True)]
+    return Cells(number[labels], boxes[order], np.array(cost), np.array(follows, bool))

@@ -1,0 +1,128 @@
+"""Ink -> its connected parts, by runs of pixels (Rosenfeld and Pfaltz 1966), all rows at once, and lines of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+TALL = 0.4  # of the tallest part: what is lower is a bar, a dot or dirt, and tells no line's height
+SPECK = 0.1  # of a line's height: less than this is dirt
+FAINT = 0.25  # of the darkest ink: a part without any darker pixel is noise
+
+
+class Parts(NamedTuple):
+    """(h, w): 0 for paper, else the number of the part, 1 to n; (n, 4): left, top, right, bottom of each."""
+
+    labels: NDArray[np.int32]
+    boxes: NDArray[np.int64]
+
+
+class Line(NamedTuple):
+    """A line of a sheet: which parts are on it, how tall its digits are, the width of its pen, in pixels."""
+
+    parts: NDArray[np.int64]
+    height: float
+    pen: float
+
+
+def find(ink: NDArray[np.uint8]) -> Parts:
+    """(h, w) -> the connected parts of all that holds ink, but for noise."""
+    labels, n = label(ink > 0)
+    boxes = boxes_of(labels, n)
+    darkest = np.zeros(n + 1, np.uint8)
+    np.maximum.at(darkest, labels[ink > 0], ink[ink > 0])
+    size = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0)
+    kept = (darkest[1:] > FAINT * 255) & (size > SPECK * height(boxes)) if n else np.zeros(0, bool)
+    number = np.zeros(n + 1, np.int32)
+    number[1:][kept] = np.arange(1, kept.sum() + 1)
+    return Parts(number[labels], boxes[kept])
+
+
+def lines(parts: Parts) -> list[Line]:
+    """From top to bottom: tall parts that share half of the lower one's rows, and what is nearest to them."""
+    top, bottom = parts.boxes[:, 1], parts.boxes[:, 3]
+    high = bottom - top
+    tall = np.flatnonzero(high >= TALL * high.max())
+    shared = np.minimum.outer(bottom[tall], bottom[tall]) - np.maximum.outer(top[tall], top[tall])
+    same = 2 * shared > np.minimum.outer(high[tall], high[tall])
+    root = _join(len(tall), *np.nonzero(same))
+    middle = (top + bottom) / 2
+    owner = root[np.abs(middle[:, None] - middle[tall][None]).argmin(axis=1)]
+    owner[tall] = root
+    groups = [np.flatnonzero(owner == each) for each in np.unique(root)]
+    groups.sort(key=lambda group: float(middle[group].mean()))
+    return [Line(group, height(parts.boxes[group]), pen_width(parts.labels, group)) for group in groups]
+
+
+def height(boxes: NDArray[np.int64]) -> float:
+    """Of a digit, in pixels: the mean of the tall parts'."""
+    high = boxes[:, 3] - boxes[:, 1]
+    return float(high[high >= TALL * high.max()].mean())
+
+
+def pen_width(labels: NDArray[np.int32], parts: NDArray[np.int64]) -> float:
+    """Pixels: the lower third of the lengths of horizontal runs, most of which cross a stroke."""
+    start, end, _ = _runs(np.isin(labels, parts + 1))
+    return float(np.quantile(end - start, 0.35))
+
+
+def label(mask: NDArray[np.bool_], *, corners: bool = True) -> tuple[NDArray[np.int32], int]:
+    """(h, w) -> (h, w): 0 where nothing is, else the number of the part, 1 to n; and n. `corners` touch or do not."""
+    start, end, stride = _runs(mask)
+    _, number = np.unique(_join(len(start), *_touching(start, end, stride, int(not corners))), return_inverse=True)
+    # A run's number is added at its start and taken off after its end: running sums paint all of them at once.
+    steps = np.zeros(len(mask) * stride, np.int32)
+    steps[start] += number + 1
+    steps[end] -= number + 1
+    return np.cumsum(steps, dtype=np.int32).reshape(-1, stride)[:, 1:-1], int(number.max(initial=-1)) + 1
+
+
+def _runs(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """Where runs start and end in the flat rows, and how long a row is with a blank pixel at each end."""
+    stride = mask.shape[1] + 2  # so that no run goes on into the next row
+    padded = np.zeros((len(mask), stride), np.int8)
+    padded[:, 1:-1] = mask
+    change = np.flatnonzero(np.diff(padded.ravel())) + 1
+    return change[0::2], change[1::2], stride
+
+
+def _touching(
+    start: NDArray[np.int64], end: NDArray[np.int64], stride: int, shared: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs of runs, one in the row below the other, that share `shared` columns; none shared is a corner."""
+    first = np.searchsorted(end, start + stride + shared)
+    last = np.searchsorted(start, end + stride - shared, side="right")
+    counts = np.maximum(last - first, 0)
+    upper = np.repeat(np.arange(len(start)), counts)
+    lower = np.arange(len(upper)) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(first, counts)
+    return upper, lower
+
+
+def _join(n: int, one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The least member of each set that the pairs join, by pointer jumping (Shiloach and Vishkin 1982)."""
+    root = np.arange(n)
+    while True:
+        least = np.minimum(root[one], root[other])
+        joined = root.copy()
+        np.minimum.at(joined, root[one], least)
+        np.minimum.at(joined, root[other], least)
+        joined = joined[joined]
+        if (joined == root).all():
+            return root
+        root = joined
+
+
+def boxes_of(labels: NDArray[np.int32], n: int) -> NDArray[np.int64]:
+    """(h, w) of 0 to n -> (n, 4): left, top, right, bottom."""
+    y, x = np.nonzero(labels)
+    which = labels[y, x] - 1
+    boxes = np.zeros((n, 4), np.int64)
+    boxes[:, :2] = max(labels.shape)
+    for column, values in ((0, x), (1, y)):
+        np.minimum.at(boxes[:, column], which, values)
+        np.maximum.at(boxes[:, column + 2], which, values + 1)
+    return boxes

@@ -1,0 +1,108 @@
+"""A sheet's ink -> the numbers on it: parts, cells, pieces; then, with the model's answers, the likeliest ways."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from backend.numbers import cuts, lattice, marks, parts
+from backend.preprocessing import normalise_ink
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from backend.numbers.cuts import Cells
+    from backend.numbers.lattice import Piece, Reading, Weights
+    from backend.numbers.marks import Mark
+    from backend.numbers.parts import Line, Parts
+
+FAINTEST = 20  # of 255: what is left of less, once reduced, is no ink
+HEIGHT = 128  # pixels: taller digits are reduced to between this and half of it; the model sees 20
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line, ready to be read."""
+
+    line: Line
+    marks: list[Mark]
+    cells: Cells
+    pieces: list[Piece]  # none: there are too many
+    x: NDArray[np.uint8]  # (pieces, 28, 28)
+
+
+class Read(NamedTuple):
+    """A row's likeliest readings, each with its calibrated confidence, and how sure it is that it is a number."""
+
+    readings: list[Reading]
+    score: float
+
+
+def rows(ink: NDArray[np.uint8]) -> tuple[list[Row], int]:
+    """(h, w), 0 for paper -> the lines from top to bottom, and by how much the ink was reduced."""
+    ink, found, factor = _reduced(ink)
+    most, made = lattice.MOST, []
+    for whole in parts.lines(found) if len(found.boxes) else ():
+        seen, line = marks.find(found, whole)
+        cells = cuts.cut(ink, found, line)
+        pieces = lattice.pieces(cells, line, most)
+        most -= len(pieces)
+        made.append(Row(line, seen, cells, pieces, _pictures(ink, cells, pieces)))
+    return made, factor
+
+
+def _reduced(ink: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Parts, int]:
+    """The ink with digits of less than HEIGHT, its parts, the factor."""
+    found = parts.find(ink)
+    factor = int(max(1, parts.height(found.boxes) * 2 // HEIGHT)) if len(found.boxes) else 1
+    if factor == 1:
+        return ink, found, 1
+    ink = np.asarray(Image.fromarray(ink).reduce(factor))
+    ink = np.where(ink < FAINTEST, 0, ink)
+    return ink, parts.find(ink), factor
+
+
+def _pictures(ink: NDArray[np.uint8], cells: Cells, pieces: list[Piece]) -> NDArray[np.uint8]:
+    """(n, 28, 28): each piece as the model sees it."""
+    x = np.zeros((len(pieces), 28, 28), np.uint8)
+    for k, (first, last, (left, top, right, bottom)) in enumerate(pieces):
+        labels = cells.labels[top:bottom, left:right]
+        x[k] = normalise_ink(np.where((labels > first) & (labels <= last), ink[top:bottom, left:right], 0))
+    return x
+
+
+def read(
+    row: Row, probabilities: NDArray[np.floating[Any]], scores: NDArray[np.floating[Any]], learnt: Weights
+) -> Read:
+    """What the model said of a row's pieces, (n, labels) and (n,) -> its numbers."""
+    if not row.pieces:
+        return Read([], 0.0)
+    known = lattice.facts(row.cells, row.pieces, row.line)
+    weighed = lattice.features(probabilities, scores, known, learnt.shapes) @ learnt.weights
+    found = lattice.readings(row.pieces, weighed, len(row.cells.boxes))
+    slope, offset = learnt.calibration
+    score = _sigmoid(float(evidence(found[0], weighed, scores) @ learnt.rejection))
+    sure = [each._replace(probability=_sigmoid(slope * logit(each.probability) + offset)) for each in found]
+    return Read(sure, score)
+
+
+def evidence(reading: Reading, weighed: NDArray[np.float64], scores: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """What tells a number from what is none, beside the rejection's weights."""
+    sure = np.log(np.maximum(scores[list(reading.pieces)], 1e-6))
+    fit = weighed[list(reading.pieces), list(reading.labels)]
+    return np.array(
+        [1.0, sure.min(), max(sure.min(), -2.0), sure.mean(), fit.min(), fit.mean(), np.log(reading.probability)]
+    )
+
+
+def _sigmoid(x: float) -> float:
+    return float(1 / (1 + np.exp(-np.clip(x, -30, 30))))
+
+
+def logit(p: float) -> float:
+    """The log of the odds, within +-14."""
+    p = min(max(p, 1e-6), 1 - 1e-6)
+    return float(np.log(p / (1 - p)))

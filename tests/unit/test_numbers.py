@@ -1,0 +1,217 @@
+"""Whole numbers without the wire: parts, cuts, pieces, readings, marks."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from PIL import Image
+
+from backend.contract import Number, NumberLine, Rejection
+from backend.numbers import answers, lattice, parts, reading
+from backend.numbers.answers import read_many, read_one
+from backend.numbers.lattice import Piece
+from backend.preprocessing import BlankPicture, find_ink, normalise
+from tests.conftest import scribble
+from tests.numbers import sheet, written
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from backend.predictors import Answers, EmbeddedPredictor, Predictor
+    from tests.conftest import Drawing
+
+
+class Counting:
+    """A predictor that counts its calls."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor, self.calls = predictor, 0
+
+    def predict(self, x: NDArray[np.uint8], request_id: str = "") -> Answers:
+        self.calls += 1
+        return self._predictor.predict(x, request_id)
+
+
+def flood(mask: NDArray[np.bool_], *, corners: bool) -> int:
+    """How many parts a mask has, by walking over it pixel by pixel."""
+    left = set(zip(*np.nonzero(mask), strict=True))
+    steps = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if corners or not (y and x)]
+    n = 0
+    while left:
+        n, walk = n + 1, [left.pop()]
+        while walk:
+            y, x = walk.pop()
+            near = {(y + down, x + right) for down, right in steps} & left
+            left -= near
+            walk += near
+    return n
+
+
+@settings(max_examples=60, deadline=None)
+@given(arrays.arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12))), st.booleans())
+def test_parts_are_those_that_a_walk_finds(mask: NDArray[np.bool_], corners: bool) -> None:
+    labels, n = parts.label(mask, corners=corners)
+    assert n == flood(mask, corners=corners)
+    assert ((labels > 0) == mask).all()
+    assert set(np.unique(labels[mask])) == set(range(1, n + 1))
+    assert all(flood(labels == each, corners=corners) == 1 for each in range(1, n + 1))
+
+
+def test_the_readings_probabilities_are_those_of_all_ways() -> None:
+    """Three cells, every piece of up to three of them, two labels: all 2 + 2 * 4 + 8 ways told one by one."""
+    found = [Piece(a, b, (0, 0, 1, 1)) for a in range(3) for b in range(a + 1, 4)]
+    scores = np.random.default_rng(3).normal(size=(len(found), 2))
+    by_number: dict[tuple[int, ...], float] = {}
+
+    def walk(cell: int, number: tuple[int, ...], score: float) -> None:
+        if cell == 3:
+            by_number[number] = by_number.get(number, 0) + np.exp(score)
+        for k, piece in enumerate(found):
+            if piece.first == cell:
+                for label in (0, 1):
+                    walk(piece.last, (*number, label), score + scores[k, label])
+
+    walk(0, (), 0.0)
+    whole = sum(by_number.values())
+    got = lattice.readings(found, scores, 3)
+    assert got[0].labels == max(by_number, key=by_number.__getitem__)
+    assert [each.probability for each in got] == sorted((each.probability for each in got), reverse=True)
+    for each in got[:3]:
+        assert each.probability == pytest.approx(by_number[each.labels] / whole, rel=0.02)
+
+
+@pytest.mark.parametrize("digit", "0123456789")
+def test_one_digit_alone_is_a_number_of_one(embedded: EmbeddedPredictor, drawing: Drawing, digit: str) -> None:
+    assert read_one(embedded, drawing(digit)).number == digit
+
+
+@pytest.mark.parametrize("number", ["10", "42", "2026", "31415", "9876543210"])
+def test_digits_side_by_side_are_read(embedded: EmbeddedPredictor, number: str) -> None:
+    answer = read_one(embedded, written(number))
+    assert answer.number == number
+    assert answer.rejection is None
+    assert answer.confidence > 0.5
+    assert [digit.label for digit in answer.digits] == list(number)
+
+
+@pytest.mark.parametrize("number", ["17", "35", "50"])
+def test_digits_that_touch_are_cut(embedded: EmbeddedPredictor, number: str) -> None:
+    picture = written(number, gap=-6)
+    assert len(parts.find(find_ink(picture).ink).boxes) == 1
+    assert read_one(embedded, picture).number == number
+
+
+def test_a_box_is_where_the_digit_stands_in_the_picture(embedded: EmbeddedPredictor) -> None:
+    """Also in a picture that is reduced before it is read."""
+    small = Image.open(BytesIO(written("47")))
+    large = BytesIO()
+    small.resize((5 * small.width, 5 * small.height)).save(large, "PNG")
+    for data, scale in ((written("47"), 1), (large.getvalue(), 5)):
+        image = np.asarray(Image.open(BytesIO(data)).convert("L"))
+        for digit in read_one(embedded, data).digits:
+            left, top, width, height = digit.box
+            ink = np.argwhere(image[top : top + height, left : left + width] < 128)
+            assert np.abs(ink.min(axis=0)).max() <= 5 * scale
+            assert np.abs(np.array([height, width]) - 1 - ink.max(axis=0)).max() <= 5 * scale
+
+
+def test_several_lines_are_read_from_top_to_bottom(embedded: EmbeddedPredictor) -> None:
+    answer = read_one(embedded, sheet([("204", 20, 20), ("17", 60, 190), ("5", 30, 360)]))
+    assert answer.lines is not None
+    assert [line.number for line in answer.lines] == ["204", "17", "5"]
+    assert answer.number == "204\n17\n5"
+    assert answer.confidence == pytest.approx(np.prod([line.confidence for line in answer.lines]), abs=1e-5)
+
+
+def test_an_answer_reads_back_as_the_contract_says(embedded: EmbeddedPredictor) -> None:
+    for answer in (
+        read_one(embedded, written("36")),
+        read_one(embedded, sheet([("20", 20, 20), ("17", 60, 190)])),
+        read_one(embedded, scribble()),
+    ):
+        assert Number.from_json(answer.to_json()) == answer
+
+
+def test_a_minus_and_a_point_are_read_where_they_are_allowed(embedded: EmbeddedPredictor) -> None:
+    minus = [[(20, 90), (70, 90)]]
+    point = [[(270, 128), (274, 131)]]
+    picture = sheet([("12", 90, 20), ("5", 300, 20)], [*minus, *point])
+    both = read_one(embedded, picture, allowed=("sign", "point"))
+    assert both.number == "-12.5"
+    assert [digit.label for digit in both.digits] == ["-", "1", "2", ".", "5"]
+    assert read_one(embedded, picture).rejection is not None
+    refused = read_one(embedded, picture, allowed=("point",))
+    assert refused.number is None
+    assert refused.rejection is not None
+    assert refused.rejection.reason == "sign"
+
+
+def test_more_than_twelve_digits_are_no_number(embedded: EmbeddedPredictor) -> None:
+    answer = read_one(embedded, written("7171717171717"))
+    assert answer.number is None
+    assert answer.rejection is not None
+    assert answer.rejection.reason == "too_many_digits"
+
+
+def test_a_scribble_is_no_number(embedded: EmbeddedPredictor) -> None:
+    answer = read_one(embedded, scribble())
+    assert answer.number is None
+    assert answer.rejection is not None
+    assert answer.digits == []
+
+
+def test_a_page_full_of_ink_asks_for_a_bounded_number_of_pieces(embedded: EmbeddedPredictor) -> None:
+    rng = np.random.default_rng(8)
+    strokes = [rng.uniform(10, 890, (12, 2)) * (1, 0.3) for _ in range(60)]
+    counting = Counting(embedded)
+    answer = read_one(counting, sheet([], strokes, size=(900, 280)))
+    assert counting.calls == 1
+    assert answer.number is None
+    rows, _ = reading.rows(find_ink(sheet([], strokes, size=(900, 280))).ink)
+    assert sum(len(row.pieces) for row in rows) <= lattice.MOST
+
+
+def test_one_call_reads_all_pieces_of_all_lines(embedded: EmbeddedPredictor) -> None:
+    counting = Counting(embedded)
+    read_one(counting, sheet([("20", 20, 20), ("17", 60, 190)]))
+    assert counting.calls == 1
+
+
+def test_a_batch_reads_as_each_alone_in_few_calls(embedded: EmbeddedPredictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = [written("12"), b"no picture", written("345"), written("6")]
+    counting = Counting(embedded)
+    results = read_many(counting, pictures).results
+    assert counting.calls == 1
+    assert [result.number and result.number.number for result in results] == ["12", None, "345", "6"]
+    assert results[1].problem is not None
+    assert results[1].problem.status == 415
+    monkeypatch.setattr(answers, "AT_ONCE", 1)
+    again = Counting(embedded)
+    assert [r.number and r.number.number for r in read_many(again, pictures).results] == ["12", None, "345", "6"]
+    assert again.calls == 3
+
+
+def test_a_blank_sheet_has_no_number(embedded: EmbeddedPredictor) -> None:
+    with pytest.raises(BlankPicture):
+        read_one(embedded, sheet([]))
+
+
+def test_a_digit_alone_is_seen_as_a_prediction_sees_it(drawing: Drawing) -> None:
+    picture = drawing("3")
+    rows, factor = reading.rows(find_ink(picture).ink)
+    whole = [k for k, piece in enumerate(rows[0].pieces) if piece[:2] == (0, len(rows[0].cells.boxes))]
+    assert factor in (1, 2)
+    assert np.abs(rows[0].x[whole[0]].astype(int) - normalise(picture)).mean() < 3
+
+
+def test_a_rejected_line_rejects_the_sheet() -> None:
+    fine = NumberLine("12", 0.9, [], None, [])
+    answer = answers.joined([fine, NumberLine(None, 0.1, [], Rejection("not_a_number", 0.01), [])])
+    assert answer.number is None
+    assert answer.rejection is not None

@@ -1,0 +1,136 @@
+"""Whole numbers, composed from one person's digits: gaps, slant, drift and sizes as hands have them.
+
+Lengths are in units of the person's usual digit height until `sheet` draws them.
+"""
+
+from __future__ import annotations
+
+from functools import cache as once
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from training.data import doodles, pictures, strokes
+from training.data.readers import letters, pen, writer_fold
+
+if TYPE_CHECKING:
+    from training.data.strokes import Drawing
+
+GAPS = {"apart": (0.15, 0.40), "close": (0.02, 0.12), "touching": (-0.12, 0.02)}  # of the height, between the ink
+SURFACES = ("canvas", "photo", "scan")
+
+
+class Number(NamedTuple):
+    """A number to read: its encoded picture, its digits, the fold that never saw its writer."""
+
+    picture: bytes
+    truth: str
+    fold: int
+
+
+@once
+def writers() -> dict[int, dict[str, list[Drawing]]]:
+    """Each writer's drawings of each digit, their median height 1."""
+    heights: dict[int, list[float]] = {}
+    for drawing, _, writer in pen():
+        heights.setdefault(writer, []).append(float(np.ptp(np.concatenate(drawing)[:, 1])))
+    found: dict[int, dict[str, list[Drawing]]] = {}
+    for drawing, digit, writer in pen():
+        unit = [stroke / np.median(heights[writer]) for stroke in drawing]
+        found.setdefault(writer, {}).setdefault(str(digit), []).append(unit)
+    return found
+
+
+def compose(digits: list[Drawing], gaps: tuple[float, float], width: float, rng: np.random.Generator) -> list[Drawing]:
+    """Drawings of digits -> the same side by side on a drifting baseline, `gaps` between the ink of a pen `width`."""
+    placed: list[Drawing] = []
+    right = 0.0
+    rising, wander = rng.normal(0, 0.03), rng.uniform(0.02, 0.06)
+    for drawing in digits:
+        points = np.concatenate(drawing)
+        low, high = points.min(axis=0), points.max(axis=0)
+        # A digit that was written alone varies more in size than within a line.
+        scale = rng.normal(1, 0.05) / max(float(high[1] - low[1]), 0.4) ** 0.5
+        left = right + (rng.uniform(*gaps) + width if placed else 0)
+        shift = np.array([left, rng.normal(0, wander) + rising * left]) - scale * np.array([low[0], high[1]])
+        placed.append([scale * stroke + shift for stroke in drawing])
+        right = left + scale * float(high[0] - low[0])
+    return placed
+
+
+def sheet(drawing: Drawing, height: float, width: float, rng: np.random.Generator) -> Image.Image:
+    """A composed drawing -> L picture of it with room around; `height` of a digit and `width` of the pen in pixels."""
+    low, high = np.concatenate(drawing).min(axis=0) * height, np.concatenate(drawing).max(axis=0) * height
+    margins = width + height * rng.uniform(0.15, 1.0, 4)
+    size = np.ceil(high - low + margins[:2] + margins[2:]).astype(int)
+    moved = [stroke * height - low + margins[:2] for stroke in drawing]
+    return strokes.draw(moved, width, canvas=int(size.max()), detail=3).crop((0, 0, *size.tolist()))
+
+
+def scan(image: Image.Image, rng: np.random.Generator) -> bytes:
+    """L drawing -> JPEG of a flat scan: slightly turned and blurred, grey ink, a little noise."""
+    turned = image.rotate(rng.uniform(-2, 2), Image.Resampling.BICUBIC, expand=True, fillcolor=255)
+    grey = np.asarray(turned.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.0))), np.float32)
+    ink, paper = rng.uniform(20, 90), rng.uniform(238, 255)
+    noisy = ink + (paper - ink) * grey / 255 + rng.normal(0, rng.uniform(0.5, 3), grey.shape)
+    return pictures.encode(Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)), "JPEG", quality=80)
+
+
+def on_surface(image: Image.Image, surface: str, rng: np.random.Generator) -> bytes:
+    """L drawing -> an encoded picture of it on one of SURFACES."""
+    ways = {"canvas": lambda: pictures.encode(image), "photo": lambda: pictures.photograph(image, rng)}
+    return ways.get(surface, lambda: scan(image, rng))()
+
+
+def number(item: int, length: int, gap: str, surface: str = "canvas", fold: int | None = None) -> Number:
+    """The item-th number of `length` digits, by a writer of `fold` or, where that is None, any."""
+    rng = np.random.default_rng([item, length, *gap.encode(), *surface.encode(), 0 if fold is None else 1 + fold])
+    writer = int(rng.choice([each for each in sorted(writers()) if fold in (None, writer_fold(each))]))
+    truth = "".join(rng.choice(list("0123456789"), length))
+    digits = [writers()[writer][digit] for digit in truth]
+    chosen = [drawings[rng.integers(len(drawings))] for drawings in digits]
+    return Number(_picture(chosen, gap, surface, rng), truth, writer_fold(writer))
+
+
+def word(item: int, surface: str = "canvas") -> bytes:
+    """The item-th picture of what is no number: two to six letters of one hand and alphabet, a scribble or a doodle."""
+    rng = np.random.default_rng([item, 77])
+    drawing, name, drawer = letters()[rng.integers(len(letters()))]
+    if item % 4 == 0:
+        kinds = list(doodles.DOODLES.values())
+        shape = doodles.scribble(rng) if item % 8 else strokes.vary(kinds[item // 8 % len(kinds)], rng)
+        return _picture([strokes.fit(shape, 1.5, (0, 0))], "apart", surface, rng)
+    alphabet = name.split("/")[0]
+    hand = [d for d, n, who in letters() if who == drawer and n.startswith(f"{alphabet}/")]
+    chosen = [drawing, *(hand[k] for k in rng.integers(len(hand), size=rng.integers(1, 6)))]
+    unit = [[stroke / 60 for stroke in each] for each in chosen]  # of 105: a letter's usual height
+    return _picture(unit, str(rng.choice(list(GAPS))), surface, rng)
+
+
+def _picture(digits: list[Drawing], gap: str, surface: str, rng: np.random.Generator) -> bytes:
+    """Composed, slanted, drawn with a pen of one width, on a surface."""
+    height = float(np.exp(rng.uniform(np.log(45), np.log(170))))
+    width = max(height * float(rng.uniform(0.04, 0.14)), 3)
+    slant = np.array([[1, 0], [rng.normal(0, 0.08), 1]])
+    placed = compose(digits, GAPS[gap], width / height, rng)
+    drawing = [stroke @ slant for digit in placed for stroke in digit]
+    return on_surface(sheet(drawing, height, width, rng), surface, rng)
+
+
+def shapes(numbers: int = 2000) -> list[list[list[float]]]:
+    """Mean and deviation, for each digit, of log(width / height), log(height / line's) and place against the line's."""
+    found: dict[str, list[list[float]]] = {digit: [] for digit in "0123456789"}
+    rng = np.random.default_rng(5)
+    people = list(writers().values())
+    for _ in range(numbers):
+        truth, mine, width = rng.choice(list(found), 5), people[rng.integers(len(people))], rng.uniform(0.04, 0.14)
+        placed = compose([mine[d][rng.integers(len(mine[d]))] for d in truth], GAPS["apart"], width, rng)
+        boxes = np.array([(*np.min(p, axis=0), *np.max(p, axis=0)) for p in map(np.concatenate, placed)])
+        w, h = (boxes[:, 2:] - boxes[:, :2] + width).T
+        middle = boxes[:, 1::2].mean(axis=1)
+        facts = np.stack([np.log(w / h), np.log(h / h.mean()), (middle - middle.mean()) / h.mean()], axis=1)
+        for digit, row in zip(truth, facts.tolist(), strict=True):
+            found[digit].append(row)
+    values = [np.array(rows) for rows in found.values()]
+    return [[np.median(v, axis=0).round(3).tolist() for v in values], [v.std(axis=0).round(3).tolist() for v in values]]
