@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn, TextIO
 try:
     import click
 
+    from backend.contract import MARKS
     from ui.client import ApiError, BadSetting, Client
     from ui.formats import SUFFIXES, TAKEN
     from ui.spreadsheet import ANSWER, Spreadsheet, outcome
@@ -26,7 +27,7 @@ except ModuleNotFoundError as error:
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from backend.contract import Prediction
+    from backend.contract import Number, Prediction
 
 PIPE_CLOSED = 141  # what a shell gives for a command that SIGPIPE ended, as in `| head`
 
@@ -35,7 +36,7 @@ class Outcome(NamedTuple):
     """One picture and what the API said of it."""
 
     path: Path
-    answer: Prediction | ApiError
+    answer: Prediction | Number | ApiError
 
 
 @click.command(context_settings={"max_content_width": 100})
@@ -44,6 +45,10 @@ class Outcome(NamedTuple):
     "--url", envvar="API_URL", default="http://127.0.0.1:8000", show_default=True, help="The API (or API_URL)."
 )
 @click.option("--key", envvar="API_KEY", help="The API key; or API_KEY.")
+@click.option("--numbers", is_flag=True, help="Read whole numbers, not one digit a picture.")
+@click.option(
+    "--allow", multiple=True, type=click.Choice(MARKS), help="With --numbers: read -12.5 too; may be given twice."
+)
 @click.option("--json", "style", flag_value="json", help="One JSON object a line: the API's whole answer.")
 @click.option("--csv", "style", flag_value="csv", help="CSV; the default where a folder is among PICTURES.")
 @click.option(
@@ -52,7 +57,15 @@ class Outcome(NamedTuple):
     default="-",
     help="Write there instead of to the screen; a file that is there is replaced once all answers have come.",
 )
-def main(pictures: tuple[Path, ...], url: str, key: str | None, style: str | None, output: Path) -> None:
+def main(  # noqa: PLR0913, PLR0917 - one for each option
+    pictures: tuple[Path, ...],
+    url: str,
+    key: str | None,
+    numbers: bool,
+    allow: tuple[str, ...],
+    style: str | None,
+    output: Path,
+) -> None:
     """Read the digits in PICTURES: files, or folders of them."""
     paths = list(_expand(pictures))
     if not paths:
@@ -60,7 +73,9 @@ def main(pictures: tuple[Path, ...], url: str, key: str | None, style: str | Non
     style = style or ("csv" if any(picture.is_dir() for picture in pictures) else "text")
     try:
         with _opened(output) as file:
-            complete = _write(_outcomes(Client(url, key), paths), style, file)
+            client = Client(url, key)
+            answers = client.read_numbers(paths, allow=allow) if numbers else client.predict_batch(paths)
+            complete = _write(_outcomes(answers, paths), style, file)
     except BadSetting as error:
         _give_up(str(error), 2)
     except ApiError as error:
@@ -108,9 +123,8 @@ def _opened(output: Path) -> Iterator[TextIO]:
             part.unlink(missing_ok=True)
 
 
-def _outcomes(client: Client, paths: list[Path]) -> Iterator[Outcome]:
+def _outcomes(answers: Iterator[Prediction | Number | ApiError], paths: list[Path]) -> Iterator[Outcome]:
     """In order, with a progress bar on a terminal. Raises ApiError."""
-    answers = client.predict_batch(paths)
     with click.progressbar(
         length=len(paths), file=sys.stderr, hidden=len(paths) == 1 or not sys.stderr.isatty()
     ) as bar:
@@ -138,7 +152,7 @@ def _shown(path: Path) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(path))
 
 
-def _json(path: Path, answer: Prediction | ApiError) -> str:
+def _json(path: Path, answer: Prediction | Number | ApiError) -> str:
     body = {"problem": str(answer)} if isinstance(answer, ApiError) else answer.to_json()
     return json.dumps({"file": str(path), **body})
 

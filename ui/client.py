@@ -31,7 +31,7 @@ import requests
 from requests.exceptions import InvalidHeader, InvalidSchema, InvalidURL, SSLError
 
 from backend import contract
-from backend.contract import Prediction, ProblemDetails
+from backend.contract import Number, Prediction, ProblemDetails
 from ui import formats, wire
 from ui.exchange import Exchange, Garbled, Reply, Unusable, was_connected
 from ui.pictures import NotAPicture, Picture, TooManyBytes, encode
@@ -180,6 +180,25 @@ class Client:
         for group in _groups(map(_encoded_or_error, pictures)):
             answers = iter(self._together([data for data in group if isinstance(data, bytes)]))
             yield from (next(answers) if isinstance(each, bytes) else each for each in group)
+
+    def read_number(self, picture: Picture, *, allow: Collection[str] = ()) -> Number:
+        """A picture, as `predict` takes it -> the whole number on it. Raises ApiError; OSError for a path.
+
+        `allow`: "sign" and "point" read -12.5 too, which is rejected without.
+        """
+        data = _encoded(picture)
+        query = {"allow": ",".join(allow)} if allow else None
+        reply = self._send("POST", contract.NUMBERS, data=data, params=query, headers=_media_type(data))
+        return _read(reply, wire.number)
+
+    def read_numbers(self, pictures: Iterable[Picture], *, allow: Collection[str] = ()) -> Iterator[Number | ApiError]:
+        """Any number of pictures -> a number or an error for each, in order. Raises as `predict_batch` does."""
+        for picture in pictures:
+            data = _encoded_or_error(picture)
+            try:
+                yield data if isinstance(data, BadPicture) else self.read_number(data, allow=allow)
+            except (BadPicture, ServerFailed) as error:
+                yield error
 
     def ready(self) -> bool:
         """Whether the API and its model answer right now; never raises ApiError."""

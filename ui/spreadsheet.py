@@ -11,7 +11,7 @@ from ui.client import ApiError
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from backend.contract import Prediction
+    from backend.contract import Number, Prediction
 
 ANSWER = ("file", "label", "confidence", "problem")
 # What Excel, LibreOffice and Google Sheets run as a formula, at a cell's start or where another separator begins one
@@ -36,8 +36,12 @@ def _text(cell: str) -> str:
     return FORMULA.sub(r"\1'", lines)
 
 
-def outcome(answer: Prediction | ApiError) -> tuple[str, str, str]:
+def outcome(answer: Prediction | Number | ApiError) -> tuple[str, str, str]:
     """What follows the file's name in ANSWER; `label` is empty where there is none, and `problem` says why."""
     if isinstance(answer, ApiError):
         return "", "", str(answer)
-    return answer.label or "", f"{answer.confidence:.4f}", answer.rejection.reason if answer.rejection else ""
+    return (
+        (answer.label or "").replace("\n", " "),
+        f"{answer.confidence:.4f}",
+        answer.rejection.reason if answer.rejection else "",
+    )

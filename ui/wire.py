@@ -9,7 +9,7 @@ from math import isfinite
 from typing import Any
 
 from backend import contract
-from backend.contract import Prediction, ProblemDetails
+from backend.contract import Number, NumberLine, Prediction, ProblemDetails
 
 MOST_LABELS = 1000  # each is a bar on the page
 MOST_CHARACTERS = 200  # of a name; a problem's sentence may have five times as many
@@ -35,6 +35,16 @@ def prediction(body: Any) -> Prediction:
     try:
         answer = Prediction.from_json(body)
         _check(answer)
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        raise Malformed from error
+    return answer
+
+
+def number(body: Any) -> Number:
+    """One answer of POST /numbers. Raises Malformed."""
+    try:
+        answer = Number.from_json(body)
+        _check_number(answer)
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise Malformed from error
     return answer
@@ -89,6 +99,26 @@ def _check(answer: Prediction) -> None:
     names = [*labels, *answer.timing_ms, model.name, model.version, model.served_by, answer.request_id]
     ok &= all(map(_is_name, names if answer.rejection is None else [*names, answer.rejection.reason]))
     ok &= all(_is_picture(picture) for picture in (answer.image, answer.explanation) if picture is not None)
+    if not ok:
+        raise Malformed
+
+
+def _check_number(answer: Number) -> None:
+    """Raises ValueError, or TypeError where a member is of another kind."""
+    lines: list[Number | NumberLine] = [answer, *(answer.lines or ())]
+    digits = [digit for line in lines for digit in line.digits]
+    names = [answer.model.name, answer.model.version, answer.model.served_by, answer.request_id, *answer.timing_ms]
+    names += [text for digit in digits for text in (digit.label, *digit.probabilities)]
+    names += [line.rejection.reason for line in lines if line.rejection]
+    names += [each.number for line in lines for each in line.alternatives]
+    names += [part for line in lines if line.number is not None for part in line.number.split("\n")]
+    shares = [line.confidence for line in lines] + [each.confidence for line in lines for each in line.alternatives]
+    shares += [p for digit in digits for p in (digit.confidence, *digit.probabilities.values())]
+    ok = all(map(_is_name, names)) and all(0 <= share <= 1.0001 for share in shares)
+    ok &= all((line.number is None) == (line.rejection is not None) for line in lines)
+    ok &= all(len(digit.box) == 4 and all(type(edge) is int for edge in digit.box) for digit in digits)
+    ok &= all(isfinite(ms) for ms in answer.timing_ms.values())
+    ok &= all(isfinite(line.rejection.score) for line in lines if line.rejection)
     if not ok:
         raise Malformed
 

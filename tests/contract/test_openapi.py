@@ -69,7 +69,8 @@ def test_the_description_is_valid_openapi_3_1(described: dict[str, Any]) -> None
 
 
 def test_every_route_of_the_contract_is_described(described: dict[str, Any]) -> None:
-    routes = {contract.PREDICTIONS, contract.BATCH, contract.HEALTH, contract.READY, contract.OPENAPI, contract.DOCS}
+    routes = {contract.PREDICTIONS, contract.BATCH, contract.NUMBERS, contract.NUMBERS_BATCH}
+    routes |= {contract.HEALTH, contract.READY, contract.OPENAPI, contract.DOCS}
     assert routes <= set(described["paths"])
 
 
