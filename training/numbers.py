@@ -1,213 +1,158 @@
-"""Whole numbers: measure how they are read, `python -m training.numbers`, and learn the lattice's weights, `... fit`.
+"""Measure whole numbers as people meet them: composed pictures through the API's own `POST /numbers`.
 
-Numbers are composed of one person's digits (training/data/numbers.py). The weights are learnt from writers of four folds
-and measured on the fifth's, by the fold's own model where there is one; the model that ships has seen all writers.
+`python -m training.numbers` prints the share of numbers read exactly, by gap, length and surface, with Wilson's
+intervals (1927), and writes report.json and a picture of the wrong ones. Writers are of one fold, whose digits the
+lattice's weights never saw; the model is the fold's own where runs/ has it, else the one that ships, which has seen all
+writers.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from functools import cache as once
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from PIL import Image, ImageDraw
 
-from backend.numbers import lattice, reading
+from backend import contract
+from backend.app import create_app
 from backend.predictors import EmbeddedPredictor
-from backend.preprocessing import BlankPicture, find_ink
-from training.data import numbers
 from training.data.datasets import on_all_cores
-from training.data.numbers import GAPS, SURFACES
+from training.data.numbers import GAPS, SURFACES, Task
+from training.data.sources import DataError
+from training.evaluate import ARTIFACT
+from training.lattice import JUDGED, LENGTHS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
-    from numpy.typing import NDArray
-
-    from backend.numbers.lattice import Weights
-
-    Array = NDArray[np.float64]
-
-ARTIFACT = Path(__file__).parent / "artifacts" / "digits"
-JUDGED = 4  # the fold whose writers measure the weights
-LENGTHS = (1, 2, 3, 4, 6)
-ROUNDS, RATE, DECAY = 60, 0.15, 1e-3  # of Adam (Kingma and Ba 2015) on features of variance 1
-REJECTED_REAL = 0.002  # of the numbers that are well apart
+    from flask.testing import FlaskClient
 
 
-class Lattice(NamedTuple):
-    """A number's pieces, what is to be weighed of them, and its digits, none for what is no number."""
+class Outcome(NamedTuple):
+    """What came back: the number, empty where it was rejected; its confidence; milliseconds."""
 
-    features: NDArray[np.float32]  # (n, labels, k)
-    scores: NDArray[np.float32]
-    pieces: list[lattice.Piece]
-    cells: int
-    truth: list[int]
-
-
-def lattice_of(picture: bytes, truth: str, predictor: EmbeddedPredictor, shapes: Array) -> Lattice | None:
-    """A picture's only line; None where there is none, several, or too much ink."""
-    rows, _ = reading.rows(find_ink(picture).ink)
-    if len(rows) != 1 or not rows[0].pieces:
-        return None
-    row = rows[0]
-    answers = predictor.predict(row.x)
-    known = lattice.facts(row.cells, row.pieces, row.line)
-    weighed = lattice.features(answers.probabilities, answers.scores, known, shapes)
-    digits = [int(digit) for digit in truth]
-    return Lattice(weighed.astype(np.float32), answers.scores, row.pieces, len(row.cells.boxes), digits)
+    task: Task
+    truth: str
+    read: str
+    confidence: float
+    ms: float
 
 
-def likelihood(each: Lattice, weights: Array) -> tuple[float, Array]:
-    """The log of the probability of the truth, and its gradient: forward and backward over all ways, and the true ones."""
-    scores = each.features @ weights
-    joint = np.logaddexp.reduce(scores, axis=1)
-    whole, any_way = _posterior(each, joint[:, None], 0)
-    right, true_way = _posterior(each, scores[:, each.truth], 1)
-    if not np.isfinite(right):
-        return -np.inf, np.zeros_like(weights)
-    wanted = np.zeros_like(scores)
-    np.add.at(wanted, (slice(None), each.truth), true_way)
-    expected = any_way * np.exp(scores - joint[:, None])
-    return right - whole, np.einsum("nl,nlk->k", wanted - expected, each.features)
+@once
+def _api(artifact: Path) -> FlaskClient:
+    return create_app({}, EmbeddedPredictor(artifact)).test_client()
 
 
-def _posterior(each: Lattice, scores: Array, step: int) -> tuple[float, Array]:
-    """(n, m) scores of pieces as the k-th label -> log of the sum over ways, and (n, m) each one's share of it.
-
-    `step` 1: a piece takes the labels in their order, and a way must take all; 0: there is only one kind of label.
-    """
-    n, m = scores.shape
-    ahead, back = np.full((2, each.cells + 1, m + step), -np.inf)
-    ahead[0, 0] = back[-1, -1] = 0
-    for k, (first, last, _) in enumerate(each.pieces):
-        ahead[last, step:] = np.logaddexp(ahead[last, step:], ahead[first, :m] + scores[k])
-    for k in range(n - 1, -1, -1):
-        first, last, _ = each.pieces[k]
-        back[first, :m] = np.logaddexp(back[first, :m], back[last, step:] + scores[k])
-    whole = float(ahead[-1, -1])
-    if not np.isfinite(whole):
-        return whole, np.zeros_like(scores)
-    starts, ends = [p.first for p in each.pieces], [p.last for p in each.pieces]
-    return whole, np.exp(ahead[starts, :m] + scores + back[ends, step:] - whole)
+def measure(task: tuple[Task, Path]) -> Outcome:
+    """Send one picture. Raises AssertionError where the API answers with a problem that is not a blank sheet's."""
+    made = task[0].made()
+    response = _api(task[1]).post(contract.NUMBERS, data=made.picture, content_type="image/png")
+    body = response.get_json()
+    if response.status_code == contract.BLANK_IMAGE.status:
+        return Outcome(task[0], made.truth, "", 0.0, 0.0)
+    if response.status_code != 200:
+        raise AssertionError(f"{task}: {body}")
+    return Outcome(task[0], made.truth, body["number"] or "", body["confidence"], body["timing_ms"]["total"])
 
 
-def learn(lattices: list[Lattice]) -> Array:
-    """The weights of the highest likelihood."""
-    spread = np.sqrt(np.mean([(each.features**2).mean(axis=(0, 1)) for each in lattices], axis=0)) + 1e-6
-    weights = np.zeros(len(spread))
-    weights[:2] = 1.0
-    slow, fast = np.zeros((2, len(spread)))
-    for step in range(1, ROUNDS + 1):
-        found = [likelihood(each, weights) for each in lattices]
-        kept = [(value, slope) for value, slope in found if np.isfinite(value)]
-        gradient = np.mean([slope for _, slope in kept], axis=0) / spread - DECAY * weights * spread
-        slow, fast = 0.8 * slow + 0.2 * gradient, 0.95 * fast + 0.05 * gradient**2
-        rate = RATE * (1 if step < 0.6 * ROUNDS else 0.3)
-        move = slow / (1 - 0.8**step) / (np.sqrt(fast / (1 - 0.95**step)) + 1e-8)
-        weights = weights + rate * move / spread
-        if step % 10 == 0:
-            print(f"{step}: log-likelihood {np.mean([v for v, _ in kept]):.4f}, no way to {len(found) - len(kept)}")
-    return weights
+def tasks(n: int) -> list[Task]:
+    """The first n of each kind on the canvas, a third as many on paper, and n of what is no number."""
+    made = [
+        Task(item, length, gap, surface, JUDGED)
+        for gap in GAPS
+        for surface in SURFACES
+        for length in LENGTHS
+        for item in range(n if surface == "canvas" else n // 3)
+    ]
+    return made + [Task(item, 0, "", SURFACES[item % 3], JUDGED) for item in range(n)]
 
 
-def logistic(x: Array, y: Array, steps: int = 50) -> Array:
-    """Logistic regression by Newton's method: (n, k) and (n,) of 0 and 1 -> (k,)."""
-    w = np.zeros(x.shape[1])
-    for _ in range(steps):
-        p = 1 / (1 + np.exp(-np.clip(x @ w, -30, 30)))
-        hessian = (x * (p * (1 - p))[:, None]).T @ x + 1e-2 * np.eye(len(w))
-        w = w + np.linalg.solve(hessian, x.T @ (y - p) - 1e-2 * w)
-    return w
+def wilson(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
+    """The interval, percent, that holds the true share 19 times in 20."""
+    share, spread = hits / n, z * z / n
+    middle, half = share + spread / 2, z * ((share * (1 - share) + spread / 4) / n) ** 0.5
+    return 100 * (middle - half) / (1 + spread), 100 * (middle + half) / (1 + spread)
 
 
-class Task(NamedTuple):
-    """One picture to read: the item-th of `length` digits, or of what is no number, where the length is 0."""
+class Cell(NamedTuple):
+    """One figure of the table."""
 
-    item: int
-    length: int
     gap: str
     surface: str
-    fold: int
-    artifact: Path
-
-    def made(self) -> tuple[bytes, str]:
-        """The picture and its truth."""
-        if not self.length:
-            return numbers.word(self.item, self.surface), ""
-        made = numbers.number(self.item, self.length, self.gap, self.surface, self.fold)
-        return made.picture, made.truth
+    length: int
+    n: int
+    exact: float
+    low: float
+    high: float
 
 
-@once
-def _predictor(artifact: Path) -> EmbeddedPredictor:
-    return EmbeddedPredictor(artifact)
+def table(outcomes: Iterable[Outcome]) -> list[Cell]:
+    """Percent read exactly, or, of what is no number, rejected."""
+    groups: dict[tuple[str, str, int], list[bool]] = {}
+    for outcome in outcomes:
+        task = outcome.task
+        key = (task.gap, task.surface, task.length) if task.length else ("no number", "all", 0)
+        groups.setdefault(key, []).append(outcome.read == outcome.truth)
+    return [
+        Cell(*key, len(hits), 100 * sum(hits) / len(hits), *wilson(sum(hits), len(hits)))
+        for key, hits in groups.items()
+    ]
 
 
-@once
-def _shapes() -> Array:
-    return np.array(numbers.shapes())
-
-
-def _lattice(task: Task) -> Lattice | None:
-    try:
-        return lattice_of(*task.made(), _predictor(task.artifact), _shapes())
-    except BlankPicture:
-        return None
-
-
-def plan(share: float, artifact: Path) -> list[Task]:
-    """What the fit reads: the numbers that touch twice as often, the canvas twice as often."""
-    tasks = []
-    for gap, often in zip(GAPS, (60, 90, 240), strict=True):
-        for surface, weight in zip(SURFACES, (0.6, 0.2, 0.2), strict=True):
-            for length in LENGTHS:
-                n = round(share * often * weight)
-                tasks += [Task(10_000 + k, length, gap, surface, k % JUDGED, artifact) for k in range(n)]
-    return tasks
-
-
-def fit(share: float, artifact: Path) -> dict[str, Any]:
-    """Learn everything in weights.json."""
-    found = [each for each in on_all_cores(_lattice, plan(share, artifact), 20) if each]
-    weights = learn(found)
-    words = [Task(20_000 + k, 0, "", SURFACES[k % 3], 0, artifact) for k in range(round(share * 800))]
-    none = [each for each in on_all_cores(_lattice, words, 20) if each]
-    seen = [row for each in found if (row := _seen(each, weights))]
-    other = [row for each in none if (row := _seen(each, weights))]
-    x = np.array([row.evidence for row in (*seen, *other)])
-    rejection = logistic(x, np.arange(len(x)) < len(seen))
-    real = np.array([row.evidence for row in seen if row.right])
-    threshold = float(np.quantile(1 / (1 + np.exp(-(real @ rejection))), REJECTED_REAL))
-    sure = np.array([[reading.logit(row.probability), 1.0] for row in seen])
-    calibration = logistic(sure, np.array([row.right for row in seen]))
-    print(
-        f"words: {np.mean([r.evidence @ rejection < np.log(threshold / (1 - threshold)) for r in other]):.3f} rejected"
+def markdown(cells: list[Cell]) -> str:
+    """The table as the README carries it: a row for each gap and surface, a column for each length."""
+    lines = [f"| read exactly, % | {' | '.join(map(str, LENGTHS))} |", "|---|" + "---:|" * len(LENGTHS)]
+    for gap, surface in dict.fromkeys((cell.gap, cell.surface) for cell in cells if cell.length):
+        row = [cell for cell in cells if (cell.gap, cell.surface) == (gap, surface)]
+        figures = [f"{cell.exact:.1f} ({cell.low:.1f}-{cell.high:.1f}, n {cell.n})" for cell in row]
+        lines.append(f"| {gap}, {surface} | {' | '.join(figures)} |")
+    rejected = next(cell for cell in cells if not cell.length)
+    return "\n".join(
+        [*lines, f"\nno number, rejected: {rejected.exact:.1f} % ({rejected.low:.1f}-{rejected.high:.1f})"]
     )
-    return {
-        "command": "python -m training.numbers fit",
-        "shapes": _shapes().tolist(),
-        "weights": weights.round(4).tolist(),
-        "calibration": calibration.round(4).tolist(),
-        "rejection": rejection.round(4).tolist(),
-        "threshold": round(threshold, 5),
-    }
 
 
-class Seen(NamedTuple):
-    """A lattice's best reading."""
+def gallery(outcomes: list[Outcome], file: Path, most: int = 60) -> None:
+    """The first numbers read wrongly, each below what it is and what was read."""
+    wrong = [each for each in outcomes if each.read != each.truth and each.task.length][:most]
+    sheet = Image.new("L", (5 * 260, -(-max(1, len(wrong)) // 5) * 120), 255)
+    for k, outcome in enumerate(wrong):
+        picture = Image.open(BytesIO(outcome.task.made().picture)).convert("L")
+        picture.thumbnail((250, 95))
+        left, top = k % 5 * 260, k // 5 * 120
+        sheet.paste(picture, (left, top + 16))
+        ImageDraw.Draw(sheet).text((left + 2, top + 2), f"{outcome.truth} read {outcome.read or 'rejected'}", fill=0)
+    sheet.save(file)
 
-    right: bool
-    probability: float
-    evidence: Array
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m training.numbers", description=str(__doc__).splitlines()[0])
+    parser.add_argument("--artifact", type=Path, default=ARTIFACT)
+    parser.add_argument("--n", type=int, default=300, help="numbers of each gap and length")
+    parser.add_argument("--out", type=Path, default=Path("build/numbers"))
+    options = parser.parse_args(arguments)
+    own = Path(f"runs/fold-{JUDGED}/artifact")
+    artifact = own if options.artifact == ARTIFACT and (own / "card.json").exists() else options.artifact
+    print(f"read by {artifact}", file=sys.stderr)
+    try:
+        outcomes = list(on_all_cores(measure, [(task, artifact) for task in tasks(options.n)], 20))
+    except DataError as error:
+        sys.exit(f"nothing measured: {error}")
+    cells = table(outcomes)
+    options.out.mkdir(parents=True, exist_ok=True)
+    report = {"artifact": str(artifact), "cells": [cell._asdict() for cell in cells]}
+    (options.out / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    gallery(outcomes, options.out / "misread.png")
+    ms = np.array([each.ms for each in outcomes])
+    print(f"\n{markdown(cells)}\n{np.median(ms):.1f} ms at the median, {ms.max():.1f} at most; {options.out}")
 
 
-def _seen(each: Lattice, weights: Array) -> Seen | None:
-    weighed = each.features @ weights
-    found = lattice.readings(each.pieces, weighed, each.cells)
-    if not found:
-        return None
-    right = list(found[0].labels) == each.truth
-    return Seen(right, found[0].probability, reading.evidence(found[0], weighed, each.scores))
+if __name__ == "__main__":
+    main()

@@ -75,12 +75,13 @@ def _cuts(ink: NDArray[np.uint8], boxes: NDArray[np.int64], wide: list[int], lin
     size = tuple(max(2, round(side * min(1.0, ROWS / line.height))) for side in ink.shape[::-1])
     cost = _cost(np.asarray(Image.fromarray(ink).resize(size, Image.Resampling.BOX)))
     scale = ink.shape[1] / size[0], ink.shape[0] / size[1]
-    down, up = _sums(cost), _sums(cost[::-1])[::-1]
-    total = down + up - cost
+    down, up = _sums(cost), _sums(cost[::-1])
+    total = down + up[::-1] - cost
+    ways = _steps(down), _steps(up)
     cuts = [
         (part, each)
         for part in wide
-        for each in _cuts_of(down, up, total, boxes[part] / np.tile(scale, 2), line.height / scale[0])
+        for each in _cuts_of(ways, total, boxes[part] / np.tile(scale, 2), line.height / scale[0])
     ]
     cuts = [(part, each._replace(cost=each.cost * scale[0] / line.pen)) for part, each in cuts]
     cuts.sort(key=lambda pair: pair[1].cost)
@@ -108,20 +109,19 @@ def _sums(cost: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _cuts_of(
-    down: NDArray[np.float32],
-    up: NDArray[np.float32],
+    ways: tuple[NDArray[np.int8], NDArray[np.int8]],
     total: NDArray[np.float32],
     box: NDArray[np.float64],
     height: float,
 ) -> list[Cut]:
     """The cuts of one part: those of the valleys, cheapest first, then others where there is none near."""
-    left, top, right, bottom = box
+    (left, top, right, bottom), (down, up) = box, ways
     rows = slice(int(top), int(np.ceil(bottom)))
     found: list[tuple[bool, Cut]] = []
     for anchor in ANCHORS:
         y = min(int(top + anchor * (bottom - top)), len(total) - 1)
         x, valley = _minima(total[y], int(left), int(np.ceil(right)), height)
-        columns = np.concatenate([_trace(down, y, x), x[None], _trace(up[::-1], len(up) - 1 - y, x)[::-1]])
+        columns = np.concatenate([_trace(down, y, x), x[None], _trace(up, len(up) - 1 - y, x)[::-1]])
         found += [(bool(valley[k]), Cut(columns[:, k], float(total[y, each]))) for k, each in enumerate(x)]
     kept: list[Cut] = []
     for in_valley, each in sorted(found, key=lambda pair: (not pair[0], pair[1].cost)):
@@ -158,14 +158,20 @@ def _depth(costs: NDArray[np.float32], x: int) -> float:
     return min(ridges) - float(costs[x])
 
 
-def _trace(sums: NDArray[np.float32], y: int, x: NDArray[np.int64]) -> NDArray[np.int64]:
+def _steps(sums: NDArray[np.float32]) -> NDArray[np.int8]:
+    """(h, w): whence in the row above the cheapest way to each pixel comes: -1 from the left, 0, 1 from the right."""
+    above = np.pad(sums[:-1], ((1, 0), (1, 1)), constant_values=np.inf)
+    ways = np.stack([above[:, 1:-1], above[:, :-2] + SIDEWAYS, above[:, 2:] + SIDEWAYS])
+    steps: NDArray[np.int8] = np.array([0, -1, 1], np.int8)[ways.argmin(axis=0)]
+    return steps
+
+
+def _trace(steps: NDArray[np.int8], y: int, x: NDArray[np.int64]) -> NDArray[np.int64]:
     """(y, k): the columns, row by row, of the cheapest ways from the first row to the k columns x of row y."""
     columns = np.empty((y, len(x)), np.int64)
-    steps = np.array([[0], [SIDEWAYS], [SIDEWAYS]], np.float32)
-    for row in range(y - 1, -1, -1):
-        around = np.stack([x, np.maximum(x - 1, 0), np.minimum(x + 1, sums.shape[1] - 1)])
-        x = around[(sums[row][around] + steps).argmin(axis=0), np.arange(len(x))]
-        columns[row] = x
+    for row in range(y, 0, -1):
+        x = x + steps[row][x]
+        columns[row - 1] = x
     return columns
 
 

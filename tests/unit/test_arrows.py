@@ -50,7 +50,12 @@ TRAINS = [name for name in MODULES if name.startswith("training.")]
 MORE = {  # what one module may take beyond its room's rule
     "ui.local_stack": ("backend.app", "backend.server"),  # the page starts the API itself, lazily
     "training.evaluate": ("backend.app", "backend.predictors"),  # it measures what people meet
-    "training.numbers": ("backend.numbers", "backend.predictors"),  # it learns the weights that the API reads with
+    "training.lattice": (
+        "backend.numbers",
+        "backend.predictors",
+        "backend.artifact",
+    ),  # it learns what the API reads with
+    "training.numbers": ("backend.app", "backend.predictors"),  # it measures what people meet
     "training.submit": ("backend.deploy.stage",),  # a job belongs to a stage
 }
 

@@ -83,11 +83,27 @@ def on_surface(image: Image.Image, surface: str, rng: np.random.Generator) -> by
     return ways.get(surface, lambda: scan(image, rng))()
 
 
+class Task(NamedTuple):
+    """One picture to make: the item-th of `length` digits by a writer of `fold`; of no number, where `length` is 0."""
+
+    item: int
+    length: int
+    gap: str
+    surface: str
+    fold: int
+
+    def made(self) -> Number:
+        """The picture."""
+        if not self.length:
+            return Number(word(self.item, self.surface), "", self.fold)
+        return number(self.item, self.length, self.gap, self.surface, self.fold)
+
+
 def number(item: int, length: int, gap: str, surface: str = "canvas", fold: int | None = None) -> Number:
     """The item-th number of `length` digits, by a writer of `fold` or, where that is None, any."""
     rng = np.random.default_rng([item, length, *gap.encode(), *surface.encode(), 0 if fold is None else 1 + fold])
     writer = int(rng.choice([each for each in sorted(writers()) if fold in (None, writer_fold(each))]))
-    truth = "".join(rng.choice(list("0123456789"), length))
+    truth = "".join(rng.choice(sorted(writers()[writer]), length))
     digits = [writers()[writer][digit] for digit in truth]
     chosen = [drawings[rng.integers(len(drawings))] for drawings in digits]
     return Number(_picture(chosen, gap, surface, rng), truth, writer_fold(writer))
@@ -124,7 +140,8 @@ def shapes(numbers: int = 2000) -> list[list[list[float]]]:
     rng = np.random.default_rng(5)
     people = list(writers().values())
     for _ in range(numbers):
-        truth, mine, width = rng.choice(list(found), 5), people[rng.integers(len(people))], rng.uniform(0.04, 0.14)
+        mine, width = people[rng.integers(len(people))], rng.uniform(0.04, 0.14)
+        truth = rng.choice(sorted(mine), 5)
         placed = compose([mine[d][rng.integers(len(mine[d]))] for d in truth], GAPS["apart"], width, rng)
         boxes = np.array([(*np.min(p, axis=0), *np.max(p, axis=0)) for p in map(np.concatenate, placed)])
         w, h = (boxes[:, 2:] - boxes[:, :2] + width).T
@@ -133,4 +150,5 @@ def shapes(numbers: int = 2000) -> list[list[list[float]]]:
         for digit, row in zip(truth, facts.tolist(), strict=True):
             found[digit].append(row)
     values = [np.array(rows) for rows in found.values()]
-    return [[np.median(v, axis=0).round(3).tolist() for v in values], [v.std(axis=0).round(3).tolist() for v in values]]
+    middle, spread = ([np.median(v, axis=0) for v in values], [np.maximum(v.std(axis=0), 0.02) for v in values])
+    return [[row.round(3).tolist() for row in rows] for rows in (middle, spread)]

@@ -1,0 +1,96 @@
+"""Numbers composed and measured, and the learning of how they are put together."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from backend.numbers import lattice
+from training import lattice as learning
+from training import numbers as measuring
+from training.data import numbers
+from training.data.numbers import GAPS, Task
+from training.lattice import Lattice, likelihood, logistic
+from training.numbers import Outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def bars(n: int) -> list[list[np.ndarray]]:
+    """Upright strokes, a height of 1 each."""
+    return [[np.array([[0.0, 0.0], [0.2, 1.0]])] for _ in range(n)]
+
+
+@pytest.mark.parametrize("gap", GAPS)
+def test_composed_digits_stand_as_far_apart_as_their_kind_says(gap: str) -> None:
+    width = 0.1
+    placed = numbers.compose(bars(30), GAPS[gap], width, np.random.default_rng(1))
+    edges = [(np.concatenate(digit)[:, 0].min(), np.concatenate(digit)[:, 0].max()) for digit in placed]
+    between = [right[0] - left[1] - width for left, right in pairwise(edges)]
+    assert min(between) >= GAPS[gap][0] - 1e-9
+    assert max(between) <= GAPS[gap][1] + 1e-9
+
+
+def some_lattice(truth: list[int]) -> Lattice:
+    rng = np.random.default_rng(2)
+    found = [lattice.Piece(a, b, (0, 0, 1, 1)) for a in range(4) for b in range(a + 1, min(a + 3, 5))]
+    return Lattice(rng.normal(size=(len(found), 10, 5)).astype(np.float32), np.ones(len(found)), found, 4, truth)
+
+
+def test_the_gradient_is_that_of_the_likelihood() -> None:
+    each, weights = some_lattice([3, 1, 3]), np.random.default_rng(4).normal(size=5)
+    _, gradient = likelihood(each, weights)
+    for k in range(5):
+        step = np.eye(5)[k] * 1e-5
+        slope = (likelihood(each, weights + step)[0] - likelihood(each, weights - step)[0]) / 2e-5
+        assert gradient[k] == pytest.approx(slope, rel=1e-3, abs=1e-6)
+
+
+def test_a_truth_that_no_way_spells_is_impossible() -> None:
+    value, gradient = likelihood(some_lattice([1] * 5), np.ones(5))
+    assert value == -np.inf
+    assert (gradient == 0).all()
+
+
+def test_logistic_regression_finds_the_odds() -> None:
+    rng = np.random.default_rng(6)
+    x = np.stack([rng.normal(size=4000), np.ones(4000)], axis=1)
+    y = rng.random(4000) < 1 / (1 + np.exp(-(2 * x[:, 0] - 1)))
+    assert logistic(x, y) == pytest.approx([2, -1], abs=0.25)
+
+
+def test_wilsons_interval_is_that_of_his_example() -> None:
+    low, high = measuring.wilson(8, 10)
+    assert (low, high) == pytest.approx((49.02, 94.33), abs=0.01)
+    assert measuring.wilson(10, 10)[1] == pytest.approx(100)
+
+
+def test_the_table_counts_exact_numbers_and_rejected_words() -> None:
+    task = Task(0, 2, "apart", "canvas", 4)
+    outcomes = [
+        Outcome(task, "12", "12", 0.9, 1.0),
+        Outcome(task, "12", "", 0.9, 1.0),
+        Outcome(Task(0, 0, "", "scan", 4), "", "", 0.1, 1.0),
+    ]
+    numbers_read, words = measuring.table(outcomes)
+    assert (numbers_read.exact, numbers_read.n) == (50, 2)
+    assert words.exact == 100
+
+
+@pytest.mark.usefixtures("tiny_sources")
+def test_learning_and_measuring_run_on_small_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers.writers.cache_clear()
+    monkeypatch.setattr(learning, "ROUNDS", 5)
+    monkeypatch.setattr(measuring, "LENGTHS", (1, 2))
+    learning.main(["--share", "0.02", "--out", str(tmp_path / "weights.json")])
+    assert lattice.read(json.loads((tmp_path / "weights.json").read_text())).weights.shape == (44,)
+    measuring.main(["--n", "3", "--out", str(tmp_path / "measured")])
+    report = json.loads((tmp_path / "measured" / "report.json").read_text())
+    assert {cell["length"] for cell in report["cells"]} == {0, 1, 2}
+    assert (tmp_path / "measured" / "misread.png").stat().st_size > 100
+    numbers.writers.cache_clear()
