@@ -66,6 +66,7 @@ def test_an_answer_becomes_a_prediction(server: Canned) -> None:
     assert (prediction.label, prediction.confidence) == ("7", 0.9)
     method, path, headers, body = server.requests[0]
     assert (method, path) == ("POST", "/predictions?include=image%2Cexplanation")
+    assert headers["User-Agent"] == "fullstack-model"
     assert (headers["Content-Type"], headers["X-Api-Key"], body) == ("image/jpeg", "key", b"\xff\xd8 a JPEG")
 
 
@@ -99,11 +100,28 @@ def test_every_problem_of_the_contract_has_its_exception(server: Canned, problem
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(403, module.KeyRejected), (429, module.RateLimited), (504, module.ModelFailed)]
+    ("status", "kind", "sentence"),
+    [
+        (403, module.KeyRejected, "The API answered 403 Forbidden."),
+        (429, module.RateLimited, "The API answered 429 Too Many Requests."),
+        (504, module.ModelFailed, "The API answered 504 Gateway Timeout."),
+        (599, module.ServerFailed, "The API answered 599."),
+    ],
 )
-def test_api_gateway_s_own_refusals_are_understood(server: Canned, status: int, kind: type[ApiError]) -> None:
+def test_api_gateway_s_own_refusals_are_understood(
+    server: Canned, status: int, kind: type[ApiError], sentence: str
+) -> None:
     server.answer(status, {"message": "Forbidden"})
-    with pytest.raises(kind):
+    with pytest.raises(kind) as raised:
+        Client(server.url, retries=0).predict(b"x")
+    assert str(raised.value) == sentence
+
+
+def test_the_answer_s_own_status_counts_and_not_the_one_in_its_body(server: Canned) -> None:
+    server.answer(
+        422, {"type": "/problems/new", "title": "New", "status": 504, "detail": "In words.", "request_id": "r"}
+    )
+    with pytest.raises(module.BadPicture, match="In words"):
         Client(server.url, retries=0).predict(b"x")
 
 
@@ -204,13 +222,16 @@ def test_a_failure_is_a_sentence_that_names_the_address(server: Canned) -> None:
         Client("http://127.0.0.1:9", retries=0).predict(b"x")
 
 
-@pytest.mark.parametrize("retries", [0, 2])
-def test_where_nobody_listens_the_client_asks_again(retries: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("options", "asked_again"), [({}, 3), ({"retries": 0}, 0), ({"retries": 1}, 1)])
+def test_where_nobody_listens_the_client_asks_again(
+    options: dict[str, int], asked_again: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pauses: list[float] = []
     monkeypatch.setattr(module, "sleep", pauses.append)
     with pytest.raises(module.Unreachable):
-        Client("http://127.0.0.1:9", retries=retries).predict(b"x")
-    assert [int(5 * pause) for pause in pauses] == [1, 2][:retries], "0.2 and 0.4 s, each with up to 0.2 s of jitter"
+        Client("http://127.0.0.1:9", **options).predict(b"x")
+    fifths = [int(5 * pause) for pause in pauses]
+    assert fifths == [1, 2, 4][:asked_again], "0.2, 0.4 and 0.8 s, each and up to 0.2 s more"
 
 
 def test_feedback_is_given_with_consent_and_deleted_by_its_id(server: Canned) -> None:
