@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import sys
 import tarfile
 import tempfile
 from pathlib import Path
@@ -221,9 +222,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8080)
     options = parser.parse_args(arguments)
-    app = create_endpoint(SavedModel(options.model), options.name)
+    if not 0 <= options.port < 65536:  # waitress would take the rest of it
+        parser.error(f"--port is a number up to 65535, not {options.port}")
+    try:
+        app = create_endpoint(SavedModel(options.model), options.name)
+        server = waitress.create_server(app, host=options.host, port=options.port, threads=4)
+    except (OSError, ValueError, EOFError, tarfile.TarError, tf.errors.OpError) as error:
+        sys.exit(f"The endpoint cannot start: {error}")
     print(f"endpoint {options.name} on http://{options.host}:{options.port}", flush=True)
-    waitress.serve(app, host=options.host, port=options.port, threads=4, _quiet=True)
+    server.run()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ from backend.app import create_app
 from backend.predictors import SageMakerPredictor
 from backend.preprocessing import normalise
 from backend.settings import SHIPPED_MODEL
-from training.serve import SavedModel, create_endpoint
+from training.serve import SavedModel, create_endpoint, main
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,6 +163,26 @@ def test_malformed_shapes_are_refused_and_the_next_request_is_answered(digits: F
     assert bad.status_code == 400
     good = client.post("/invocations", json={"instances": tf.zeros((2, 28, 28)).numpy().tolist()})
     assert len(good.get_json()["predictions"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--model", "/no/such/model.tar.gz"], "no saved_model.pb in /no/such/model.tar.gz"),
+        (["--model", str(SHIPPED_MODEL / "card.json")], "not a gzip file|could not be opened|cannot start"),
+    ],
+    ids=str,
+)
+def test_an_endpoint_that_cannot_start_says_so_in_a_sentence(arguments: list[str], words: str) -> None:
+    with pytest.raises(SystemExit, match=r"^The endpoint cannot start: ") as raised:
+        main(arguments)
+    assert re.search(words, str(raised.value))
+
+
+def test_a_port_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--port", "99999"])
+    assert "--port is a number up to 65535" in capsys.readouterr().err
 
 
 def test_saved_model_eats_the_backends_very_bytes(runtime: Any, drawing: Drawing) -> None:
