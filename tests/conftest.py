@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from flask.testing import FlaskClient
 
 HERE = Path(__file__).parent
+TIERS = ("cloud", "browser", "model", "contract", "unit", "benchmarks")
 STROKES: dict[str, list[list[list[list[int]]]]] = json.loads((HERE / "strokes.json").read_text(encoding="utf-8"))
 
 
@@ -34,12 +35,14 @@ class Drawing(Protocol):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test's folder is its tier is its marker."""
+    """A test's folder is its tier is its marker. Parallel workers take a file each, the longest tiers first."""
+    items.sort(key=_tier)
     for item in items:
-        tier = Path(item.path).relative_to(HERE).parts[0]
-        item.add_marker(tier)
-        if tier == "browser":  # a stalled machine loses a stroke of the pretended mouse; a fault fails three times
-            item.add_marker(pytest.mark.flaky(reruns=2))
+        item.add_marker(TIERS[_tier(item)])
+
+
+def _tier(item: pytest.Item) -> int:
+    return TIERS.index(Path(item.path).relative_to(HERE).parts[0])
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,16 @@ ROOT = Path(__file__).parents[2]
 STROKES = json.loads((ROOT / "tests" / "strokes.json").read_text(encoding="utf-8"))
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 PATIENCE = 60_000  # milliseconds: a machine that trains at the same time takes 30 seconds for a first visit
+# The canvas loads its first drawing, paper and all, in the background. Until that is done it has no pen, or has one at
+# its second call already, and then the load wipes what is drawn. Its cursor, set as the mouse moves, and the paper
+# tell. And the sheet before takes its place until the end of the run: strokes begun earlier fall beside the new one.
+TAKES_THE_PEN = """pen => {
+  const { x, y } = pen.getBoundingClientRect();
+  pen.dispatchEvent(new MouseEvent("mousemove", { clientX: x + 1, clientY: y + 1, bubbles: true }));
+  const paper = pen.parentElement.querySelector(".lower-canvas").getContext("2d").getImageData(1, 1, 1, 1);
+  const inPlace = y - document.querySelector(".st-key-drawing").getBoundingClientRect().y < 20;
+  return inPlace && pen.style.cursor === "crosshair" && paper.data[3] === 255;
+}"""
 FAKE_CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 
 
@@ -92,7 +102,8 @@ class MoodyApi:
     """The real API, until a test gives it a mood: (status, headers, body), a delay in seconds, or a cut line."""
 
     def __init__(self, predictor: EmbeddedPredictor, feedback: Path) -> None:
-        self._app, self._feedback = create_app({"feedback": str(feedback)}, predictor), feedback
+        self.app, self._feedback = create_app({"feedback": str(feedback)}, predictor), feedback
+        self._well, self.app.wsgi_app = self.app.wsgi_app, self  # type: ignore[method-assign]
         self.answer: tuple[str, dict[str, str], bytes] | None = None
         self.delay, self.asked = 0.0, 0
         self.bodies: list[bytes] = []
@@ -115,19 +126,20 @@ class MoodyApi:
         """WSGI."""
         prediction = environ["PATH_INFO"].startswith("/predictions")
         self.asked += prediction
-        if prediction:
-            time.sleep(self.delay)
+        begun = time.monotonic()
+        while prediction and time.monotonic() < begun + self.delay:  # mend() ends it
+            time.sleep(0.05)
         if self.answer and (prediction or environ["PATH_INFO"] == "/ready"):
             status, headers, body = self.answer
             start_response(status, [*headers.items(), ("Content-Length", str(len(body)))])
             return [body]
-        return self._app(environ, start_response)
+        return self._well(environ, start_response)
 
 
 @pytest.fixture(scope="session")
 def _moody(embedded: EmbeddedPredictor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MoodyApi, str]]:
     api = MoodyApi(embedded, tmp_path_factory.mktemp("feedback"))
-    server = Server(api)  # type: ignore[arg-type]  # any WSGI app
+    server = Server(api.app)
     thread = threading.Thread(target=server.run)
     thread.start()
     process, url = start_page(API_URL=f"http://127.0.0.1:{server.effective_port}", API_KEY="open-sesame")
@@ -232,15 +244,14 @@ class Visitor:
         self.page.get_by_text(text).first.wait_for()
 
     def await_sheet(self) -> None:
-        """A dressed canvas of another sheet than before."""
+        """Another sheet than before, in its place, and with a pen."""
         self.page.wait_for_function(
             "old => { const e = document.getElementById('announcement');"
             " return e && Number(e.dataset.sheet) > old && e.dataset.dressed === e.dataset.sheet }",
             arg=self.sheet,
         )
         self.sheet = int(self.state["sheet"])
-        self.page.wait_for_timeout(250)  # the component loses strokes begun at once; nobody's hand is that quick
-        self.page.mouse.move(5, 5)
+        self.page.wait_for_function(TAKES_THE_PEN, arg=self.paper.element_handle())
 
 
 class Visit:

@@ -107,10 +107,11 @@ def test_live_mode_leaves_a_rate_limited_api_alone(visit: Visit, moody_url: str,
 
 def test_a_slow_answer_shows_that_it_is_being_read(visit: Visit, moody_url: str, api: MoodyApi) -> None:
     visitor = visit(moody_url)
-    api.delay = 2
+    api.delay = 25  # longer than it takes to see it, shorter than the page waits
     visitor.draw("3")
     visitor.press("Submit")
     visitor.await_text("Reading …")
+    api.mend()
     assert visitor.await_answer().startswith("Read as 3:")
 
 
