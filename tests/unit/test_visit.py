@@ -12,7 +12,7 @@ from PIL import Image
 
 from backend.contract import Model, Prediction
 from ui import client
-from ui.visit import CACHE, HISTORY, PREVIEW, Answer, Failure, Picture, Visit, archive
+from ui.visit import CACHE, HISTORY, PREVIEW, Answer, Failure, Picture, Visit, archive, current
 
 if TYPE_CHECKING:
     import pytest
@@ -133,3 +133,10 @@ def test_the_archive_is_flat_and_its_names_are_fit_for_any_system() -> None:
 
 def test_a_picture_that_cannot_be_shown_small_is_white() -> None:
     assert Image.open(io.BytesIO(Picture(bytes(30_000)).preview)).size == (1, 1)
+
+
+def test_a_tab_has_one_visit(monkeypatch: pytest.MonkeyPatch) -> None:
+    state: dict[str, Visit] = {}
+    monkeypatch.setattr("streamlit.session_state", state)
+    assert current() is current() is state["visit"]
+    assert state["visit"] == Visit()
