@@ -291,7 +291,8 @@ def test_a_truncated_picture_is_422(client: FlaskClient, seven: bytes) -> None:
 
 def test_more_pixels_than_are_decoded_are_413_by_the_file_s_head_alone(client: FlaskClient) -> None:
     picture = hostile.png(contract.MAX_PIXELS // 1000 + 1, 1000)  # promised; what follows would be damaged
-    refused(client.post("/predictions", data=picture, **PNG), 413, "too-large")
+    detail = refused(client.post("/predictions", data=picture, **PNG), 413, "too-large")
+    assert f"{contract.MAX_MEGAPIXELS} are the most" in detail
 
 
 def test_over_4_mib_is_413_with_a_sentence(client: FlaskClient) -> None:

@@ -191,11 +191,11 @@ def test_the_cells_lie_over_the_ink_alone() -> None:
 
 
 def test_the_heat_is_where_the_answer_hangs_on_and_fades_to_the_cells_around() -> None:
-    """Without the last of 4x4 cells another label wins; without any other nothing changes."""
+    """Without the first of 4x4 cells another label wins; without any other nothing changes."""
     x = np.zeros((28, 28), np.uint8)
     x[4:24, 4:24] = 200
-    probabilities = np.array(16 * [[0.9, 0.1]] + [[0.2, 0.8]])
-    fade = np.interp((np.arange(20) + 0.5) / 5 - 0.5, range(4), [0, 0, 0, 1])  # 20 pixels of 4 cells
+    probabilities = np.array([[0.9, 0.1], [0.2, 0.8], *15 * [[0.9, 0.1]]])
+    fade = np.interp((np.arange(20) + 0.5) / 5 - 0.5, range(4), [1, 0, 0, 0])  # 20 pixels of 4 cells
     expected = np.zeros((28, 28))
     expected[4:24, 4:24] = 255 * np.outer(fade, fade)
     assert np.abs(heat(x, probabilities) - expected).max() <= 1
