@@ -152,11 +152,11 @@ def _line(
             str(label),
             round(float(probabilities[piece, label]), 6),
             {digit: round(float(p), 6) for digit, p in zip(DIGITS, probabilities[piece], strict=True)},
-            _box(prepared, row.pieces[piece].box),
+            _box(prepared, row, row.pieces[piece].box),
         )
         for label, piece in zip(best.labels, best.pieces, strict=True)
     ]
-    marks = [Digit(mark.label, 1.0, {}, _box(prepared, mark.box)) for mark in row.marks]
+    marks = [Digit(mark.label, 1.0, {}, _box(prepared, row, mark.box)) for mark in row.marks]
     return NumberLine(
         _spelt(row, best),
         sure,
@@ -191,11 +191,11 @@ def _spelt(row: Row, each: Reading) -> str:
     return "".join(label for _, label in sorted(placed))
 
 
-def _box(prepared: Prepared, box: tuple[int, int, int, int]) -> list[int]:
-    """Left, top, right, bottom in the reduced ink -> left, top, width, height in the picture."""
-    sheet, factor = prepared.sheet, prepared.factor
-    left, right = (round((sheet.left + factor * x) * sheet.across) for x in box[::2])
-    top, bottom = (round((sheet.top + factor * y) * sheet.down) for y in box[1::2])
+def _box(prepared: Prepared, row: Row, box: tuple[int, int, int, int]) -> list[int]:
+    """Left, top, right, bottom in the row -> left, top, width, height in the picture."""
+    sheet, factor, line = prepared.sheet, prepared.factor, row.line
+    left, right = (round((sheet.left + factor * (line.left + x)) * sheet.across) for x in box[::2])
+    top, bottom = (round((sheet.top + factor * (line.top + y)) * sheet.down) for y in box[1::2])
     return [left, top, right - left, bottom - top]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from backend.numbers.parts import Line, Parts
+    from backend.numbers.parts import Line
 
 # Of a digit's height:
 FLAT = 0.3  # a minus is no higher
@@ -26,9 +26,9 @@ class Mark(NamedTuple):
     box: tuple[int, int, int, int]
 
 
-def find(parts: Parts, line: Line) -> tuple[list[Mark], Line]:
+def find(line: Line) -> tuple[list[Mark], Line]:
     """The marks of a line, and the line without them; all of it where nothing else would be left."""
-    boxes = parts.boxes[line.parts]
+    boxes = line.parts.boxes
     kinds = [_kind(boxes, k, line.height) for k in range(len(boxes))]
     digits = np.array([not kind for kind in kinds])
     if digits.all() or not digits.any():
@@ -39,7 +39,7 @@ def find(parts: Parts, line: Line) -> tuple[list[Mark], Line]:
         for kind, (left, top, right, bottom) in zip(kinds, boxes, strict=True)
         if kind
     ]
-    return found, line._replace(parts=line.parts[digits])
+    return found, line.only(digits)
 
 
 def _kind(boxes: NDArray[np.int64], k: int, height: float) -> str:

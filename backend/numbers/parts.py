@@ -22,11 +22,17 @@ class Parts(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line of a sheet: which parts are on it, how tall its digits are, the width of its pen, in pixels."""
+    """A line of a sheet: its own parts, where its box is on the sheet, how tall its digits and how wide its pen is."""
 
-    parts: NDArray[np.int64]
+    parts: Parts
+    left: int
+    top: int
     height: float
     pen: float
+
+    def only(self, kept: NDArray[np.bool_]) -> Line:
+        """Without the other parts."""
+        return self._replace(parts=_only(self.parts, kept))
 
 
 def find(ink: NDArray[np.uint8]) -> Parts:
@@ -36,10 +42,15 @@ def find(ink: NDArray[np.uint8]) -> Parts:
     darkest = np.zeros(n + 1, np.uint8)
     np.maximum.at(darkest, labels[ink > 0], ink[ink > 0])
     size = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0)
-    kept = (darkest[1:] > FAINT * 255) & (size > SPECK * height(boxes)) if n else np.zeros(0, bool)
-    number = np.zeros(n + 1, np.int32)
-    number[1:][kept] = np.arange(1, kept.sum() + 1)
-    return Parts(number[labels], boxes[kept])
+    if not n:
+        return Parts(labels, boxes)
+    return _only(Parts(labels, boxes), (darkest[1:] > FAINT * 255) & (size > SPECK * height(boxes)))
+
+
+def _only(parts: Parts, kept: NDArray[np.bool_]) -> Parts:
+    number = np.zeros(len(parts.boxes) + 1, np.int32)
+    number[1:][kept] = np.arange(1, np.count_nonzero(kept) + 1)
+    return Parts(number[parts.labels], parts.boxes[kept])
 
 
 def lines(parts: Parts) -> list[Line]:
@@ -55,7 +66,16 @@ def lines(parts: Parts) -> list[Line]:
     owner[tall] = root
     groups = [np.flatnonzero(owner == each) for each in np.unique(root)]
     groups.sort(key=lambda group: float(middle[group].mean()))
-    return [Line(group, height(parts.boxes[group]), pen_width(parts.labels, group)) for group in groups]
+    return [_line(parts, group) for group in groups]
+
+
+def _line(parts: Parts, group: NDArray[np.int64]) -> Line:
+    boxes = parts.boxes[group]
+    (left, top), (right, bottom) = boxes[:, :2].min(axis=0).tolist(), boxes[:, 2:].max(axis=0).tolist()
+    number = np.zeros(len(parts.boxes) + 1, np.int32)
+    number[group + 1] = np.arange(1, len(group) + 1)
+    own = Parts(number[parts.labels[top:bottom, left:right]], boxes - np.array([left, top, left, top]))
+    return Line(own, left, top, height(boxes), _pen_width(own.labels > 0))
 
 
 def height(boxes: NDArray[np.int64]) -> float:
@@ -64,9 +84,9 @@ def height(boxes: NDArray[np.int64]) -> float:
     return float(high[high >= TALL * high.max()].mean())
 
 
-def pen_width(labels: NDArray[np.int32], parts: NDArray[np.int64]) -> float:
+def _pen_width(mask: NDArray[np.bool_]) -> float:
     """Pixels: the lower third of the lengths of horizontal runs, most of which cross a stroke."""
-    start, end, _ = _runs(np.isin(labels, parts + 1))
+    start, end, _ = _runs(mask)
     return float(np.quantile(end - start, 0.35))
 
 

@@ -46,11 +46,16 @@ def rows(ink: NDArray[np.uint8]) -> tuple[list[Row], int]:
     ink, found, factor = _reduced(ink)
     most, made = lattice.MOST, []
     for whole in parts.lines(found) if len(found.boxes) else ():
-        seen, line = marks.find(found, whole)
-        cells = cuts.cut(ink, found, line)
+        seen, line = marks.find(whole)
+        window = ink[
+            line.top : line.top + line.parts.labels.shape[0], line.left : line.left + line.parts.labels.shape[1]
+        ]
+        cells = cuts.cut(window, line)
         pieces = lattice.pieces(cells, line, most)
+        made.append(Row(line, seen, cells, pieces, _pictures(window, cells, pieces)))
         most -= len(pieces)
-        made.append(Row(line, seen, cells, pieces, _pictures(ink, cells, pieces)))
+        if not pieces:  # so much ink that no further line is looked at
+            break
     return made, factor
 
 
