@@ -171,16 +171,18 @@ def _table(flags: int) -> int:
 
 
 COMPRESSION, ORIENTATION, TILE_WIDTH = 259, 274, 322
-PLAIN = {1, 2, 3, 4, 5, 8, 32_773, 32_946}  # none, three of fax, LZW, Deflate, PackBits, Deflate's old number
+NONE = 1  # of the ways to compress
 SIZES = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4)  # bytes of a value, by its type's number
 
 
 def lean_tiff(data: bytes) -> Lean:
-    """A TIFF in strips, as scanners write it. Raises UnknownKind."""
+    """A TIFF in plain strips; raises UnknownKind for others, which libtiff would read.
+
+    libtiff writes to stderr by itself: a damaged file could fill a log, or wait for ever for who reads it.
+    """
     tags = _tags(data)
-    compression = _short(data, tags.get(COMPRESSION), default=1)
-    if TILE_WIDTH in tags or compression not in PLAIN:
-        raise UnknownKind("A TIFF with tiles, a JPEG or a camera's raw data inside is not read: save it as PNG.")
+    if TILE_WIDTH in tags or _short(data, tags.get(COMPRESSION), default=NONE) != NONE:
+        raise UnknownKind("A TIFF with compression, tiles or a camera's raw data is not read: save it as PNG.")
     if sum(SIZES[min(kind, 13)] * count for kind, count, _ in tags.values()) > len(data):
         raise MalformedFile("tags that overlap")
     return Lean(data, data)

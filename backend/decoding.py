@@ -86,7 +86,7 @@ JPEG = Format("JPEG", "JpegImagePlugin.JpegImageFile", containers.lean_jpeg)
 GIF = Format("GIF", "GifImagePlugin.GifImageFile", containers.lean_gif)
 WEBP = Format("WebP", "WebPImagePlugin.WebPImageFile", containers.lean_webp, 4)  # two canvases, their bytes
 BMP = Format("BMP", "BmpImagePlugin.BmpImageFile", containers.lean_bmp)
-TIFF = Format("TIFF", "TiffImagePlugin.TiffImageFile", containers.lean_tiff, 2)  # a strip may be all of it
+TIFF = Format("TIFF", "TiffImagePlugin.TiffImageFile", containers.lean_tiff)
 READ = (
     (b"\x89PNG\r\n\x1a\n", PNG),
     (b"\xff\xd8\xff", JPEG),

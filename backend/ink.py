@@ -65,13 +65,14 @@ def find(image: Image.Image) -> Ink:
     colour, away, spread, noise = paper_of(border)
     if colour:
         ink = _away(image, colour)
-        if ink.peak < max(MIN_CONTRAST, 2 * noise):
-            ink = _told_from_noise(ink, noise)
+        if ink.peak < max(MIN_CONTRAST, 1.5 * noise):
+            plain = _told_from_noise(ink, noise)
+            ink = plain if ink.peak < MIN_CONTRAST else ink
         if turned := _turned(image, ink):
             return _cleared(turned, image.size, NOISE)
         if spread <= NOISE * ink.peak or _runs_out(ink, away, spread, image.size):
             return on_clean_paper(ink, spread, image)
-    if colour := prevailing(image, border) or colour:
+    if colour := prevailing(image, border, colour) or colour:
         ink = _cleared(_away(image, colour), image.size, NOISE)
     else:
         ink = _cleared(Ink.of(_photo(image.convert("L"))), image.size, EDGE)

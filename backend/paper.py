@@ -48,11 +48,12 @@ def paper_of(border: NDArray[np.uint8]) -> Paper:
     return Paper(() if usual > UNEVEN else tuple(colour.tolist()), away, spread, max(3 * usual, min(spread, 6 * usual)))
 
 
-def prevailing(image: Image.Image, border: NDArray[np.uint8]) -> tuple[int, ...]:
+def prevailing(image: Image.Image, border: NDArray[np.uint8], usual: tuple[int, ...]) -> tuple[int, ...]:
     """The colour of an evenly lit sheet at whose border something far darker or lighter stands out; else empty.
 
     A scan's dark edge, the corners of a turned scan and rules have hardly any tone between theirs and the paper's,
-    and are darker than any shadow: that tells them from a photo.
+    and are darker than any shadow: that tells them from a photo. Against the colour that most of the border has, it
+    must cover nearly all: a thick digit covers more than its paper.
     """
     if np.ptp(border, axis=1).max() < 255 * DARKER / 2:
         return ()
@@ -64,7 +65,8 @@ def prevailing(image: Image.Image, border: NDArray[np.uint8]) -> tuple[int, ...]
     away, outer = distance(pixels, colour), distance(border[:3], colour)
     far = DARKER * max(level, 255 - level)
     between = max(np.mean((each > UNEVEN) & (each < far)) for each in (away, outer))
-    even = np.mean(away <= UNEVEN) > 0.5 and between < 0.12
+    against = bool(usual) and distance(colour.astype(np.uint8)[:, None], np.array(usual, np.int16)[:3])[0] > UNEVEN
+    even = np.mean(away <= UNEVEN) > (0.75 if against else 0.5) and between < 0.12
     return tuple(colour.tolist()) if even and np.mean(outer <= UNEVEN) > 0.01 else ()
 
 

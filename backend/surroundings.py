@@ -136,7 +136,7 @@ def cleared(ink: NDArray[np.uint8], level: float) -> NDArray[np.uint8] | None:
     None, too, where there is nothing of the kind, or where what is left runs out of the sheet: then all of it may.
     """
     mask, strong = ink > level, ink > TOUCHING * ink.max()
-    ruled_out = _without_rules(_without_rules(mask).T).T
+    ruled_out = _without_rules(mask)
     for left in (ruled_out, _without_bands(ruled_out)):
         runs = Runs(left)
         edges = _at_edges(runs, strong)
@@ -160,23 +160,31 @@ def _without_bands(mask: Mask) -> Mask:
 
 def _without_rules(mask: Mask) -> Mask:
     """Without thin straight lines from the left edge to the right; strokes that cross one stay whole."""
-    h, w = mask.shape
-    columns = np.arange(w)
     mask = mask.copy()
+    h, w = mask.shape
+    columns = np.arange(w)[:, None]
     for start, end, thick in _rules(mask[:, 0], mask[:, -1], w):
         reach = thick // 2 + 1
         middle = np.linspace(start, end, w).round().astype(int)
-        rows = middle[:, None] + np.arange(-reach, reach + 1)
-        inside = np.clip(rows, 0, h - 1)
-        if mask[inside, columns[:, None]].any(axis=1).mean() < FULL:
+        rows = np.clip(middle[:, None] + np.arange(-reach, reach + 1), 0, h - 1)
+        if mask[rows, columns].any(axis=1).mean() < FULL or _is_stroke(mask, int(middle.min()), int(middle.max())):
             continue
-        above, below = middle - reach - 1, middle + reach + 1
-        crossed = _near(mask[np.clip(above, 0, h - 1), columns] & (above >= 0), reach) & _near(
-            mask[np.clip(below, 0, h - 1), columns] & (below < h), reach
-        )
-        across = ~crossed
-        mask[inside[across], columns[across, None]] = False
+        crossed = _near(_row(mask, middle - reach - 1), reach) & _near(_row(mask, middle + reach + 1), reach)
+        mask[rows[~crossed], columns[~crossed]] = False
     return mask
+
+
+def _is_stroke(mask: Mask, top: int, bottom: int) -> bool:
+    """Whether a line between these rows is part of a digit that fills the sheet: most ink goes on to the other edge."""
+    above, below = mask[:top], mask[bottom + 1 :]
+    most = above[:1] if np.count_nonzero(above) > np.count_nonzero(below) else below[-1:]
+    return bool(most.any())
+
+
+def _row(mask: Mask, rows: NDArray[np.intp]) -> Mask:
+    """The pixel of each column in its own row, False outside."""
+    inside: Mask = (rows >= 0) & (rows < len(mask))
+    return mask[np.clip(rows, 0, len(mask) - 1), np.arange(mask.shape[1])] & inside
 
 
 def _rules(left: Mask, right: Mask, length: int) -> Iterator[tuple[float, float, int]]:
@@ -270,4 +278,17 @@ def _at_edges(runs: Runs, strong: Mask) -> Mask:
             corners.swapaxes(0, axis)[end, [0, -1]] = edge.swapaxes(0, axis)[end, [0, -1]]
             along = runs.touching(edge)
             dropped |= (along > ALONG * side) | ((along > FROM_CORNER * side) & (runs.touching(corners) > 0))
-    return dropped
+    return dropped | _beside(runs)
+
+
+def _beside(runs: Runs) -> Mask:
+    """Which components are thin lines from the top edge to the bottom with nothing else above or below them."""
+    h, w = runs.shape
+    first, last = np.full(len(runs.labels), w), np.zeros(len(runs.labels), int)
+    np.minimum.at(first, runs.labels, runs.starts)
+    np.maximum.at(last, runs.labels, runs.ends)
+    top, bottom = (np.bincount(runs.labels[runs.rows == row], minlength=len(first)) > 0 for row in (0, h - 1))
+    alone = np.zeros(len(first), bool)
+    for n in np.flatnonzero(top & bottom & (last - first <= THIN * w + STEEPEST * h))[:MOST]:
+        alone[n] = np.count_nonzero((last > first[n]) & (first < last[n])) == 1
+    return alone

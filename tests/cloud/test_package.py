@@ -113,7 +113,7 @@ def test_nothing_is_in_it_that_does_not_answer_drawings(zips: dict[str, Path], m
     assert ("model/model.tflite" in names) == (mode == "embedded")
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
 @pytest.mark.parametrize("digit", ["3", "7"])
 def test_every_format_is_read_rightly_on_lambda(running: Function, drawing: Drawing, kind: str, digit: str) -> None:
     headers = {"Content-Type": f"image/{kind.lower()}"}

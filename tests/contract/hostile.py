@@ -90,8 +90,8 @@ ALLOWED: dict[str, Callable[[], bytes]] = {
     "small digit on 64 megapixels": lambda: encode(speck(8000), "JPEG", subsampling=0),
     "small digit on 36 megapixels": lambda: encode(speck(6000), "PNG"),
     "BMP": lambda: encode(on_paper(1000), "BMP"),
-    "TIFF of 16 megapixels": lambda: encode(on_paper(4000), "TIFF", compression="tiff_lzw"),
-    "fax of 64 megapixels": lambda: encode(on_paper(8000).convert("1"), "TIFF", compression="group4"),
+    "TIFF": lambda: encode(on_paper(1000), "TIFF"),
+    "1-bit TIFF of 25 megapixels": lambda: encode(on_paper(5000).convert("1"), "TIFF"),
     "JPEG with 4 MB of comments": lambda: stuffed(b"\xff\xfe\xff\xff" + bytes(65_533), 60),
     "JPEG with a megabyte of fill bytes": lambda: stuffed(b"\xff", 1_000_000),
     "JPEG with a megabyte of junk": lambda: stuffed(b"\xff\0", 500_000),
@@ -126,6 +126,7 @@ REFUSED: dict[str, Callable[[], bytes]] = {
     "scans up to 4 MiB": lambda: scans(560, 60_000),
     "TIFF whose tags overlap": lambda: overlapping(),  # noqa: PLW0108 - defined below
     "TIFF with a JPEG inside": lambda: encode(noise(50, 3), "TIFF", compression="jpeg"),
+    "fax of 64 megapixels": lambda: encode(on_paper(8000).convert("1"), "TIFF", compression="group4"),
     "EPS": lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 50 50\n",
     "SVG": lambda: b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>',
     "4 MiB of zeros": lambda: bytes(MAX_BODY_BYTES),
@@ -211,16 +212,31 @@ def jpeg_of(width: int, height: int) -> bytes:
     return data[:at] + struct.pack(">HH", height, width) + data[at + 4 :]
 
 
-def wrecks(seed: int, total: int) -> list[bytes]:
-    """About `total` bytes of valid small files of every format with bytes changed, cut, doubled or shifted."""
-    rng = np.random.default_rng(seed)
-    sheet = bar(64)
-    opaque = Image.new("RGB", sheet.size, "white")
-    opaque.paste(sheet, (0, 0), sheet)
+def samples() -> list[bytes]:
+    """Valid small files of every format, and of the kinds of each that are decoded in a way of their own."""
+    sheet, opaque = bar(64), on_paper(64)
+    grey, blank = opaque.convert("L"), Image.new("L", (64, 64), 255)
+    deep = Image.fromarray(np.asarray(grey).astype(np.uint16) * 9)
     good = [encode(sheet, "PNG"), encode(opaque.quantize(4), "PNG"), encode(opaque.convert("1"), "PNG")]
     good += [encode(opaque, "JPEG"), encode(opaque, "JPEG", progressive=True), encode(opaque.convert("CMYK"), "JPEG")]
     good += [encode(sheet, "WEBP"), encode(sheet, "WEBP", lossless=True), encode(opaque.quantize(4), "GIF")]
-    good += [encode(opaque, kind, save_all=True, append_images=[noise(64, 3)]) for kind in ("GIF", "WEBP")]
+    good += [
+        encode(opaque, kind, save_all=True, append_images=[noise(64, 3)]) for kind in ("GIF", "WEBP", "PNG", "MPO")
+    ]
+    good += [encode(opaque.convert(mode), kind) for kind in ("BMP", "TIFF") for mode in ("1", "L", "RGB")]
+    good += [
+        encode(deep, "PNG"),
+        encode(deep, "TIFF"),
+        encode(grey.convert("LA"), "PNG"),
+        encode(grey.convert("F"), "TIFF"),
+    ]
+    good += [encode(opaque, kind, exif=turned()) for kind in ("JPEG", "PNG", "WEBP")]
+    return [*good, encode(blank, "GIF", save_all=True, append_images=[grey]), encode(on_paper(900), "PNG")]
+
+
+def wrecks(seed: int, total: int) -> list[bytes]:
+    """About `total` bytes of files with bytes changed, cut, doubled or shifted."""
+    rng, good = np.random.default_rng(seed), samples()
     made: list[bytes] = []
     while sum(map(len, made)) < total:
         made.append(wreck(bytearray(good[len(made) % len(good)]), rng))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from io import BytesIO
 
 import hypothesis.strategies as st
@@ -12,6 +13,7 @@ from PIL import Image, ImageDraw
 
 from backend.decoding import BlankPicture, PictureError, UnsupportedPicture, decode, pixels
 from backend.preprocessing import normalise
+from tests.contract import hostile
 
 MODES = {
     "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
@@ -89,6 +91,23 @@ def test_a_wrecked_picture_is_read_or_refused(data: bytes, cut: float, places: l
     x = outcome(bytes(wreck))
     assert isinstance(x, PictureError) or x.shape == (28, 28)
     assert pixels(bytes(wreck)) >= 0
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # Pillow on a broken TIFF; then it raises, or the rest is read
+@pytest.mark.parametrize("count", [2_000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_wrecks_of_every_format_cost_no_second_and_raise_nothing_else(count: int) -> None:
+    """Most wrecked once, some twice; time is the processor's."""
+    rng, good, worst, read = np.random.default_rng(2026), hostile.samples(), 0.0, 0
+    for n in range(count):
+        data = good[n % len(good)]
+        for _ in range(1 + n % 2):
+            data = hostile.wreck(bytearray(data), rng) or data
+        started = time.process_time()
+        read += not isinstance(outcome(data), PictureError)
+        worst = max(worst, time.process_time() - started)
+    print(f"{count} wrecks: {read} read, {count - read} refused, the worst {worst:.3f} s")  # noqa: T201 - a figure for the README
+    assert worst < 1.0
+    assert count / 10 < read < count * 9 / 10
 
 
 @quick

@@ -5,7 +5,9 @@ The model that ships was trained on these pixels, so a faster way to them may no
 
 from __future__ import annotations
 
+import json
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +15,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from backend.preprocessing import BlankPicture, normalise
-from training.data.strokes import draw
+from training.data.strokes import draw, fit, vary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from tests.conftest import Drawing
 
 PICTURES = 30  # of each kind
+HANDS = json.loads((Path(__file__).parents[1] / "strokes.json").read_text(encoding="utf-8"))
 
 
 def plain(data: bytes) -> NDArray[np.uint8]:
@@ -75,6 +78,42 @@ def encoded(image: Image.Image, kind: str = "PNG") -> bytes:
     buffer = BytesIO()
     image.save(buffer, kind)
     return buffer.getvalue()
+
+
+def written(rng: np.random.Generator, side: int, width: float) -> Image.Image:
+    """One of the ten digits, as large as the sheet: its strokes end at the edges, or beyond."""
+    styles = HANDS[str(rng.integers(10))]
+    strokes = [np.array(stroke, float) for stroke in styles[rng.integers(len(styles))]]
+    return draw(fit(vary(strokes, rng), rng.uniform(0.8, 1.05) * side, (side / 2, side / 2)), width, canvas=side)
+
+
+def filling(rng: np.random.Generator) -> bytes:
+    """From a hair to a pen that covers more than it leaves."""
+    side = int(rng.choice([20, 28, 64, 280]))
+    return encoded(written(rng, side, side * rng.uniform(0.04, 0.2)))
+
+
+def noisy(rng: np.random.Generator) -> bytes:
+    """A pencil on grey paper, at a scanner's noise."""
+    sheet = np.asarray(written(rng, 32, 2.5)) * 0.5 + 90
+    return encoded(Image.fromarray((sheet + rng.normal(0, 6, sheet.shape)).clip(0, 255).astype(np.uint8)))
+
+
+@pytest.mark.parametrize("make", [filling, noisy], ids=lambda make: make.__name__)
+def test_digits_that_fill_a_small_sheet_are_left_whole(make: Callable[[np.random.Generator], bytes]) -> None:
+    """Neither a 1 from edge to edge nor a thick 8 is a rule or a frame, nor is a pencil noise."""
+    rng = np.random.default_rng(11)
+    pictures = [data for data in (make(rng) for _ in range(200)) if has_even_paper(data)]
+    assert len(pictures) > 100
+    changed = [n for n, data in enumerate(pictures) if not np.array_equal(normalise(data), plain(data))]
+    assert len(changed) <= 2, changed
+
+
+def has_even_paper(data: bytes) -> bool:
+    """Whether three quarters of the border are within 10 of its median: else it is treated as a photo."""
+    pixels = np.asarray(Image.open(BytesIO(data)), np.int32)
+    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    return bool(np.percentile(np.abs(border - int(np.median(border))), 75) <= 10)
 
 
 @pytest.mark.parametrize("kind", [black_on_white, grey, coloured, compressed, large], ids=lambda kind: kind.__name__)
