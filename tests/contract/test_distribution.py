@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 PLATFORMS = ("x86_64-manylinux_2_28", "aarch64-manylinux_2_28", "aarch64-apple-darwin", "x86_64-pc-windows-msvc")
+LICENCES = "MIT;BSD;Apache;Python Software Foundation;PSF;ISC;MPL;Mozilla Public License;HPND;CMU;Zlib;Unlicense;Zope"
 BIN = "Scripts" if os.name == "nt" else "bin"
 PURE = "placebo"  # zappa's, of Python alone; its releases that zappa takes are sdists
 
@@ -51,8 +52,8 @@ def test_the_wheel_has_all_that_serves_and_deploys_and_nothing_else(built: Path)
     assert {name.partition("/")[0] for name in names} == set(packages)
     data = ("backend/templates/docs.html", "backend/deploy/prices.json", "backend/deploy/policies/function.json")
     model = ("training/artifacts/digits/model.tflite", "training/artifacts/digits/card.json")
-    page = ("ui/style.css", "ui/pad.js", "ui/history.js", "ui/icon.svg", "ui/.streamlit/config.toml")
-    assert {*data, *model, *page} <= names
+    page = {f"ui/{file.name}" for kind in ("css", "js", "svg") for file in (ROOT / "ui").glob(f"*.{kind}")}
+    assert {*data, *model, *page, "ui/.streamlit/config.toml"} <= names
 
 
 def test_the_sdist_has_tests_and_commands_and_no_secret(built: Path) -> None:
@@ -117,6 +118,15 @@ def test_a_command_whose_extra_is_missing_says_so(built: Path, tmp_path: Path, c
     assert done.returncode == 1
     assert "pip install 'fullstack-model[" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_everything_that_is_installed_with_it_may_be_passed_on(installed: Path) -> None:
+    """`pip-licenses` lists each package's licence; none asks for more than a notice or its own source."""
+    python = installed / ("python.exe" if os.name == "nt" else "python")
+    command = [sys.executable, "-m", "piplicenses", f"--python={python}", "--partial-match", "--allow-only", LICENCES]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_every_python_that_is_claimed_is_resolved_here() -> None:
