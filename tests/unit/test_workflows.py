@@ -35,11 +35,14 @@ def test_the_linters_find_something_in_a_bad_workflow(tmp_path: Path) -> None:
         assert subprocess.run(run, capture_output=True, check=False).returncode, linter
 
 
-def test_docker_is_sent_what_the_image_copies_and_no_secret() -> None:
-    lines = set((ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines())
-    copied = [
-        line.split()[1] for line in (ROOT / "ui" / "Dockerfile").read_text().splitlines() if line.startswith("COPY")
-    ]
-    assert "*" in lines
-    assert {f"!{path}" for path in copied if path != "ui/requirements.txt"} <= lines
-    assert "**/secrets.toml" in lines
+@pytest.mark.parametrize("folder", ["ui", "backend"])
+def test_docker_is_sent_what_the_image_copies_and_no_secret(folder: str) -> None:
+    sent = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    lines = (ROOT / folder / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    copied = [line.split()[1] for line in lines if line.startswith("COPY")]
+    assert {"*", "**/secrets.toml"} <= set(sent)
+    assert all(any(path == kept or path.startswith(f"{kept}/") for kept in _kept(sent)) for path in copied), copied
+
+
+def _kept(sent: list[str]) -> list[str]:
+    return [line[1:] for line in sent if line.startswith("!")]
