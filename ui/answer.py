@@ -13,7 +13,7 @@ from backend.contract import FORMATS, MAX_BODY_BYTES, MAX_MEGAPIXELS
 from ui import client, formats
 
 if TYPE_CHECKING:
-    from backend.contract import Prediction
+    from backend.contract import Digit, Prediction
     from ui.client import ApiError
     from ui.visit import Answer, Picture
 
@@ -112,7 +112,7 @@ def headline(prediction: Prediction, *, stale: bool) -> str:
     )
 
 
-def bars(prediction: Prediction) -> str:
+def bars(prediction: Prediction | Digit) -> str:
     """HTML: one bar per label, the highest marked."""
     top = max(prediction.probabilities, key=prediction.probabilities.__getitem__)
     rows = (

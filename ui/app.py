@@ -17,7 +17,7 @@ import streamlit as st
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from ui import answer as words
-from ui import asking, history, pad, snippets, uploads, visit
+from ui import asking, history, numbers, pad, snippets, uploads, visit
 from ui.client import ApiError, Client
 from ui.visit import Answer
 
@@ -50,6 +50,7 @@ def connect(url: str, key: str) -> Client:
 
 def give(here: Visit) -> tuple[list[Picture], bool]:
     """The three ways to give a picture -> what was given, and whether it is answered without pressing Submit."""
+    numbers.switch(here)
     draw, upload, camera = st.tabs([DRAW, UPLOAD, CAMERA], key="way", on_change=visit.Visit.forget, args=(here,))
     with draw:
         drawn, live = sheet(here)

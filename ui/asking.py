@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from backend.contract import MARKS
 from ui import answer as words
-from ui import correction, examples
+from ui import correction, examples, numbers
 from ui.client import ApiError, BadPicture, Client, ModelStarting
 from ui.visit import Answer, Failure, Picture
 
@@ -65,6 +66,9 @@ def _predict(client: Client, visit: Visit, picture: Picture) -> Answer:
     while True:
         started = perf_counter()
         try:
+            if numbers.wanted():
+                number = client.read_number(picture.data, allow=MARKS)
+                return Answer(picture, numbers.as_prediction(number), perf_counter() - started, number=number)
             prediction = client.predict(picture.data, include=("image", "explanation"))
             return Answer(picture, prediction, perf_counter() - started)
         except ModelStarting as error:
@@ -115,6 +119,9 @@ def _recover(client: Client, visit: Visit) -> None:
 
 def _answer(client: Client, visit: Visit, answer: Answer, picture: Picture | None) -> str:
     stale = picture is not None and picture.digest != answer.picture.digest
+    if answer.number:
+        st.html(numbers.page(answer, answer.number, stale=stale))
+        return numbers.sentence(answer.number)
     st.html(words.page(answer, stale=stale))
     correction.show(client, visit, answer)
     return words.sentence(answer.prediction)

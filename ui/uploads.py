@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui import answer as words
-from ui import asking
+from ui import asking, numbers
 from ui.client import ApiError, Client
 from ui.shrink import fit
 from ui.spreadsheet import ANSWER, Spreadsheet, outcome
@@ -73,7 +73,7 @@ def _ask(client: Client, visit: Visit, pictures: list[Picture]) -> list[tuple[Pi
     key = "".join(picture.digest for picture in pictures)
     if visit.several is None or visit.several[0] != key:
         bar, results = st.progress(0.0, "Reading …"), []
-        for result in client.predict_batch(picture.data for picture in pictures):
+        for result in numbers.ask(client, (picture.data for picture in pictures)):
             results.append(result)
             bar.progress(len(results) / len(pictures), f"Reading {len(results)} of {len(pictures)} …")
         bar.empty()

@@ -21,7 +21,7 @@ from ui.pictures import upright
 from ui.spreadsheet import Spreadsheet
 
 if TYPE_CHECKING:
-    from backend.contract import Prediction
+    from backend.contract import Number, Prediction
     from ui.client import ApiError
 
 PREVIEW, PREVIEW_BYTES = 336, 20_000  # pixels of the longer side; what need not be made smaller
@@ -75,6 +75,7 @@ class Answer:
     truth: str | None = None  # what the person said it is
     offered: bool = False  # whether it was sent for training
     feedback_id: str | None = None  # to take a given drawing back
+    number: Number | None = None  # where a whole number was asked for; `prediction` then holds it as its label
 
 
 @dataclass
