@@ -85,6 +85,16 @@ def percent(probability: float) -> str:
     return f"{tenths / 10:.1f} %" if tenths >= 10 else "under 1 %"
 
 
+def check(prediction: Prediction) -> None:
+    """Raises NotUnderstood where a picture within the answer cannot be shown."""
+    for image in (prediction.image, prediction.explanation):
+        try:
+            if image:
+                _decode(image)
+        except Exception:  # noqa: BLE001 - Pillow raises nearly anything for a file that is damaged
+            raise client.NotUnderstood(client.FOREIGN) from None
+
+
 def page(answer: Answer, *, stale: bool) -> str:
     """HTML: all of an answer. `stale`: the drawing has changed since."""
     prediction = answer.prediction
@@ -210,7 +220,7 @@ def _milliseconds(ms: float) -> str:
 
 
 def _decode(image: str) -> Image.Image:
-    return Image.open(BytesIO(b64decode(image))).convert("L")
+    return Image.open(BytesIO(b64decode(image)), formats=["PNG"]).convert("L")
 
 
 def _inline_image(image: Image.Image) -> str:

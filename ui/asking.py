@@ -70,6 +70,7 @@ def _predict(client: Client, visit: Visit, picture: Picture) -> Answer:
                 number = client.read_number(picture.data, allow=MARKS)
                 return Answer(picture, numbers.as_prediction(number), perf_counter() - started, number=number)
             prediction = client.predict(picture.data, include=("image", "explanation"))
+            words.check(prediction)
             return Answer(picture, prediction, perf_counter() - started)
         except ModelStarting as error:
             visit.waking_since = visit.waking_since or monotonic()

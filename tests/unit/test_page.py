@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import json
 import shlex
 import time
 from dataclasses import replace
@@ -16,8 +17,9 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from backend.contract import Model, Prediction, Rejection
+from tests.stand_in import StandIn
 from ui import answer as words
-from ui import client, correction, examples, snippets
+from ui import client, correction, examples, snippets, wire
 from ui.client import ApiError, Client
 from ui.visit import Answer, Picture
 
@@ -154,6 +156,28 @@ def test_an_address_or_key_that_cannot_be_used_is_a_sentence(
     monkeypatch.setenv("API_KEY", key)
     at = AppTest.from_file(str(APP), default_timeout=20).run()
     assert "This page is not set up rightly." in shown(at)
+    assert not at.exception
+
+
+DAMAGED = base64.b64encode(wire.PNG_HEAD + bytes(20)).decode()
+MALFORMED: dict[str, Any] = {
+    "no JSON": b"<h1>",
+    "a list": [],
+    "confidence 1e999": json.dumps(PREDICTION.to_json()).replace("0.98", "1e999").encode(),
+    "half a character": PREDICTION.to_json() | {"label": "\ud800", "probabilities": {"\ud800": 1.0}},
+    "no probabilities": PREDICTION.to_json() | {"probabilities": {}},
+    "a label of no list": PREDICTION.to_json() | {"label": "8"},
+    "a picture that is none": PREDICTION.to_json() | {"image": "AAAA"},
+    "a picture that breaks off": PREDICTION.to_json() | {"image": DAMAGED, "explanation": DAMAGED},
+}
+
+
+@pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_answer_is_its_sentence(monkeypatch: pytest.MonkeyPatch, body: Any) -> None:
+    with StandIn(lambda handler, _: handler.send(200, body)) as api:
+        at = page(monkeypatch, png(), api.url)
+        at.button(key="submit").click().run()
+    assert "What answers is not this page's API." in shown(at)
     assert not at.exception
 
 
