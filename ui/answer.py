@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 
 from backend.contract import FORMATS, MAX_BODY_BYTES, MAX_MEGAPIXELS
 from ui import client, formats
+from ui.visit import Failure
 
 if TYPE_CHECKING:
     from backend.contract import Digit, Prediction
@@ -22,7 +23,14 @@ ENLARGED = 168  # pixels: 28 x 6
 MIB = MAX_BODY_BYTES // 1024**2
 HINT = f"Try a {FORMATS} file of up to {MIB} MB and {MAX_MEGAPIXELS} megapixels."
 EMPTY = "The sheet is empty. Draw a digit on it, then press Submit."
-WELCOME = "Draw a digit, press Submit, and see what the model reads."
+WELCOME = {  # one sentence for each way to give a picture
+    "Draw": "Draw a digit, press Submit, and see what the model reads.",
+    "Live": "Draw a digit: the answer follows each stroke.",
+    "Upload": "Choose pictures of a digit: the answer comes by itself.",
+    "Camera": "Photograph a digit: the answer comes by itself.",
+}
+NO_DIGIT = "no digit"  # what people read for the label NOT_A_DIGIT
+NOT_A_DIGIT = "not_a_digit"  # as feedback has it, and the reason of a rejection
 
 
 class Apology(NamedTuple):
@@ -53,13 +61,14 @@ APOLOGIES: dict[type[ApiError], Apology] = {
     client.TimedOut: Apology("The API took too long.", "The page tries again by itself.", passing=True),
     client.NotUnderstood: Apology("What answers is not this page's API.", "Whoever runs this page must check API_URL."),
     client.SwitchedOff: Apology("This API cannot do that.", "Whoever runs this page must check API_URL."),
-    client.ServerFailed: Apology("Something went wrong in the API.", "Press Retry; your drawing is still here."),
+    client.ServerFailed: Apology("Something went wrong in the API.", "Press Retry; your picture is still here."),
 }
+BLANK_PICTURE = Apology("There is nothing to read in this picture.", "Try one of a single dark digit on plain paper.")
 
 
 def apology(error: ApiError, picture: Picture) -> Apology:
-    """What to say of a failure; a file of a format that the API does not take has its own remedy."""
-    said = APOLOGIES[type(error)]
+    """What to say of a failure; a blank photo is no empty sheet, and a format that is not taken has its own remedy."""
+    said = BLANK_PICTURE if isinstance(error, client.BlankSheet) and not picture.strokes else APOLOGIES[type(error)]
     remedy = formats.remedy(picture.data) if isinstance(error, client.BadPicture) else ""
     return Apology(said.what, remedy) if remedy else said
 
@@ -101,17 +110,19 @@ def page(answer: Answer, *, stale: bool) -> str:
     shares = bars(prediction)
     if prediction.label is None:
         shares = f"<details><summary>The nearest guesses</summary>{shares}</details>"
-    parts = (headline(prediction, stale=stale), shares, pictures(answer.picture, prediction))
+    parts = (headline(answer, stale=stale), shares, pictures(answer.picture, prediction))
     return f'<div class="answer">{"".join(parts)}{trust(prediction, answer.seconds)}</div>'
 
 
-def headline(prediction: Prediction, *, stale: bool) -> str:
+def headline(answer: Answer, *, stale: bool) -> str:
     """HTML: the digit, large, and how sure the model is."""
+    prediction = answer.prediction
     earlier = '<p class="earlier">for an earlier drawing: press Submit again</p>' if stale else ""
     if prediction.label is None:
+        advice = "Draw one digit, large." if answer.picture.strokes else "Try one digit, large, on plain paper."
         return (
             f'<div class="headline rejected"><div class="digit" aria-hidden="true">?</div><div>'
-            f"<h2>That does not look like a digit</h2><p>Draw one digit, large, in one go.</p>{earlier}</div></div>"
+            f"<h2>That does not look like a digit</h2><p>{advice}</p>{earlier}</div></div>"
         )
     label = escape(prediction.label)
     size = "digit" if len(label) < 3 else "digit word"
@@ -120,6 +131,20 @@ def headline(prediction: Prediction, *, stale: bool) -> str:
         f'<div><h2><span class="visually-hidden">Read as {label}. </span>{how_sure(prediction.confidence)}</h2>'
         f"<p>{percent(prediction.confidence)}</p>{earlier}</div></div>"
     )
+
+
+def glance(answer: Answer | Failure | None, nothing: str) -> str:
+    """HTML: the answer in one line, or what is said without one; the live region says it to screen readers."""
+    if isinstance(answer, Failure):
+        text = escape(apology(answer.error, answer.picture).what)
+    elif answer and answer.prediction.label is not None:
+        sure = f"{how_sure(answer.prediction.confidence)}, {percent(answer.prediction.confidence)}"
+        text = f"<b>{escape(answer.prediction.label)}</b> {sure}"
+    elif answer:
+        text = f"<b>?</b> That does not look like a {'number' if answer.number else 'digit'}."
+    else:
+        text = nothing
+    return f'<p class="glance" aria-hidden="true">{text}</p>'
 
 
 def bars(prediction: Prediction | Digit) -> str:

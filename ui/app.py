@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
@@ -22,10 +22,13 @@ from ui.client import ApiError, Client
 from ui.visit import Answer
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
     from ui.visit import Picture, Visit
 
 HERE = Path(__file__).parent
 DRAW, UPLOAD, CAMERA = "Draw", "Upload", "Camera"
+LIVE = "Live"  # drawing, with an answer after each stroke
 
 
 def setting(name: str) -> str:
@@ -48,24 +51,33 @@ def connect(url: str, key: str) -> Client:
     return Client(url, key or None, retries=0)
 
 
-def give(here: Visit) -> tuple[list[Picture], bool]:
-    """The three ways to give a picture -> what was given, and whether it is answered without pressing Submit."""
+class Given(NamedTuple):
+    """What a visitor gives, and in which way: all but DRAW are answered without pressing Submit."""
+
+    pictures: list[Picture]
+    way: str
+    glance: DeltaGenerator | None = None  # the place above the sheet for the answer's one line
+
+
+def give(here: Visit) -> Given:
+    """The three ways to give a picture."""
     numbers.switch(here)
     draw, upload, camera = st.tabs([DRAW, UPLOAD, CAMERA], key="way", on_change=visit.Visit.forget, args=(here,))
     with draw:
-        drawn, live = sheet(here)
+        drawn = sheet(here)
     if upload.open:
         with upload:
-            return uploads.files(here), True
+            return Given(uploads.files(here), UPLOAD)
     if camera.open:
         with camera:
-            return uploads.photo(here), True
-    return ([drawn] if drawn else []), live
+            return Given(uploads.photo(here), CAMERA)
+    return drawn
 
 
-def sheet(here: Visit) -> tuple[Picture | None, bool]:
-    """The canvas and what belongs to it -> the drawing, and whether live mode is on."""
+def sheet(here: Visit) -> Given:
+    """The canvas and what belongs to it."""
     with st.container(key="drawing"):
+        glance = st.container(horizontal=True, vertical_alignment="center", key="glance")
         pen = st.session_state.get("pen", pad.PEN[-1])
         drawn = pad.draw(here, pen)
         with st.container(horizontal=True):
@@ -75,7 +87,17 @@ def sheet(here: Visit) -> tuple[Picture | None, bool]:
             thinnest, thickest, first = pad.PEN
             st.slider("Pen width", thinnest, thickest, first, key="pen")
             live = st.toggle("Live", key="live", help="Answers after each stroke, without Submit.")
-    return drawn, live
+    return Given([drawn] if drawn else [], LIVE if live else DRAW, glance)
+
+
+def show_glance(here: Visit, given: Given, said: str) -> None:
+    """The answer in one line, for screens where the rest of it is out of sight."""
+    if not given.glance:
+        return
+    with given.glance:
+        st.html(words.glance(here.answer, said or words.WELCOME[given.way]))
+        if here.answer:
+            st.button("Next digit", key="next-glance", on_click=here.take_sheet)
 
 
 def bring_back(answer: Answer) -> None:
@@ -103,16 +125,18 @@ def main() -> None:
     here = visit.current()
     left, right = st.columns([5, 6], gap="large")
     with left:
-        given, live = give(here)
+        given = give(here)
+    pictures, first = given.pictures, next(iter(given.pictures), None)
     with right:
-        if len(given) > 1:
-            said = uploads.several(client, here, given)
+        if len(pictures) > 1:
+            said = uploads.several(client, here, pictures)
         else:
-            said = asking.show(client, here, given[0] if given else None, live=live)
+            said = asking.show(client, here, first, given.way, live=given.way != DRAW)
+    show_glance(here, given, said)
     history.show(here, bring_back)
     if isinstance(here.answer, Answer):
         snippets.show(setting("API_URL"), here.answer.picture, with_key=bool(setting("API_KEY")))
-    pad.dress(here, given[0] if given else None, said)
+    pad.dress(here, first, said)
 
 
 main()

@@ -21,7 +21,7 @@ USUAL_START = 60  # seconds: a serverless endpoint's cold start
 TICK = 0.25  # seconds between two looks at the page's own buttons while waiting
 
 
-def show(client: Client, visit: Visit, picture: Picture | None, *, live: bool) -> str:
+def show(client: Client, visit: Visit, picture: Picture | None, way: str, *, live: bool) -> str:
     """Ask if an answer is wanted, then show the state of things -> what a screen reader says of it."""
     place = st.empty()
     if picture and picture.digest in visit.known and not visit.asked:
@@ -37,8 +37,9 @@ def show(client: Client, visit: Visit, picture: Picture | None, *, live: bool) -
             return failure(client, visit, visit.answer)
         if isinstance(visit.answer, Answer):
             return _answer(client, visit, visit.answer, picture)
-        _nothing(words.WELCOME)
-        examples.show(visit)
+        _nothing(words.WELCOME[way])
+        if way in ("Draw", "Live"):
+            examples.show(visit)
         return ""
 
 
@@ -124,5 +125,7 @@ def _answer(client: Client, visit: Visit, answer: Answer, picture: Picture | Non
         st.html(numbers.page(answer, answer.number, stale=stale))
         return numbers.sentence(answer.number)
     st.html(words.page(answer, stale=stale))
+    if answer.picture.strokes:
+        st.button("Next digit", key="next", on_click=visit.take_sheet)
     correction.show(client, visit, answer)
     return words.sentence(answer.prediction)

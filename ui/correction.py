@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from ui.answer import NO_DIGIT, NOT_A_DIGIT
 from ui.client import ApiError, Client
 
 if TYPE_CHECKING:
@@ -25,22 +26,30 @@ def show(client: Client, visit: Visit, answer: Answer) -> None:
         if answer.truth is None:
             return _question(answer)
         st.html(f'<p class="hint" role="status">{_thanks(answer)}</p>')
+        if not answer.feedback_id:
+            st.button("Change", key="change", on_click=_judge, args=(answer, None))
         if _collects(client):
             _give(client, visit, answer)
     return None
 
 
 def _question(answer: Answer) -> None:
-    labels = list(answer.prediction.probabilities)
+    said = answer.prediction.label or NOT_A_DIGIT
+    others = [label for label in (*answer.prediction.probabilities, NOT_A_DIGIT) if label != said]
     with st.container(horizontal=True, vertical_alignment="center"):
-        if answer.prediction.label is not None:
-            st.button("Right", key="right", on_click=_judge, args=(answer, answer.prediction.label))
+        st.button("Right", key="right", on_click=_judge, args=(answer, said))
         with st.popover("It was a …", key="wrong"):
-            st.pills("What was it?", labels, key=f"truth-{answer.picture.digest}", on_change=_pick, args=(answer,))
+            key = f"truth-{answer.picture.digest}"
+            st.pills("What was it?", others, key=key, format_func=spoken, on_change=_pick, args=(answer,))
 
 
-def _judge(answer: Answer, label: str) -> None:
-    answer.truth = label
+def spoken(label: str | None) -> str:
+    """A label as people say it."""
+    return NO_DIGIT if label in (None, NOT_A_DIGIT) else str(label)
+
+
+def _judge(answer: Answer, label: str | None) -> None:
+    answer.truth, answer.offered = label, False
 
 
 def _pick(answer: Answer) -> None:
@@ -48,8 +57,8 @@ def _pick(answer: Answer) -> None:
 
 
 def _thanks(answer: Answer) -> str:
-    right = answer.truth == answer.prediction.label
-    return "Glad to hear it." if right else f"Thanks: noted as {escape(str(answer.truth))} in this visit's history."
+    right = answer.truth == (answer.prediction.label or NOT_A_DIGIT)
+    return "Glad to hear it." if right else f"Thanks: noted as {escape(spoken(answer.truth))} in this visit's history."
 
 
 @st.cache_data(ttl=300, show_spinner=False, hash_funcs={Client: lambda client: client.url})

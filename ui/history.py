@@ -8,6 +8,7 @@ import streamlit as st
 
 from ui import answer as words
 from ui import strip
+from ui.correction import spoken
 from ui.visit import archive
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def _picked(visit: Visit, digest: str, bring_back: Callable[[Answer], None]) -> 
 
 
 def _item(answer: Answer) -> strip.Item:
-    label = answer.prediction.label or "?"
-    said = f", you said {answer.truth}" if answer.truth and answer.truth != label else ""
-    name = f"Bring back: read as {answer.prediction.label or 'no digit'}{said}"
-    return strip.Item(answer.picture.digest, words.inline(answer.picture.preview), label, name)
+    label = answer.prediction.label
+    said = f", you said {spoken(answer.truth)}" if answer.truth and spoken(answer.truth) != spoken(label) else ""
+    name = f"Bring back: read as {spoken(label)}{said}"
+    return strip.Item(answer.picture.digest, words.inline(answer.picture.preview), label or "?", name)

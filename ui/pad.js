@@ -42,17 +42,22 @@ function dress(root, strokes) {
 // The canvas sends its drawing 200 ms after the pen is lifted, so a quick Submit would go without the last stroke:
 // whatever is pressed within that time makes it send at once, before the press itself arrives.
 const DEBOUNCE = 300; // milliseconds, with some air
+const UPDATE = "Update the app with this drawing";
 
 const onSheet = (event) => event.composedPath().some((node) => node.classList?.contains("canvas-container"));
 
 function sendFirst(event, root) {
   if (onSheet(event)) told.drawing = true;
-  else if (Date.now() - told.lifted < DEBOUNCE) button(root, "Update the app with this drawing")?.click();
+  else if (Date.now() - told.lifted < DEBOUNCE) button(root, UPDATE)?.click();
 }
 
+// In live mode nobody waits for the canvas: its own button sends at once what it would send later, 35 ms after the pen is
+// lifted in place of 217. The canvas adds the stroke in its own listener, which comes after this one.
 function lift() {
-  if (told.drawing) told.lifted = Date.now();
+  if (!told.drawing) return;
   told.drawing = false;
+  told.lifted = Date.now();
+  if (told.live) setTimeout(() => button(canvasRoot(told.sheet), UPDATE)?.click());
 }
 
 function shortcut(event, root) {
@@ -64,10 +69,20 @@ function shortcut(event, root) {
   button(root, title)?.click();
 }
 
-// On a phone the answer comes below the fold: bring it up, but never move the sheet away under a drawing hand.
+// On a phone the answer to a file comes below the fold: bring it up. That to a drawing has its line above the sheet.
 function show() {
   const place = document.querySelector(".st-key-answer");
-  if (!place || place.getBoundingClientRect().top < innerHeight - 160) return;
+  if (document.querySelector(".st-key-glance")?.offsetParent || !place) return;
+  if (place.getBoundingClientRect().top > innerHeight - 160) bring(place);
+}
+
+// A new sheet that was asked for from further down, or from beside it, comes into sight.
+function bringSheet() {
+  const place = document.querySelector(".st-key-drawing");
+  if (place?.getBoundingClientRect().top < 0) bring(place);
+}
+
+function bring(place) {
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   place.scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "start" });
 }
@@ -87,7 +102,7 @@ function announce({ sheet, strokes, drawing, answer, failed, announcement, live 
     ? `${announcement}\u00a0` // the same words for another drawing are a change, too
     : announcement;
   if (region.textContent.trim() !== text) region.textContent = text;
-  Object.assign(region.dataset, { sheet, strokes, drawing, answer, failed });
+  Object.assign(region.dataset, { sheet, strokes, drawing, answer, failed, live });
 }
 
 // Any file may be dropped and is answered in words, but the chooser offers what the API takes: then an iPhone turns its
@@ -120,6 +135,8 @@ export default function ({ data }) {
     const root = canvasRoot(data.sheet);
     if (!root?.querySelector(".upper-canvas")) return requestAnimationFrame(when);
     dress(root, data.strokes);
+    if (told.shown !== data.sheet) bringSheet();
+    told.shown = data.sheet;
     document.getElementById("announcement").dataset.dressed = data.sheet;
   };
   when();

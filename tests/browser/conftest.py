@@ -118,6 +118,10 @@ class MoodyApi:
         """The ids in the feedback store."""
         return sorted(path.stem for path in self._feedback.rglob("*.png"))
 
+    def kept_labels(self) -> list[str]:
+        """The labels in the feedback store."""
+        return [json.loads(path.read_text())["label"] for path in self._feedback.rglob("*.json")]
+
     def mend(self) -> None:
         """Be the real API again."""
         self.answer, self.delay = None, 0.0

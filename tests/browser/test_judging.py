@@ -32,6 +32,30 @@ def test_a_correction_stays_in_the_visit_when_consent_is_refused(visit: Visit, m
     assert api.kept() == []
 
 
+def test_a_scribble_rightly_refused_and_a_letter_wrongly_read_are_judged_and_a_choice_is_changed(
+    visit: Visit, moody_url: str, api: MoodyApi
+) -> None:
+    """Kept as the label that training reads as no digit."""
+    visitor = visit(moody_url)
+    visitor.draw("1")
+    visitor.submit()
+    visitor.press("It was a …")
+    visitor.page.get_by_test_id("stPopoverBody").get_by_text("no digit", exact=True).click()
+    visitor.await_text("noted as no digit")
+    visitor.press("Change")
+    visitor.press("Right")
+    visitor.await_text("Glad to hear it.")
+    visitor.press("Change")
+    visitor.press("It was a …")
+    visitor.page.get_by_test_id("stPopoverBody").get_by_text("no digit", exact=True).click()
+    visitor.press("Yes, keep them")
+    visitor.await_text("Kept for training, as")
+    assert api.kept_labels() == ["not_a_digit"]
+    visitor.press("Take it back")
+    visitor.page.get_by_role("button", name="Right").wait_for()
+    assert api.kept() == []
+
+
 def test_a_judged_drawing_is_kept_with_consent_and_can_be_taken_back(
     visit: Visit, moody_url: str, api: MoodyApi
 ) -> None:
