@@ -110,19 +110,17 @@ def page(answer: Answer, *, stale: bool) -> str:
     shares = bars(prediction)
     if prediction.label is None:
         shares = f"<details><summary>The nearest guesses</summary>{shares}</details>"
-    parts = (headline(answer, stale=stale), shares, pictures(answer.picture, prediction))
+    parts = (headline(prediction, stale=stale), shares, pictures(answer.picture, prediction))
     return f'<div class="answer">{"".join(parts)}{trust(prediction, answer.seconds)}</div>'
 
 
-def headline(answer: Answer, *, stale: bool) -> str:
+def headline(prediction: Prediction, *, stale: bool) -> str:
     """HTML: the digit, large, and how sure the model is."""
-    prediction = answer.prediction
     earlier = '<p class="earlier">for an earlier drawing: press Submit again</p>' if stale else ""
     if prediction.label is None:
-        advice = "Draw one digit, large." if answer.picture.strokes else "Try one digit, large, on plain paper."
         return (
             f'<div class="headline rejected"><div class="digit" aria-hidden="true">?</div><div>'
-            f"<h2>That does not look like a digit</h2><p>{advice}</p>{earlier}</div></div>"
+            f"<h2>That does not look like a digit</h2><p>Try one digit, large and alone.</p>{earlier}</div></div>"
         )
     label = escape(prediction.label)
     size = "digit" if len(label) < 3 else "digit word"
@@ -226,8 +224,7 @@ def _row(picture: Picture, result: Prediction | ApiError) -> str:
 
 
 def _problem(error: ApiError, picture: Picture) -> str:
-    said = apology(error, picture)
-    return escape(said.what if said is APOLOGIES[type(error)] else said.remedy)
+    return escape(formats.remedy(picture.data) or apology(error, picture).what)
 
 
 def inline(data: bytes) -> str:

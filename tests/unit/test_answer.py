@@ -58,7 +58,7 @@ def test_an_answer_is_its_digit_its_bars_the_picture_and_who_read_it(stale: bool
 def test_a_rejected_drawing_folds_the_nearest_guesses_away(stale: bool) -> None:
     assert words.page(Answer(SEEN, REJECTED, 1.5), stale=stale) == (
         '<div class="answer"><div class="headline rejected"><div class="digit" aria-hidden="true">?</div><div>'
-        "<h2>That does not look like a digit</h2><p>Draw one digit, large, in one go.</p>"
+        "<h2>That does not look like a digit</h2><p>Try one digit, large and alone.</p>"
         f"{EARLIER * stale}</div></div><details><summary>The nearest guesses</summary>{BARS}</details>"
         f'<div class="pictures">{YOURS}</div>{TRUST.format("on SageMaker")}</div>'
     )
@@ -132,7 +132,7 @@ def test_several_pictures_are_a_table() -> None:
         f'<tr><td><img src="data:image/gif;base64,R0lGOA==" {size}></td><td>&lt;2&gt;.gif</td><td></td>'
         "<td>not a digit</td></tr>"
         f'<tr><td><img src="data:image/webp;base64,UklGRg==" {size}></td><td>3</td><td></td>'
-        "<td>The sheet is empty.</td></tr>"
+        "<td>There is nothing to read in this picture.</td></tr>"
         "<tr><td></td><td>4</td><td></td><td>This picture cannot be read.</td></tr>"
         f"<tr><td></td><td>5.psd</td><td></td><td>{words.apology(*reversed(rows[4])).remedy}</td></tr>"
         "</tbody></table>"
