@@ -111,6 +111,12 @@ function offer() {
   for (const input of document.querySelectorAll("input[type=file]")) input.accept = told.accept;
 }
 
+// The file chooser's button is drawn anew once a file was chosen, and the focus would be nowhere.
+function keepFocus() {
+  if (!told.chosen || document.activeElement !== document.body) return;
+  document.querySelector("[data-testid=stFileUploader] button")?.focus({ preventScroll: true });
+}
+
 const told = { lifted: 0, drawing: false };
 
 function listen() {
@@ -119,6 +125,7 @@ function listen() {
   const root = () => canvasRoot(told.sheet);
   document.addEventListener("pointerdown", (event) => sendFirst(event, root()), true);
   document.addEventListener("click", offer, true);
+  document.addEventListener("change", (event) => { told.chosen = event.target.type === "file"; }, true);
   for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, lift, true);
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" || event.key === " ") sendFirst(event, root());
@@ -129,6 +136,7 @@ function listen() {
 export default function ({ data }) {
   Object.assign(told, data);
   announce(data);
+  keepFocus();
   listen();
   const when = () => {
     if (told.sheet !== data.sheet) return;

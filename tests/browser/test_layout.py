@@ -118,7 +118,7 @@ def test_live_mode_sends_before_the_canvas_itself_would(visit: Visit, moody_url:
     """It waits 200 ms after the pen is lifted; each stroke is asked for once, and none is lost."""
     visitor = visit(moody_url)
     visitor.page.locator(".st-key-live label").first.click()
-    visitor.page.wait_for_function("() => document.getElementById('announcement').dataset.live === 'true'")
+    visitor.await_state(live="true")
     visitor.page.evaluate(SENDS)
     for number in range(5):
         visitor.stroke([[60, 40 + 40 * number], [200, 40 + 30 * number]])
@@ -167,8 +167,7 @@ def test_the_focus_stays_in_sight_after_an_upload(visit: Visit, page_url: str, d
         visitor.page.locator("[data-testid=stFileUploaderDropzone] button").click()
     chooser.value.set_files(file("mine.png", drawing("2")))
     visitor.await_answer()
-    inside = "() => document.activeElement.closest('[data-testid=stFileUploader]') !== null"
-    assert visitor.page.evaluate(inside), visitor.page.evaluate("document.activeElement.outerHTML.slice(0, 200)")
+    visitor.page.wait_for_function("() => document.activeElement.closest('[data-testid=stFileUploader]')")
 
 
 def test_a_blank_photo_is_not_told_to_draw(visit: Visit, page_url: str, drawing: Drawing) -> None:
