@@ -143,7 +143,8 @@ export default function ({ data }) {
     const root = canvasRoot(data.sheet);
     if (!root?.querySelector(".upper-canvas")) return requestAnimationFrame(when);
     dress(root, data.strokes);
-    if (told.shown !== data.sheet) bringSheet();
+    // Again once the old answer is gone, which makes the page shorter and moves it.
+    if (told.shown !== data.sheet) for (const later of [0, 300, 1000]) setTimeout(bringSheet, later);
     told.shown = data.sheet;
     document.getElementById("announcement").dataset.dressed = data.sheet;
   };

@@ -36,7 +36,10 @@ TAKES_THE_PEN = """pen => {
   const { x, y } = pen.getBoundingClientRect();
   pen.dispatchEvent(new MouseEvent("mousemove", { clientX: x + 1, clientY: y + 1, bubbles: true }));
   const paper = pen.parentElement.querySelector(".lower-canvas").getContext("2d").getImageData(1, 1, 1, 1);
-  const inPlace = y - document.querySelector(".st-key-drawing").getBoundingClientRect().y < 20;
+  const line = document.querySelector(".st-key-glance"); // above the sheet on a phone
+  const top = document.querySelector(".st-key-drawing").getBoundingClientRect().y;
+  const above = line?.offsetParent ? line.getBoundingClientRect().bottom : top;
+  const inPlace = y - above < 20;
   return inPlace && pen.style.cursor === "crosshair" && paper.data[3] === 255;
 }"""
 FAKE_CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
