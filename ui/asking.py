@@ -121,11 +121,10 @@ def _recover(client: Client, visit: Visit) -> None:
 
 def _answer(client: Client, visit: Visit, answer: Answer, picture: Picture | None) -> str:
     stale = picture is not None and picture.digest != answer.picture.digest
-    if answer.number:
-        st.html(numbers.page(answer, answer.number, stale=stale))
-        return numbers.sentence(answer.number)
-    st.html(words.page(answer, stale=stale))
+    st.html(numbers.page(answer, answer.number, stale=stale) if answer.number else words.page(answer, stale=stale))
     if answer.picture.strokes:
         st.button("Next digit", key="next", on_click=visit.take_sheet)
+    if answer.number:
+        return numbers.sentence(answer.number)
     correction.show(client, visit, answer)
     return words.sentence(answer.prediction)
