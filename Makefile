@@ -58,8 +58,7 @@ deploy: .venv/deploy  ## endpoint and API to AWS; tells the cost and asks first
 	$(IN)/python -m backend.deploy up --stage $(STAGE) --mode $(MODE) --requests-per-day $(REQUESTS_PER_DAY) $(KIND) \
 	  $(if $(EMAIL),--email $(EMAIL)) $(if $(FALLBACK),--fallback) $(if $(YES),--yes) $(DRY) $(DEPLOY_ARGS)
 
-destroy: .venv/deploy  ## all of it away again, and the proof; PAGE=1 the page's container too
-	$(if $(PAGE),$(IN)/python -m backend.deploy page destroy --stage $(STAGE) $(DRY))
+destroy: .venv/deploy  ## all of it away again, what bills first, and the proof
 	$(IN)/python -m backend.deploy destroy --stage $(STAGE) $(DRY)
 
 status: .venv/deploy  ## every part of the stage

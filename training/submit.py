@@ -22,18 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backend.deploy.stage import (
-    IMAGES_ACCOUNT,
-    StageError,
-    attempt,
-    command,
-    ensure_bucket,
-    ensure_role,
-    open_stage,
-    pages,
-    patiently,
-    policy,
-)
+from backend.deploy.buckets import ensure_bucket
+from backend.deploy.refusals import StageError, attempt, command, pages, patiently
+from backend.deploy.roles import ensure_role, policy
+from backend.deploy.stage import IMAGES_ACCOUNT, open_stage
 from backend.preprocessing import PictureError, normalise
 
 if TYPE_CHECKING:

@@ -13,10 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backend.deploy import cost, function, gateway, page, release
+from backend.deploy import cost, function, gateway, page, parts, release
 from backend.deploy.endpoint import Plan, Release
 from backend.deploy.function import Options
-from backend.deploy.stage import ARTIFACT, Left, Stage, StageError, command, open_stage, print_logs, show, tagged
+from backend.deploy.logs import print_logs
+from backend.deploy.refusals import StageError, command, noted
+from backend.deploy.stage import ARTIFACT, Stage, open_stage
+from backend.deploy.tags import tagged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,11 +38,12 @@ COMMANDS = {
     "cost": "what each way to run it costs a month; touches nothing",
     "page": "the page as a Lightsail container",
 }
+PARTS = (*release.BILLING, page.PART, *function.PARTS, *release.PARTS)  # in the order in which `destroy` goes
 
 
 def up(stage: Stage, options: argparse.Namespace) -> None:
     """Ask, then deploy both halves, the model first: the API is tried against it."""
-    print(f"In {stage.region}, account {stage.account}:")  # missing credentials show before the question
+    _say_where(stage)
     ask(options)
     if options.mode == "sagemaker":
         release.up(stage, Release.load(options.artifact, stage.region, options.image), _plan(options), options.max_ms)
@@ -50,6 +54,11 @@ def up(stage: Stage, options: argparse.Namespace) -> None:
         gateway.show_key(stage)
     else:  # a key does not belong into a log
         print(f"API_URL={gateway.url_of(stage)}\nAPI_KEY: python -m backend.deploy key --stage {stage.name}")
+
+
+def _say_where(stage: Stage) -> None:
+    """Say which account is meant; the first call to AWS, so that missing credentials end the command here."""
+    print(f"{stage.prefix} in {stage.region}, account {stage.account}:")
 
 
 def _plan(options: argparse.Namespace) -> Plan:
@@ -70,37 +79,50 @@ def ask(options: argparse.Namespace) -> None:
         raise StageError("Nothing was deployed: say y, or run with YES=1.")
 
 
-def inventory(stage: Stage) -> list[Left]:
-    """Every part of both halves that there is."""
-    return [*release.inventory(stage), *function.inventory(stage)]
-
-
 def status(stage: Stage) -> None:
-    """Print the inventory, and whether the repository holds a newer model than the live one."""
-    show(inventory(stage))
-    if sentence := release.is_live(stage):
-        print(sentence)
+    """Print every part, and whether the repository holds a newer model than the live one."""
+    _say_where(stage)
+    rows, unseen = parts.inventory(stage, PARTS)
+    parts.show(rows)
+    with noted(unseen, "release"):
+        if sentence := release.is_live(stage):
+            print(sentence)
+    _tell(unseen)
+    if unseen:
+        raise StageError(f"{len(unseen)} kinds of parts could not be looked for, see above.")
 
 
 def destroy(stage: Stage) -> None:
-    """Remove both halves, then list by name and by tag what is left. Raises StageError if anything is."""
-    function.destroy(stage)
-    release.destroy(stage)
+    """Remove every part, what bills first, then list by name and by tag what is left. Raises StageError if any is."""
+    _say_where(stage)
+    refused = parts.remove(stage, PARTS)
     if stage.dry_run:
         return
-    for _ in range(10):  # the tagging API lags behind; the rest is gone at once
-        left = inventory(stage) + [row for row in tagged(stage) if _counts(row.name)]
+    for _ in range(3):  # IAM and Lightsail show for seconds what is gone
+        left, unseen = parts.inventory(stage, PARTS)
+        with noted(unseen, "tags"):
+            left += [row for row in tagged(stage) if not row.name.endswith(tuple(known.name for known in left))]
         if not left:
-            print(f"Nothing of {stage.prefix} is left.")
-            return
+            break
         time.sleep(6)
-    show(left)
-    raise StageError(f"{len(left)} parts of {stage.prefix} are left: run `make destroy` again.")
+    if not left and not unseen:
+        print(f"Nothing of {stage.prefix} is left.")
+        return
+    parts.show(left)
+    _tell(refused | unseen)
+    raise StageError(_outcome(stage, len(left), len(unseen)))
 
 
-def _counts(arn: str) -> bool:
-    """Whether a tagged ARN is something left: ended jobs stay listed for ever, and roles are found by name."""
-    return "-job/" not in arn and ":role/" not in arn
+def _tell(refused: dict[str, str]) -> None:
+    for what, why in refused.items():
+        print(f"{what}: {why}")
+
+
+def _outcome(stage: Stage, left: int, unseen: int) -> str:
+    parts_left = f"{left} parts of {stage.prefix} are left" if left else ""
+    unknown = f"{unseen} kinds of parts could not be looked for" if unseen else ""
+    again = f"Run `make destroy STAGE={stage.name}` again once that is put right: it goes on."
+    return f"{' and '.join(filter(None, (parts_left, unknown)))}, see above. {again}"
 
 
 def logs(stage: Stage, minutes: float) -> None:

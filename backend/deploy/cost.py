@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from backend.deploy.stage import StageError
+from backend.deploy.refusals import StageError
 
 PRICES = Path(__file__).parent / "prices.json"
 STALE_DAYS = 183  # six months

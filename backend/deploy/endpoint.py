@@ -13,18 +13,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from backend.deploy.cost import hourly_price
-from backend.deploy.stage import (
-    IMAGES_ACCOUNT,
-    Left,
-    StageError,
-    age,
-    attempt,
-    ensure_role,
-    pages,
-    patiently,
-    policy,
-    remove_role,
-)
+from backend.deploy.parts import Left, Part, age
+from backend.deploy.refusals import StageError, attempt, noted, pages, patiently
+from backend.deploy.roles import ensure_role, policy
+from backend.deploy.stage import IMAGES_ACCOUNT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,11 +102,14 @@ def describe(stage: Stage) -> dict[str, Any] | None:
 
 
 def live_plan(stage: Stage) -> Plan | None:
-    """The plan that the endpoint now runs on, read from its config; None without endpoint."""
+    """The plan that the endpoint now runs on, read from its config; None without endpoint or config."""
     endpoint = describe(stage)
     if endpoint is None:
         return None
-    config = stage.client("sagemaker").describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+    ask = stage.client("sagemaker").describe_endpoint_config
+    config = attempt(ask, EndpointConfigName=endpoint["EndpointConfigName"])
+    if config is None:
+        return None
     variant = config["ProductionVariants"][0]
     if "ServerlessConfig" in variant:
         serverless = variant["ServerlessConfig"]
@@ -123,14 +118,20 @@ def live_plan(stage: Stage) -> Plan | None:
     return Plan(instance_type=variant["InstanceType"], instances=variant["InitialInstanceCount"])
 
 
+def ours(stage: Stage) -> dict[str, Any] | None:
+    """The endpoint, or None. Raises StageError where it is somebody else's."""
+    endpoint = describe(stage)
+    if endpoint:
+        tags = stage.client("sagemaker").list_tags(ResourceArn=endpoint["EndpointArn"])["Tags"]
+        if not stage.owns(tags):
+            raise StageError(f"The endpoint {stage.prefix} is not ours: it lacks our tags. Choose another STAGE.")
+    return endpoint
+
+
 def check_may_deploy(stage: Stage, plan: Plan) -> None:
     """Raise StageError where the endpoint is somebody else's or of the other kind; nothing is made before this."""
-    endpoint = describe(stage)
-    if endpoint is None:
+    if ours(stage) is None:
         return
-    tags = stage.client("sagemaker").list_tags(ResourceArn=endpoint["EndpointArn"])["Tags"]
-    if not stage.owns(tags):
-        raise StageError(f"The endpoint {stage.prefix} is not ours: it lacks our tags. Choose another STAGE.")
     live = live_plan(stage)
     if live and bool(live.instance_type) != bool(plan.instance_type):
         raise StageError(
@@ -270,53 +271,87 @@ def endpoint_role(stage: Stage, release: Release, bucket: str) -> str:
     return ensure_role(stage, "endpoint", policy(stage, "endpoint", **values))
 
 
-def remove(stage: Stage) -> None:
-    """Remove schedule, autoscaling, endpoint, configs, models and roles, whatever of them is there."""
-    sagemaker = stage.client("sagemaker")
-    scheduler = stage.client("scheduler")
-    if attempt(scheduler.get_schedule_group, Name=stage.prefix):
-        attempt(scheduler.delete_schedule_group, Name=stage.prefix)
-    stop_scaling(stage)
-    if wait(stage):
-        sagemaker.delete_endpoint(EndpointName=stage.prefix)
-    if not stage.dry_run:
-        wait(stage)
-    for config in configs(stage):
-        sagemaker.delete_endpoint_config(EndpointConfigName=config["EndpointConfigName"])
-    for model in models(stage):
-        sagemaker.delete_model(ModelName=model["ModelName"])
-    for purpose in ("endpoint", "ttl", "job"):
-        remove_role(stage, purpose)
-
-
-def configs(stage: Stage) -> list[dict[str, Any]]:
+def configs(stage: Stage) -> list[Left]:
     """The stage's endpoint configs, by name."""
     found = pages(stage.client("sagemaker"), "list_endpoint_configs", "EndpointConfigs", NameContains=stage.prefix)
-    return [config for config in found if config["EndpointConfigName"].startswith(f"{stage.prefix}-")]
+    rows = [Left("config", config["EndpointConfigName"], age=age(config["CreationTime"])) for config in found]
+    return [row for row in rows if row.name.startswith(f"{stage.prefix}-")]
 
 
-def models(stage: Stage) -> list[dict[str, Any]]:
+def models(stage: Stage) -> list[Left]:
     """The stage's models, by name."""
     found = pages(stage.client("sagemaker"), "list_models", "Models", NameContains=stage.prefix)
-    return [model for model in found if model["ModelName"].startswith(f"{stage.prefix}-")]
+    rows = [Left("model", model["ModelName"], age=age(model["CreationTime"])) for model in found]
+    return [row for row in rows if row.name.startswith(f"{stage.prefix}-")]
 
 
-def inventory(stage: Stage) -> list[Left]:
-    """What there is of all that, with the endpoint's USD an hour."""
-    rows = []
-    if endpoint := describe(stage):
+def _found(stage: Stage) -> list[Left]:
+    """The endpoint, with its USD an hour."""
+    endpoint = ours(stage)
+    if endpoint is None:
+        return []
+    unknown: dict[str, str] = {}
+    note = f"{endpoint['EndpointConfigName']}, "
+    with noted(unknown, "price"):  # the endpoint is there, whatever else AWS does not tell
         plan = live_plan(stage) or Plan()
         hourly = hourly_price(plan.instance_type) * plan.instances if plan.instance_type else 0.0
-        note = f"{endpoint['EndpointConfigName']}, ${hourly:.3f} an hour at rest"
-        rows.append(Left("endpoint", stage.prefix, endpoint["EndpointStatus"], age(endpoint["LastModifiedTime"]), note))
-    rows += [Left("config", c["EndpointConfigName"], age=age(c["CreationTime"])) for c in configs(stage)]
-    rows += [Left("model", m["ModelName"], age=age(m["CreationTime"])) for m in models(stage)]
-    schedule = attempt(stage.client("scheduler").get_schedule, GroupName=stage.prefix, Name=stage.prefix)
-    if schedule:
-        rows.append(
-            Left("time to live", stage.prefix, note=f"removes the endpoint {schedule['ScheduleExpression']} UTC")
-        )
-    group = attempt(stage.client("scheduler").get_schedule_group, Name=stage.prefix)
-    if group and group["State"] != "DELETING":  # AWS takes seconds to remove one
-        rows.append(Left("schedule group", stage.prefix, group["State"]))
-    return rows
+        note += f"${hourly:.3f} an hour at rest"
+    note += unknown.get("price", "")
+    return [Left("endpoint", stage.prefix, endpoint["EndpointStatus"], age(endpoint["LastModifiedTime"]), note)]
+
+
+def _remove(stage: Stage, name: str) -> None:
+    """SageMaker deletes no endpoint while it changes it."""
+    if wait(stage):
+        attempt(stage.client("sagemaker").delete_endpoint, EndpointName=name)
+    if not stage.dry_run:
+        wait(stage)
+
+
+def _targets(stage: Stage) -> list[Left]:
+    asked = {"ServiceNamespace": "sagemaker", "ResourceIds": [_scalable(stage)["ResourceId"]]}
+    found = pages(stage.client("application-autoscaling"), "describe_scalable_targets", "ScalableTargets", **asked)
+    return [Left("autoscaling", f"{stage.prefix}", note=f"{t['MinCapacity']} to {t['MaxCapacity']}") for t in found]
+
+
+def _schedules(stage: Stage) -> list[Left]:
+    found = attempt(stage.client("scheduler").get_schedule, GroupName=stage.prefix, Name=stage.prefix)
+    note = f"removes the endpoint {found['ScheduleExpression']} UTC" if found else ""
+    return [Left("time to live", stage.prefix, note=note)] if found else []
+
+
+def _remove_schedule(stage: Stage, name: str) -> None:
+    """Remove the schedule once the endpoint is gone: one that AWS will not let go of still ends by it."""
+    if describe(stage) and not stage.dry_run:
+        raise StageError("It stays for as long as the endpoint is there, which it removes when its time ends.")
+    attempt(stage.client("scheduler").delete_schedule, GroupName=name, Name=name)
+
+
+def _schedule_groups(stage: Stage) -> list[Left]:
+    found = attempt(stage.client("scheduler").get_schedule_group, Name=stage.prefix)
+    there = found and found["State"] != "DELETING"  # AWS takes seconds to remove one
+    return [Left("schedule group", stage.prefix, found["State"])] if there else []
+
+
+def _remove_group(stage: Stage, name: str) -> None:
+    """Remove the group unless it holds a schedule that is needed: the group's removal is the schedule's."""
+    if _schedules(stage) and not stage.dry_run:
+        raise StageError("It holds the endpoint's time to live.")
+    attempt(stage.client("scheduler").delete_schedule_group, Name=name)
+
+
+def _remove_config(stage: Stage, name: str) -> None:
+    attempt(stage.client("sagemaker").delete_endpoint_config, EndpointConfigName=name)
+
+
+def _remove_model(stage: Stage, name: str) -> None:
+    attempt(stage.client("sagemaker").delete_model, ModelName=name)
+
+
+SERVING = (  # what serves, and bills where it runs on instances
+    Part("autoscaling", _targets, lambda stage, _: stop_scaling(stage)),
+    Part("endpoint", _found, _remove),
+    Part("time to live", _schedules, _remove_schedule),
+    Part("schedule group", _schedule_groups, _remove_group),
+)
+NAMED = (Part("config", configs, _remove_config), Part("model", models, _remove_model))

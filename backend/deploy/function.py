@@ -13,20 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from backend.deploy import package, trial, watch
-from backend.deploy.gateway import ensure_key, ensure_plan, key_of, plan_of, remove_plan, url_of
-from backend.deploy.stage import (
-    ROOT,
-    Left,
-    StageError,
-    attempt,
-    ensure_bucket,
-    ensure_log_group,
-    ensure_role,
-    pages,
-    policy,
-    remove_bucket,
-    remove_role,
-)
+from backend.deploy.buckets import bucket_part, ensure_bucket
+from backend.deploy.gateway import KEY, PLAN, ensure_key, ensure_plan, key_of, url_of
+from backend.deploy.logs import ensure_log_group, log_part
+from backend.deploy.parts import Left, Part
+from backend.deploy.refusals import StageError, attempt
+from backend.deploy.roles import ensure_role, policy, role_part
+from backend.deploy.stage import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,18 +105,23 @@ def rights(stage: Stage, options: Options) -> dict[str, Any]:
 
 def function_and_stack(stage: Stage) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
     """The function and the CloudFormation stack, each or None. Raises StageError where one is somebody else's."""
-    function = attempt(stage.client("lambda").get_function, FunctionName=stage.prefix)
-    stack = _stack(stage)
+    return _function(stage), _stack(stage)
+
+
+def _function(stage: Stage) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = attempt(stage.client("lambda").get_function, FunctionName=stage.prefix)
     # by its role, for Zappa tags the function only some calls after it has made it
-    theirs = function and function["Configuration"]["Role"] != stage.role_arn("function")
-    if theirs or (stack and not stage.owns(stack.get("Tags", []))):
-        raise StageError(f"{stage.prefix} in this account is not ours: choose another STAGE.")
-    return function, stack
+    if found and found["Configuration"]["Role"] != stage.role_arn("function"):
+        raise StageError(f"The function {stage.prefix} in this account is not ours: choose another STAGE.")
+    return found
 
 
 def _stack(stage: Stage) -> dict[str, Any] | None:
     found = attempt(stage.client("cloudformation").describe_stacks, StackName=stage.prefix)
-    return found["Stacks"][0] if found and found["Stacks"] else None
+    stack: dict[str, Any] | None = found["Stacks"][0] if found and found["Stacks"] else None
+    if stack and not stage.owns(stack.get("Tags", [])):
+        raise StageError(f"The stack {stage.prefix} in this account is not ours: choose another STAGE.")
+    return stack
 
 
 def _deploy(stage: Stage, options: Options, config: dict[str, Any], function: Any, stack: dict[str, Any] | None) -> str:
@@ -138,7 +136,8 @@ def _deploy(stage: Stage, options: Options, config: dict[str, Any], function: An
     archive = package.package(folder, config, stage.name)
     print(f"  package of {archive.stat().st_size / 1e6:.1f} MB")
     if not whole:
-        _remove_function_and_stack(stage)
+        _remove_stack(stage, stage.prefix)
+        _remove_function(stage, stage.prefix)
     url = _upload(stage, archive)
     package.zappa(folder, config, verb, stage.name, "--zip", url)
     if url_of(stage) is None:  # Zappa's exit code is 0 whatever happened
@@ -163,12 +162,30 @@ def _settle(stage: Stage, stack: dict[str, Any] | None, every: float = 5) -> dic
     return stack
 
 
-def _remove_function_and_stack(stage: Stage) -> None:
+def _stacks(stage: Stage) -> list[Left]:
+    stack = _stack(stage)
+    return [Left("stack", stage.prefix, stack["StackStatus"], note=url_of(stage) or "")] if stack else []
+
+
+def _remove_stack(stage: Stage, name: str) -> None:
     client = stage.client("cloudformation")
-    if _stack(stage):
-        client.delete_stack(StackName=stage.prefix)
-        client.get_waiter("stack_delete_complete").wait(StackName=stage.prefix, WaiterConfig={"Delay": 5})
-    attempt(stage.client("lambda").delete_function, FunctionName=stage.prefix)
+    if _settle(stage, _stack(stage)):
+        client.delete_stack(StackName=name)
+        if not stage.dry_run:
+            client.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 5})
+
+
+def _functions(stage: Stage) -> list[Left]:
+    found = _function(stage)
+    if found is None:
+        return []
+    about = found["Configuration"]
+    note = f"{about['Runtime']}, {about['MemorySize']} MB, $0 at rest"
+    return [Left("function", stage.prefix, about.get("State", ""), about["LastModified"][:16], note)]
+
+
+def _remove_function(stage: Stage, name: str) -> None:
+    attempt(stage.client("lambda").delete_function, FunctionName=name)
 
 
 def _prove(stage: Stage, config: dict[str, Any], check: Callable[[str, str], str], archive: str) -> None:
@@ -192,49 +209,13 @@ def log_group(stage: Stage) -> str:
     return f"/aws/lambda/{stage.prefix}"
 
 
-def inventory(stage: Stage) -> list[Left]:
-    """Every part of the stage outside SageMaker that there is."""
-    function, stack = function_and_stack(stage)
-    rows = []
-    if function:
-        about = function["Configuration"]
-        note = f"{about['Runtime']}, {about['MemorySize']} MB, $0 at rest"
-        rows.append(Left("function", stage.prefix, about.get("State", ""), about["LastModified"][:16], note))
-    if stack:
-        rows.append(Left("stack", stage.prefix, stack["StackStatus"], note=url_of(stage) or ""))
-    if key_of(stage):
-        rows.append(Left("API key", stage.prefix))
-    if plan := plan_of(stage):
-        rows.append(Left("usage plan", stage.prefix, note=f"{plan['throttle']} {plan['quota']}"))
-    if attempt(stage.client("iam").get_role, RoleName=stage.role("function")):
-        rows.append(Left("role", stage.role("function")))
-    if attempt(stage.client("s3").head_bucket, Bucket=stage.bucket("deploy")) is not None:
-        rows.append(Left("bucket", stage.bucket("deploy")))
-    groups = pages(stage.client("logs"), "describe_log_groups", "logGroups", logGroupNamePrefix=log_group(stage))
-    rows += [Left("log group", g["logGroupName"]) for g in groups if g["logGroupName"] == log_group(stage)]
-    return [*rows, *watch.inventory(stage)]
-
-
-def destroy(stage: Stage) -> None:
-    """Remove all of it, whatever is there. Raises StageError where function or stack are somebody else's."""
-    function_and_stack(stage)
-    remove_plan(stage)
-    _undeploy(stage)
-    if key := key_of(stage):
-        stage.client("apigateway").delete_api_key(apiKey=key["id"])
-    watch.remove(stage)
-    remove_role(stage, "function")
-    remove_bucket(stage, "deploy")
-    attempt(stage.client("logs").delete_log_group, logGroupName=log_group(stage))
-
-
-def _undeploy(stage: Stage) -> None:
-    """Have Zappa undeploy; what an interrupted command left of function and stack goes one by one."""
-    function, stack = function_and_stack(stage)
-    if stage.dry_run:
-        print(f"would run zappa undeploy {stage.name}")
-        return
-    if function and _settle(stage, stack):
-        config = settings(stage, Options(), "kept")  # with a key named, Zappa leaves keys to us
-        package.zappa(ROOT / package.BUILD / "undeploy", config, "undeploy", stage.name, "--yes")
-    _remove_function_and_stack(stage)
+PARTS = (
+    PLAN,  # an API in a usage plan cannot be deleted
+    Part("stack", _stacks, _remove_stack),
+    Part("function", _functions, _remove_function),
+    KEY,
+    *watch.PARTS,
+    role_part("function"),
+    bucket_part("deploy"),
+    log_part(log_group),
+)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from backend.deploy.stage import StageError, attempt, pages
+from backend.deploy.parts import Left, Part
+from backend.deploy.refusals import StageError, attempt, pages
 
 if TYPE_CHECKING:
     from backend.deploy.stage import Stage
@@ -73,8 +74,12 @@ def ensure_plan(stage: Stage, key: str, rate: float, burst: int, quota: int) -> 
         gateway.create_usage_plan_key(usagePlanId=plan["id"], keyId=key, keyType="API_KEY")
 
 
-def remove_plan(stage: Stage) -> None:
-    """Remove the usage plan, if there is one."""
+def _plans(stage: Stage) -> list[Left]:
+    plan = plan_of(stage)
+    return [Left("usage plan", stage.prefix, note=f"{plan['throttle']} {plan['quota']}")] if plan else []
+
+
+def _remove_plan(stage: Stage, _: str) -> None:
     gateway, plan = stage.client("apigateway"), plan_of(stage)
     if plan is None:
         return
@@ -83,3 +88,16 @@ def remove_plan(stage: Stage) -> None:
         patch = [{"op": "remove", "path": "/apiStages", "value": value} for value in bound]
         gateway.update_usage_plan(usagePlanId=plan["id"], patchOperations=patch)
     gateway.delete_usage_plan(usagePlanId=plan["id"])
+
+
+def _keys(stage: Stage) -> list[Left]:
+    return [Left("API key", stage.prefix)] if key_of(stage) else []
+
+
+def _remove_key(stage: Stage, _: str) -> None:
+    if key := key_of(stage):
+        stage.client("apigateway").delete_api_key(apiKey=key["id"])
+
+
+PLAN = Part("usage plan", _plans, _remove_plan)
+KEY = Part("API key", _keys, _remove_key)

@@ -16,7 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backend.deploy.stage import ARTIFACT, ROOT, StageError
+from backend.deploy.refusals import StageError
+from backend.deploy.stage import ARTIFACT, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from backend.deploy.gateway import key_of, url_of
-from backend.deploy.stage import ROOT, Left, StageError, attempt, show
+from backend.deploy.parts import Left, Part, show
+from backend.deploy.refusals import StageError, attempt
+from backend.deploy.stage import ROOT
 
 if TYPE_CHECKING:
     from backend.deploy.stage import Stage
@@ -79,16 +81,32 @@ def push(stage: Stage) -> None:
             raise StageError(f"{' '.join(step[:3])} failed: see its output above.")
 
 
+def _found(stage: Stage) -> list[Left]:
+    if stage.region not in stage.session.get_available_regions("lightsail"):
+        return []
+    found = describe(stage)
+    note = f"{found.get('url')}, $7 a month" if found else ""
+    return [Left("page", service(stage), found["state"], note=note)] if found else []
+
+
+def _remove(stage: Stage, name: str) -> None:
+    """Remove the service with its images. Raises StageError where it stays."""
+    if wait(stage):
+        attempt(stage.client("lightsail").delete_container_service, serviceName=name)
+    if not stage.dry_run and wait(stage):
+        raise StageError(f"{name} is left in Lightsail.")
+
+
+PART = Part("page", _found, _remove)
+
+
 def status(stage: Stage) -> None:
     """Print the service's state, address and price."""
-    found = describe(stage)
-    show([Left("page", service(stage), found["state"], note=f"{found.get('url')}, $7 a month")] if found else [])
+    show(_found(stage))
 
 
 def destroy(stage: Stage) -> None:
-    """Remove the service with its images. Raises StageError where it stays."""
-    if wait(stage):
-        stage.client("lightsail").delete_container_service(serviceName=service(stage))
-    if not stage.dry_run and wait(stage):
-        raise StageError(f"{service(stage)} is left in Lightsail: run `make destroy` again.")
+    """Remove the service, as `destroy` of the whole stage does too."""
+    for row in _found(stage):
+        _remove(stage, row.name)
     print(f"Nothing of {service(stage)} is left in Lightsail.")

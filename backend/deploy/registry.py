@@ -10,7 +10,8 @@ import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backend.deploy.endpoint import ENVIRONMENT, RELEASE_FILES, Release
-from backend.deploy.stage import Left, StageError, age, attempt, pages
+from backend.deploy.parts import Left, Part, age
+from backend.deploy.refusals import StageError, attempt, pages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,16 +147,23 @@ def fetch(stage: Stage, entry: Entry, folder: Path) -> Release:
     return Release.load(target, stage.region, entry.image)
 
 
-def remove(stage: Stage) -> None:
-    """Remove every entry and the group."""
-    sagemaker = stage.client("sagemaker")
+def _releases(stage: Stage) -> list[Left]:
+    return [Left("release", entry.name, entry.status, age(entry.created)) for entry in entries(stage)]
+
+
+def _remove_release(stage: Stage, name: str) -> None:
     for entry in entries(stage):
-        sagemaker.delete_model_package(ModelPackageName=entry.arn)
-    attempt(sagemaker.delete_model_package_group, ModelPackageGroupName=stage.prefix)
+        if entry.name == name:
+            attempt(stage.client("sagemaker").delete_model_package, ModelPackageName=entry.arn)
 
 
-def inventory(stage: Stage) -> list[Left]:
-    """The group's entries, or the group where it is empty."""
-    rows = [Left("release", e.name, e.status, age(e.created)) for e in entries(stage)]
-    group = attempt(stage.client("sagemaker").describe_model_package_group, ModelPackageGroupName=stage.prefix)
-    return rows or ([Left("registry group", stage.prefix)] if group else [])
+def _groups(stage: Stage) -> list[Left]:
+    found = attempt(stage.client("sagemaker").describe_model_package_group, ModelPackageGroupName=stage.prefix)
+    return [Left("registry group", stage.prefix)] if found else []
+
+
+def _remove_group(stage: Stage, name: str) -> None:
+    attempt(stage.client("sagemaker").delete_model_package_group, ModelPackageGroupName=name)
+
+
+PARTS = (Part("release", _releases, _remove_release), Part("registry group", _groups, _remove_group))

@@ -9,20 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend.deploy import endpoint, registry, trial
+from backend.deploy.buckets import bucket_part, ensure_bucket
 from backend.deploy.endpoint import Plan, Release
-from backend.deploy.stage import (
-    ARTIFACT,
-    Left,
-    StageError,
-    age,
-    attempt,
-    ensure_bucket,
-    ensure_log_group,
-    pages,
-    remove_bucket,
-)
+from backend.deploy.logs import ensure_log_group, log_part
+from backend.deploy.parts import Left, Part, age
+from backend.deploy.refusals import StageError, pages
+from backend.deploy.roles import role_part
+from backend.deploy.stage import ARTIFACT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from backend.deploy.stage import Stage
 
 RELEASES = Path("build") / "releases"
@@ -95,19 +92,6 @@ def log_group(stage: Stage) -> str:
     return f"/aws/sagemaker/Endpoints/{stage.prefix}"
 
 
-def inventory(stage: Stage) -> list[Left]:
-    """Every SageMaker part of the stage that there is."""
-    rows = [*endpoint.inventory(stage), *registry.inventory(stage)]
-    if attempt(stage.client("s3").head_bucket, Bucket=stage.bucket("models")) is not None:
-        rows.append(Left("bucket", stage.bucket("models")))
-    for purpose in ("endpoint", "ttl", "job"):
-        if attempt(stage.client("iam").get_role, RoleName=stage.role(purpose)):
-            rows.append(Left("role", stage.role(purpose)))
-    groups = pages(stage.client("logs"), "describe_log_groups", "logGroups", logGroupNamePrefix=log_group(stage))
-    rows += [Left("log group", g["logGroupName"]) for g in groups if g["logGroupName"] == log_group(stage)]
-    return rows
-
-
 def is_live(stage: Stage) -> str:
     """Whether the repository's model is the one that serves, as a sentence; empty without endpoint or model."""
     live = (endpoint.describe(stage) or {}).get("EndpointConfigName")
@@ -117,21 +101,31 @@ def is_live(stage: Stage) -> str:
     return f"The repository's model is {here}: " + ("live." if here in live else "`make deploy` would serve it.")
 
 
-def destroy(stage: Stage) -> None:
-    """Remove every SageMaker part of the stage, whatever of it is there."""
-    stop_jobs(stage)
-    endpoint.remove(stage)
-    registry.remove(stage)
-    remove_bucket(stage, "models")
-    attempt(stage.client("logs").delete_log_group, logGroupName=log_group(stage))
+def _job_parts() -> tuple[Part, ...]:
+    """What still runs of training.submit's jobs: a job cannot be removed, and costs nothing once it has ended."""
+
+    def find(kind: str) -> Callable[[Stage], list[Left]]:
+        def running(stage: Stage) -> list[Left]:
+            mine = {"NameContains": stage.prefix, "StatusEquals": "InProgress"}
+            listing = (f"list_{kind}_jobs", f"{kind.title()}JobSummaries")
+            names = [job[f"{kind.title()}JobName"] for job in pages(stage.client("sagemaker"), *listing, **mine)]
+            return [Left(f"{kind} job", name, "InProgress") for name in names if name.startswith(f"{stage.prefix}-")]
+
+        return running
+
+    def stop(kind: str) -> Callable[[Stage, str], None]:
+        return lambda stage, name: getattr(stage.client("sagemaker"), f"stop_{kind}_job")(
+            **{f"{kind.title()}JobName": name}
+        )
+
+    return tuple(Part(f"{kind} job", find(kind), stop(kind)) for kind in ("training", "transform"))
 
 
-def stop_jobs(stage: Stage) -> None:
-    """Stop what still runs of training.submit's jobs: a job cannot be removed, and costs nothing once it has ended."""
-    sagemaker, mine = stage.client("sagemaker"), {"NameContains": stage.prefix, "StatusEquals": "InProgress"}
-    for job in pages(sagemaker, "list_transform_jobs", "TransformJobSummaries", **mine):
-        if job["TransformJobName"].startswith(f"{stage.prefix}-"):
-            sagemaker.stop_transform_job(TransformJobName=job["TransformJobName"])
-    for job in pages(sagemaker, "list_training_jobs", "TrainingJobSummaries", **mine):
-        if job["TrainingJobName"].startswith(f"{stage.prefix}-"):
-            sagemaker.stop_training_job(TrainingJobName=job["TrainingJobName"])
+BILLING = (*_job_parts(), *endpoint.SERVING)  # goes first
+PARTS = (
+    *endpoint.NAMED,
+    *registry.PARTS,
+    bucket_part("models"),
+    *(role_part(purpose) for purpose in ("endpoint", "ttl", "job")),
+    log_part(log_group),
+)

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from backend.contract import API_KEY_HEADER, PREDICTIONS, READY, SIDE
-from backend.deploy.stage import StageError, code_of
+from backend.deploy.refusals import StageError, code_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

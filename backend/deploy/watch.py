@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from backend.deploy.stage import Left, attempt, pages
+from backend.deploy.parts import Left, Part
+from backend.deploy.refusals import attempt, pages
 
 if TYPE_CHECKING:
     from backend.deploy.stage import Stage
@@ -100,33 +101,44 @@ def _notification(email: str, kind: str, percent: float) -> dict[str, Any]:
     }
 
 
-def _alarms_there(stage: Stage) -> list[dict[str, Any]]:
+def _alarms(stage: Stage) -> list[Left]:
     cloudwatch = stage.client("cloudwatch")
-    return list(pages(cloudwatch, "describe_alarms", "MetricAlarms", AlarmNamePrefix=f"{stage.prefix}-"))
+    found = pages(cloudwatch, "describe_alarms", "MetricAlarms", AlarmNamePrefix=f"{stage.prefix}-")
+    return [Left("alarm", alarm["AlarmName"], alarm["StateValue"]) for alarm in found]
+
+
+def _remove_alarm(stage: Stage, name: str) -> None:
+    stage.client("cloudwatch").delete_alarms(AlarmNames=[name])
 
 
 def _topic_arn(stage: Stage) -> str:
     return stage.arn("sns", stage.prefix)
 
 
-def remove(stage: Stage) -> None:
-    """Remove alarms, topic and budget, whatever of them is there."""
-    if names := [alarm["AlarmName"] for alarm in _alarms_there(stage)]:
-        stage.client("cloudwatch").delete_alarms(AlarmNames=names)
-    if attempt(stage.client("sns").get_topic_attributes, TopicArn=_topic_arn(stage)):
-        stage.client("sns").delete_topic(TopicArn=_topic_arn(stage))
-    if attempt(stage.client("budgets").describe_budget, AccountId=stage.account, BudgetName=stage.prefix):
-        stage.client("budgets").delete_budget(AccountId=stage.account, BudgetName=stage.prefix)
+def _topics(stage: Stage) -> list[Left]:
+    found = attempt(stage.client("sns").get_topic_attributes, TopicArn=_topic_arn(stage))
+    return [Left("topic", stage.prefix)] if found else []
 
 
-def inventory(stage: Stage) -> list[Left]:
-    """What there is of all that, with each alarm's state."""
-    rows = [Left("alarm", alarm["AlarmName"], alarm["StateValue"]) for alarm in _alarms_there(stage)]
-    if attempt(stage.client("sns").get_topic_attributes, TopicArn=_topic_arn(stage)):
-        rows.append(Left("topic", stage.prefix))
+def _remove_topic(stage: Stage, _: str) -> None:
+    stage.client("sns").delete_topic(TopicArn=_topic_arn(stage))
+
+
+def _budgets(stage: Stage) -> list[Left]:
     found = attempt(stage.client("budgets").describe_budget, AccountId=stage.account, BudgetName=stage.prefix)
-    if found:
-        limit = found["Budget"]["BudgetLimit"]["Amount"]
-        spent = found["Budget"].get("CalculatedSpend", {}).get("ActualSpend", {}).get("Amount", "?")
-        rows.append(Left("budget", stage.prefix, note=f"${spent} of ${limit} this month, whole account"))
-    return rows
+    if not found:
+        return []
+    limit = found["Budget"]["BudgetLimit"]["Amount"]
+    spent = found["Budget"].get("CalculatedSpend", {}).get("ActualSpend", {}).get("Amount", "?")
+    return [Left("budget", stage.prefix, note=f"${spent} of ${limit} this month, whole account")]
+
+
+def _remove_budget(stage: Stage, name: str) -> None:
+    attempt(stage.client("budgets").delete_budget, AccountId=stage.account, BudgetName=name)
+
+
+PARTS = (
+    Part("alarm", _alarms, _remove_alarm),
+    Part("topic", _topics, _remove_topic),
+    Part("budget", _budgets, _remove_budget),
+)

@@ -25,6 +25,7 @@ from moto.sagemaker.exceptions import AWSValidationException
 
 from backend.deploy import trial
 from backend.deploy.endpoint import Release
+from tests.cloud.lightsail import Lightsail
 from tests.stand_in import StandIn
 
 if TYPE_CHECKING:
@@ -145,15 +146,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.fixture(scope="session")
+def lightsail() -> Iterator[Lightsail]:
+    with Lightsail() as server:
+        yield server
+
+
 @pytest.fixture
-def aws(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
+def aws(moto_url: str, lightsail: Lightsail, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
     """An empty account, reached by unmodified boto3 through AWS_ENDPOINT_URL; returns its runtime endpoint."""
     for name, value in DUMMY.items():
         monkeypatch.setenv(name, value)
     requests.post(f"{moto_url}/moto-api/reset", timeout=10).raise_for_status()
+    lightsail.services.clear()
+    lightsail.requests.clear()
+    lightsail.deploys = "ACTIVE"
     with Endpoint(moto_url) as runtime:
         monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
         monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", runtime.url)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LIGHTSAIL", lightsail.url)
         monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "desk"))
         monkeypatch.setattr("time.sleep", float)  # what is waited for there is at once here
         yield runtime

@@ -13,7 +13,7 @@ import pytest
 
 from backend.deploy import __main__ as deploy
 from backend.deploy import cost
-from backend.deploy.stage import StageError
+from backend.deploy.refusals import StageError
 from tests.stand_in import StandIn
 
 if TYPE_CHECKING:

@@ -15,7 +15,9 @@ import pytest
 
 from backend.deploy import release as models
 from backend.deploy.endpoint import Plan
-from backend.deploy.stage import ARTIFACT, Stage, StageError
+from backend.deploy.refusals import StageError
+from backend.deploy.stage import ARTIFACT, Stage
+from tests.cloud.halves import model_parts, remove_model
 from training import submit
 
 if TYPE_CHECKING:
@@ -95,8 +97,8 @@ def test_batch_without_an_endpoint_says_what_to_run(stage: Stage, folder: Path) 
 def test_batch_models_go_with_the_stage(serving: Stage, folder: Path, tmp_path: Path) -> None:
     play_the_container(serving)
     submit.batch(serving, str(folder), tmp_path / "out.csv", "ml.m5.large")
-    models.destroy(serving)
-    assert models.inventory(serving) == []
+    remove_model(serving)
+    assert model_parts(serving) == []
 
 
 IMAGE_HAS = {"numpy", "keras", "tensorflow"}  # of what training.train imports

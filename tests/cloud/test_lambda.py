@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from backend.deploy import function, package
+from backend.deploy import function, package, parts
 from backend.deploy.function import Options
-from backend.deploy.stage import READS, Stage, StageError, open_stage
+from backend.deploy.refusals import StageError
+from backend.deploy.stage import READS, Stage, open_stage
+from tests.cloud.halves import function_parts, remove_function
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,14 +48,14 @@ def small_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_deploy_update_and_destroy(stage: Stage) -> None:
     function.up(stage, EMBEDDED, answers)
-    made = function.inventory(stage)
+    made = function_parts(stage)
     assert {row.kind for row in made} == {
         "function", "stack", "API key", "usage plan", "role", "bucket", "log group", "alarm", "topic", "budget",
     }  # fmt: skip
     function.up(stage, EMBEDDED, answers)
-    assert [row[:2] for row in function.inventory(stage)] == [row[:2] for row in made]
-    function.destroy(stage)
-    assert function.inventory(stage) == []
+    assert [row[:2] for row in function_parts(stage)] == [row[:2] for row in made]
+    remove_function(stage)
+    assert function_parts(stage) == []
 
 
 def test_failed_update_goes_back_to_the_code_before(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,9 +83,9 @@ def test_usage_plan_limits_the_key(stage: Stage) -> None:
 def test_foreign_stack_is_left_alone(stage: Stage) -> None:
     template = '{"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}'
     stage.client("cloudformation").create_stack(StackName=stage.prefix, TemplateBody=template)
-    for command in (lambda: function.up(stage, EMBEDDED, answers), lambda: function.destroy(stage)):
-        with pytest.raises(StageError, match="not ours"):
-            command()
+    with pytest.raises(StageError, match="not ours"):
+        function.up(stage, EMBEDDED, answers)
+    assert "not ours" in parts.remove(stage, function.PARTS)["stack"]
     assert stage.client("s3").list_buckets()["Buckets"] == []
     assert stage.client("cloudformation").describe_stacks(StackName=stage.prefix)["Stacks"]
 
@@ -93,7 +95,7 @@ def test_dry_run_makes_nothing(stage: Stage, capsys: pytest.CaptureFixture[str])
     printed = capsys.readouterr().out
     for call in ("S3 CreateBucket", "IAM PutRolePolicy", "API Gateway CreateApiKey", "zappa deploy test"):
         assert f"would {'run' if 'zappa' in call else 'call'} {call}" in printed
-    assert function.inventory(stage) == []
+    assert function_parts(stage) == []
 
 
 def heal(stage: Stage, counter: Path, calls: int, run: str) -> bool:
@@ -111,7 +113,7 @@ def heal(stage: Stage, counter: Path, calls: int, run: str) -> bool:
     dying = open_stage(stage.name)
     dying.session.events.register("after-call", count)
     try:
-        function.up(dying, EMBEDDED, answers) if run == "up" else function.destroy(dying)
+        function.up(dying, EMBEDDED, answers) if run == "up" else remove_function(dying)
     except Crash:
         return True
     except StageError:
@@ -138,7 +140,7 @@ CALLS = [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in r
 def test_a_crash_of_deploy_is_healed_by_running_it_again(stage: Stage, counter: Path, calls: int) -> None:
     heal(stage, counter, calls, "up")
     function.up(stage, EMBEDDED, answers)
-    assert len(function.inventory(stage)) == 12
+    assert len(function_parts(stage)) == 12
 
 
 def test_crashes_of_deploy_are_tried_to_its_last_call(stage: Stage, counter: Path) -> None:
@@ -152,5 +154,5 @@ def test_crashes_of_deploy_are_tried_to_its_last_call(stage: Stage, counter: Pat
 def test_a_crash_of_destroy_is_healed_by_running_it_again(stage: Stage, counter: Path, calls: int) -> None:
     function.up(stage, EMBEDDED, answers)
     heal(stage, counter, calls, "destroy")
-    function.destroy(stage)
-    assert function.inventory(stage) == []
+    remove_function(stage)
+    assert function_parts(stage) == []

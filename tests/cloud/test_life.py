@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backend.deploy import __main__ as deploy
-from backend.deploy import function, package
+from backend.deploy import function, package, parts
 from backend.deploy import release as model
 from backend.deploy.endpoint import Plan, Release
 from backend.deploy.function import Options
@@ -54,9 +54,11 @@ def test_a_stage_lives_and_leaves_nothing(place: Stage, check: Callable[[str, st
         for _ in range(2):  # the second time changes nothing and still proves it
             model.up(place, release, Plan())
             function.up(place, Options(), check)
-        kinds = {row.kind for row in deploy.inventory(place)}
+        rows, unseen = parts.inventory(place, deploy.PARTS)
+        kinds = {row.kind for row in rows}
         assert {"endpoint", "release", "function", "stack", "usage plan", "alarm"} <= kinds
-        assert release.name in next(row.note for row in model.inventory(place) if row.kind == "endpoint")
+        assert unseen == {}
+        assert release.name in next(row.note for row in rows if row.kind == "endpoint")
     finally:
         deploy.destroy(place)
-    assert deploy.inventory(place) == []
+    assert parts.inventory(place, deploy.PARTS) == ([], {})

@@ -2,58 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from backend.deploy import page
-from backend.deploy.stage import StageError
-from tests.stand_in import StandIn
+from backend.deploy.refusals import StageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from backend.deploy.stage import Stage
-    from tests.stand_in import Handler
-
-
-class Lightsail(StandIn):
-    """Container services that are ready at once; `asked` holds each action and what went with it."""
-
-    def __init__(self) -> None:
-        self.services: dict[str, dict[str, Any]] = {}
-        self.asked: list[tuple[str, dict[str, Any]]] = []
-        super().__init__(self._act)
-
-    def _act(self, handler: Handler, body: bytes) -> None:
-        action, asked = handler.headers["X-Amz-Target"].rsplit(".", 1)[-1], json.loads(body)
-        self.asked.append((action, asked))
-        status, answer = self._answer(action, asked.get("serviceName", ""))
-        handler.send(status, answer)
-
-    def _answer(self, action: str, name: str) -> tuple[int, dict[str, Any]]:
-        if action == "CreateContainerService":
-            self.services[name] = {"containerServiceName": name, "state": "READY", "url": "https://page.example/"}
-        elif name not in self.services:
-            return 404, {"__type": "NotFoundException", "message": "none"}
-        elif action == "DeleteContainerService":
-            del self.services[name]
-        elif action == "GetContainerServices":
-            return 200, {"containerServices": [self.services[name]]}
-        elif action == "GetContainerImages":
-            return 200, {"containerImages": [{"image": f":{name}.page.2"}, {"image": f":{name}.page.1"}]}
-        return 200, {}
+    from tests.cloud.lightsail import Lightsail
 
 
 @pytest.fixture
-def lightsail(aws: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lightsail]:
+def served(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """A stage with an API."""
     monkeypatch.setattr(page, "url_of", lambda _: "https://api.example/dev")
     monkeypatch.setattr(page, "key_of", lambda *_, **__: {"value": "the key"})
-    with Lightsail() as server:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_LIGHTSAIL", server.url)
-        yield server
+    return stage
 
 
 @pytest.fixture
@@ -68,10 +36,10 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_page_runs_against_the_stages_api(
-    stage: Stage, lightsail: Lightsail, tools: Path, capsys: pytest.CaptureFixture[str]
+    served: Stage, lightsail: Lightsail, tools: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    page.up(stage)
-    [deployment] = [asked for action, asked in lightsail.asked if action == "CreateContainerServiceDeployment"]
+    page.up(served)
+    [deployment] = lightsail.asked("CreateContainerServiceDeployment")
     container = deployment["containers"]["page"]
     assert container["image"] == ":fullstack-model-test-page.page.2"
     assert container["environment"] == {"API_URL": "https://api.example/dev", "API_KEY": "the key"}
@@ -82,22 +50,22 @@ def test_page_runs_against_the_stages_api(
     assert "the key" not in printed
 
 
-def test_second_run_makes_no_second_service(stage: Stage, lightsail: Lightsail, tools: Path) -> None:
-    page.up(stage)
-    page.up(stage)
-    assert [action for action, _ in lightsail.asked].count("CreateContainerService") == 1
+def test_second_run_makes_no_second_service(served: Stage, lightsail: Lightsail, tools: Path) -> None:
+    page.up(served)
+    page.up(served)
+    assert len(lightsail.asked("CreateContainerService")) == 1
 
 
-def test_destroy_removes_the_service_and_may_be_repeated(stage: Stage, lightsail: Lightsail, tools: Path) -> None:
-    page.up(stage)
-    page.destroy(stage)
-    page.destroy(stage)
+def test_destroy_removes_the_service_and_may_be_repeated(served: Stage, lightsail: Lightsail, tools: Path) -> None:
+    page.up(served)
+    page.destroy(served)
+    page.destroy(served)
     assert lightsail.services == {}
 
 
 def test_without_docker_says_so(
-    stage: Stage, lightsail: Lightsail, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    served: Stage, lightsail: Lightsail, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(StageError, match="docker is not installed"):
-        page.up(stage)
+        page.up(served)

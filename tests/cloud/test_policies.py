@@ -12,7 +12,8 @@ import pytest
 
 from backend.deploy import function, package
 from backend.deploy.function import Options
-from backend.deploy.stage import IMAGES_ACCOUNT, POLICIES, Stage, policy
+from backend.deploy.roles import POLICIES, policy
+from backend.deploy.stage import IMAGES_ACCOUNT, Stage
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 NOT_NARROWER = {"ecr:GetAuthorizationToken", "xray:PutTraceSegments", "xray:PutTelemetryRecords"}  # AWS takes only *

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError
 
-from backend.deploy.stage import SENTENCES, Stage, StageError, explain
+from backend.deploy.refusals import SENTENCES, StageError, explain
 from tests.cloud.conftest import DUMMY
+from tests.cloud.halves import model_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from backend.deploy.stage import Stage
 
 COMMANDS = [("backend.deploy", "up"), ("backend.deploy", "status")]
 
@@ -123,7 +126,7 @@ def test_deploy_that_was_refused_goes_on_once_it_is_allowed(
     assert explain(raised.value)
     events.unregister(name, refuse)
     serving.up(stage, release, Plan())
-    assert any(row.kind == "endpoint" and row.state == "InService" for row in serving.inventory(stage))
+    assert any(row.kind == "endpoint" and row.state == "InService" for row in model_parts(stage))
 
 
 def test_release_that_was_never_exported_says_so(stage: Stage, tmp_path: Any) -> None:

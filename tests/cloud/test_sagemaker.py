@@ -12,7 +12,9 @@ import pytest
 from backend.deploy import endpoint, registry
 from backend.deploy import release as serving
 from backend.deploy.endpoint import Plan
-from backend.deploy.stage import READS, Stage, StageError, open_stage
+from backend.deploy.refusals import StageError
+from backend.deploy.stage import READS, Stage, open_stage
+from tests.cloud.halves import model_parts, remove_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,9 +71,9 @@ def test_first_deploy_serves_and_approves_the_release(stage: Stage, make_release
 def test_second_run_changes_nothing(stage: Stage, make_release: Callable[[str], Release]) -> None:
     release = make_release("2026.1.1")
     serving.up(stage, release, SERVERLESS)
-    before = serving.inventory(stage)
+    before = model_parts(stage)
     serving.up(stage, release, SERVERLESS)
-    assert [row[:3] for row in serving.inventory(stage)] == [row[:3] for row in before]
+    assert [row[:3] for row in model_parts(stage)] == [row[:3] for row in before]
 
 
 def test_second_model_updates_the_endpoint_and_never_deletes_it(
@@ -205,8 +207,8 @@ def test_foreign_endpoint_is_left_alone(stage: Stage, make_release: Callable[[st
 def test_destroy_leaves_nothing(stage: Stage, make_release: Callable[[str], Release]) -> None:
     serving.up(stage, make_release("2026.1.1"), INSTANCE)
     serving.up(stage, make_release("2026.1.2"), INSTANCE)
-    serving.destroy(stage)
-    assert serving.inventory(stage) == []
+    remove_model(stage)
+    assert model_parts(stage) == []
     assert stage.client("s3").list_buckets()["Buckets"] == []
     assert stage.client("iam").list_roles()["Roles"] == []
 
@@ -215,9 +217,9 @@ def test_destroy_leaves_other_stages_alone(stage: Stage, make_release: Callable[
     other = open_stage("tests")
     for each in (stage, other):
         serving.up(each, make_release(f"2026.1.{len(each.name)}"), SERVERLESS)
-    before = serving.inventory(other)
-    serving.destroy(stage)
-    assert [row[:3] for row in serving.inventory(other)] == [row[:3] for row in before]
+    before = model_parts(other)
+    remove_model(stage)
+    assert [row[:3] for row in model_parts(other)] == [row[:3] for row in before]
 
 
 @pytest.mark.usefixtures("aws")
@@ -229,12 +231,12 @@ def test_dry_run_of_deploy_makes_nothing(
     printed = capsys.readouterr().out
     for call in ("S3 CreateBucket", "IAM CreateRole", "SageMaker CreateEndpoint", "Scheduler CreateSchedule"):
         assert f"would call {call}" in printed
-    assert serving.inventory(open_stage("test")) == []
+    assert model_parts(open_stage("test")) == []
 
 
 def shape(stage: Stage) -> list[tuple[str, str, str]]:
     """The inventory without the stage's name and ages."""
-    return sorted((row.kind, row.name.replace(stage.prefix, "*"), row.state) for row in serving.inventory(stage))
+    return sorted((row.kind, row.name.replace(stage.prefix, "*"), row.state) for row in model_parts(stage))
 
 
 def test_a_crash_after_any_call_of_deploy_is_healed_by_running_it_again(
@@ -288,9 +290,9 @@ def test_a_crash_after_any_call_of_destroy_is_healed_by_running_it_again(
         crashed = False
         with crash_after(stage, calls):
             try:
-                serving.destroy(stage)
+                remove_model(stage)
             except Crash:
                 crashed = True
-        serving.destroy(stage)
-        assert serving.inventory(stage) == []
+        remove_model(stage)
+        assert model_parts(stage) == []
     assert calls > 12

@@ -47,6 +47,7 @@ def reaches(names: set[str], package: str) -> set[str]:
 SERVES = [name for name in MODULES if name.startswith("backend.") and not name.startswith("backend.deploy")]
 DEPLOYS = [name for name in MODULES if name.startswith("backend.deploy")]
 TRAINS = [name for name in MODULES if name.startswith("training.")]
+JOBS = tuple(f"backend.deploy.{part}" for part in ("stage", "refusals", "buckets", "roles"))
 MORE = {  # what one module may take beyond its room's rule
     "ui.local_stack": ("backend.app", "backend.server"),  # the page starts the API itself, lazily
     "training.evaluate": ("backend.app", "backend.predictors"),  # it measures what people meet
@@ -56,7 +57,7 @@ MORE = {  # what one module may take beyond its room's rule
         "backend.artifact",
     ),  # it learns what the API reads with
     "training.numbers": ("backend.app", "backend.predictors"),  # it measures what people meet
-    "training.submit": ("backend.deploy.stage",),  # a job belongs to a stage
+    "training.submit": JOBS,  # a job belongs to a stage
 }
 
 
