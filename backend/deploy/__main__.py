@@ -13,13 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backend.deploy import cost, function, gateway, page, parts, release
+from backend.deploy import cost, endpoint, function, gateway, page, parts, release
 from backend.deploy.endpoint import Plan, Release
-from backend.deploy.function import Options
 from backend.deploy.logs import print_logs
+from backend.deploy.options import Options
 from backend.deploy.refusals import StageError, command, noted
 from backend.deploy.stage import ARTIFACT, Stage, open_stage
 from backend.deploy.tags import tagged
+from backend.deploy.trial import TrialError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +48,12 @@ def up(stage: Stage, options: argparse.Namespace) -> None:
     ask(options)
     if options.mode == "sagemaker":
         release.up(stage, Release.load(options.artifact, stage.region, options.image), _plan(options), options.max_ms)
-    function.up(stage, Options(**{name: getattr(options, name) for name in OPTIONS}))
+    try:
+        function.up(stage, Options(**{name: getattr(options, name) for name in OPTIONS}))
+    except TrialError:
+        _retire(stage)
+        raise
+    _retire(stage)
     if stage.dry_run:
         return
     if sys.stdout.isatty():
@@ -59,6 +65,12 @@ def up(stage: Stage, options: argparse.Namespace) -> None:
 def _say_where(stage: Stage) -> None:
     """Say which account is meant; the first call to AWS, so that missing credentials end the command here."""
     print(f"{stage.prefix} in {stage.region}, account {stage.account}:")
+
+
+def _retire(stage: Stage) -> None:
+    """Remove the endpoint where the function does not ask it, after a change of mode or one that was taken back."""
+    if not function.asks_endpoint(stage):
+        _tell(parts.remove(stage, endpoint.SERVING))
 
 
 def _plan(options: argparse.Namespace) -> Plan:

@@ -7,18 +7,19 @@ run again.
 from __future__ import annotations
 
 import hashlib
-import json
 import time
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from backend.deploy import package, trial, watch
+from backend.deploy import package, serving, trial, watch
 from backend.deploy.buckets import bucket_part, ensure_bucket
 from backend.deploy.gateway import KEY, PLAN, ensure_key, ensure_plan, key_of, url_of
 from backend.deploy.logs import ensure_log_group, log_part
+from backend.deploy.options import ENDPOINT, Options, rights, settings
 from backend.deploy.parts import Left, Part
 from backend.deploy.refusals import StageError, attempt
-from backend.deploy.roles import ensure_role, policy, role_part
+from backend.deploy.roles import role_part
+from backend.deploy.serving import Serving
 from backend.deploy.stage import ROOT
 
 if TYPE_CHECKING:
@@ -30,77 +31,21 @@ if TYPE_CHECKING:
 SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 
 
-@dataclass(frozen=True)
-class Options:
-    """What may differ between stages beside zappa_settings.json."""
-
-    mode: str = "sagemaker"  # or "embedded": the model inside the function, no SageMaker at all
-    fallback: bool = False  # sagemaker mode: the embedded model answers while the endpoint fails
-    email: str = ""  # gets the alarms and the budget's warnings
-    rate: float = 10.0  # requests a second, steady
-    burst: int = 20
-    quota: int = 5000  # requests a day
-    budget: float = 20.0  # USD a month, of the whole account
-
-    @property
-    def embedded(self) -> bool:
-        """Whether the model is in the package."""
-        return self.fallback or self.mode == "embedded"
-
-
-def settings(stage: Stage, options: Options, key: str = "") -> dict[str, Any]:
-    """zappa_settings.json's stage, or its base, with what only the account knows, as Zappa reads it."""
-    book = json.loads((ROOT / "zappa_settings.json").read_text())
-    found = {**book["base"], **book.get(stage.name, {})}
-    found.pop("extends", None)
-    known = {
-        "aws_region": stage.region,
-        "s3_bucket": stage.bucket("deploy"),
-        "role_arn": stage.role_arn("function"),
-        "tags": stage.tags,
-        "aws_environment_variables": found["aws_environment_variables"] | _environment(stage, options),
-        "exclude": ["zappa_settings.json"],
-    }
-    return {stage.name: {**found, **known, **({"api_key": key} if key else {})}}
-
-
-def _environment(stage: Stage, options: Options) -> dict[str, str]:
-    relay = {"SAGEMAKER_ENDPOINT_NAME": stage.prefix} if options.mode == "sagemaker" else {}
-    model = {"BACKEND_MODEL_DIR": "model"} if options.embedded else {}  # Lambda starts in the package's folder
-    return relay | model | ({"BACKEND_FALLBACK": "embedded"} if options.fallback else {})
-
-
 def up(stage: Stage, options: Options, check: Callable[[str, str], str] | None = None) -> None:
     """Deploy or update the stage; `check`(url, key) tries it and returns the outcome in words."""
     found = function_and_stack(stage)
     print(f"{stage.prefix}: {options.mode}{', with the model as fallback' if options.fallback else ''}")
     ensure_bucket(stage, "deploy")
-    ensure_role(stage, "function", rights(stage, options))
     ensure_log_group(stage, log_group(stage))
     key = ensure_key(stage)
-    config = settings(stage, options, key)
-    archive = _deploy(stage, options, config, *found)
+    before = serving.last_good(stage)
+    new = Serving("", settings(stage, options, key)[stage.name], rights(stage, options))
+    new.allow(stage, before)  # until it is proved, both may do what they do
+    new = _deploy(stage, options, new, *found)
     if not stage.dry_run:
         ensure_plan(stage, key, options.rate, options.burst, options.quota)
         watch.ensure(stage, options.email, options.budget, relays=options.mode == "sagemaker")
-        _prove(stage, config, check or trial.try_api, archive)
-
-
-def rights(stage: Stage, options: Options) -> dict[str, Any]:
-    """The function's role for what this stage does: call its endpoint, keep feedback where it is told to."""
-    document = policy(stage, "function")
-    statements = document["policy"]["Statement"]
-    if options.mode == "embedded":
-        statements = [statement for statement in statements if statement["Sid"] != "AskTheModel"]
-    kept = settings(stage, options)[stage.name]["aws_environment_variables"].get("BACKEND_FEEDBACK", "")
-    if kept.startswith("s3://"):
-        where = f"arn:aws:s3:::{kept.removeprefix('s3://').rstrip('/')}"
-        files = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
-        statements.append({"Sid": "KeepFeedback", "Effect": "Allow", "Action": files, "Resource": f"{where}/*"})
-        bucket = where.partition("/")[0]  # without the right to list it, what is not there reads as not allowed
-        statements.append({"Sid": "FindFeedback", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket})
-    document["policy"]["Statement"] = statements
-    return document
+        _prove(stage, new, check or partial(trial.try_api, served_by=options.mode), before)
 
 
 def function_and_stack(stage: Stage) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
@@ -124,25 +69,24 @@ def _stack(stage: Stage) -> dict[str, Any] | None:
     return stack
 
 
-def _deploy(stage: Stage, options: Options, config: dict[str, Any], function: Any, stack: dict[str, Any] | None) -> str:
-    """Have Zappa deploy, or update what is whole; half of a deployment is removed first. Returns the package's URL."""
+def _deploy(stage: Stage, options: Options, new: Serving, function: Any, stack: dict[str, Any] | None) -> Serving:
+    """Have Zappa deploy, or update what is whole; half a deployment is removed first. Returns it with its package."""
     stack = _settle(stage, stack)
     whole = bool(function and stack and stack["StackStatus"] in SETTLED)
-    verb = "update" if whole else "deploy"
     if stage.dry_run:
-        print(f"would run zappa {verb} {stage.name} with {json.dumps(config)}")
-        return ""
+        new.print_instead(stage, whole=whole)
+        return new
     folder = package.build(options.mode + ("-fallback" if options.fallback else ""), embedded=options.embedded)
-    archive = package.package(folder, config, stage.name)
+    archive = package.package(folder, {stage.name: new.settings}, stage.name)
     print(f"  package of {archive.stat().st_size / 1e6:.1f} MB")
     if not whole:
         _remove_stack(stage, stage.prefix)
         _remove_function(stage, stage.prefix)
-    url = _upload(stage, archive)
-    package.zappa(folder, config, verb, stage.name, "--zip", url)
+    new = new._replace(package=_upload(stage, archive))
+    new.put(stage, folder, whole=whole)
     if url_of(stage) is None:  # Zappa's exit code is 0 whatever happened
         raise StageError("Zappa made no API: run the command again.")
-    return url
+    return new
 
 
 def _upload(stage: Stage, archive: Path) -> str:
@@ -188,20 +132,25 @@ def _remove_function(stage: Stage, name: str) -> None:
     attempt(stage.client("lambda").delete_function, FunctionName=name)
 
 
-def _prove(stage: Stage, config: dict[str, Any], check: Callable[[str, str], str], archive: str) -> None:
-    """Try the deployed API; where it fails, put the last good package back. Raises StageError."""
+def _prove(stage: Stage, new: Serving, check: Callable[[str, str], str], before: Serving | None) -> None:
+    """Try the deployed API; where it fails, put back all of what was last good. Raises TrialError."""
     url, key = url_of(stage) or "", (key_of(stage, value=True) or {}).get("value", "")
-    s3, good = stage.client("s3"), {"Bucket": stage.bucket("deploy"), "Key": "good"}
     try:
         print("  " + check(url, key))
     except StageError as error:
-        before = attempt(s3.get_object, **good)
         if before is None:
-            raise StageError(f"{error} See `make logs`, or remove it with `make destroy`.") from None
-        last = before["Body"].read().decode()
-        package.zappa(ROOT / package.BUILD / "rollback", config, "update", stage.name, "--zip", last)
-        raise StageError(f"{error} The function is back on the code before this.") from None
-    s3.put_object(**good, Body=archive.encode())
+            raise trial.TrialError(f"{error} See `make logs`, or remove it with `make destroy`.") from None
+        before.put(stage, ROOT / package.BUILD / "rollback", whole=True)
+        before.allow(stage)
+        raise trial.TrialError(f"{error} The function is back on the code, settings and rights before this.") from None
+    serving.keep(stage, new)
+    new.allow(stage)
+
+
+def asks_endpoint(stage: Stage) -> bool:
+    """Whether the function relays to the stage's endpoint; also where there is no function yet."""
+    found = _function(stage)
+    return found is None or ENDPOINT in found["Configuration"].get("Environment", {}).get("Variables", {})
 
 
 def log_group(stage: Stage) -> str:

@@ -39,8 +39,12 @@ def alarms(stage: Stage, *, relays: bool) -> list[Alarm]:
 def ensure(stage: Stage, email: str, budget: float, *, relays: bool) -> None:
     """Make topic, alarms and budget, or bring them up to date; without an address they only show in `make status`."""
     topic = _ensure_topic(stage, email) if email else ""
-    for alarm in alarms(stage, relays=relays):
+    known = alarms(stage, relays=relays)
+    for alarm in known:
         stage.client("cloudwatch").put_metric_alarm(**_metric_alarm(stage, alarm, topic))
+    for row in _alarms(stage):
+        if row.name.removeprefix(f"{stage.prefix}-") not in {alarm.name for alarm in known}:
+            _remove_alarm(stage, row.name)  # of a mode that the stage had before
     if email:
         _ensure_budget(stage, email, budget)
     else:

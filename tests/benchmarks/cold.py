@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from backend.deploy import function, package
-from backend.deploy.function import Options
+from backend.deploy import options, package
+from backend.deploy.options import Options
 from backend.deploy.stage import ROOT, Stage
 from tests.benchmarks.contenders import free_port
 from tests.benchmarks.race import spread
@@ -47,7 +47,7 @@ class Here:
 
 def _settings(mode: str) -> dict[str, Any]:
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
-    return function.settings(Stage("dev", Here(), _account="123456789012"), Options(mode=mode))
+    return options.settings(Stage("dev", Here(), _account="123456789012"), Options(mode=mode))
 
 
 def _ours(mode: str) -> Path:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from backend.deploy import __main__ as deploy
-from backend.deploy import function, gateway, parts, release, tags, watch
+from backend.deploy import function, gateway, options, parts, release, tags, watch
 from backend.deploy.buckets import ensure_bucket
 from backend.deploy.endpoint import Plan, Release
-from backend.deploy.function import Options
 from backend.deploy.logs import ensure_log_group
+from backend.deploy.options import Options
 from backend.deploy.refusals import StageError
 from backend.deploy.roles import ensure_role
 from backend.deploy.stage import ARTIFACT, READS, Stage, open_stage
@@ -34,7 +34,7 @@ def furnish(stage: Stage) -> None:
     """One of everything, without Zappa: its process takes seconds."""
     release.up(stage, Release.load(ARTIFACT, stage.region), Plan(instance_type="ml.m5.large"))
     ensure_bucket(stage, "deploy")
-    role = ensure_role(stage, "function", function.rights(stage, Options()))
+    role = ensure_role(stage, "function", options.rights(stage, Options()))
     ensure_log_group(stage, function.log_group(stage))
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as content:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from backend.deploy import function, package, parts
-from backend.deploy.function import Options
+from backend.deploy import function, package, parts, serving
+from backend.deploy.options import Options
 from backend.deploy.refusals import StageError
 from backend.deploy.stage import READS, Stage, open_stage
 from tests.cloud.halves import function_parts, remove_function
@@ -63,11 +63,12 @@ def test_failed_update_goes_back_to_the_code_before(stage: Stage, monkeypatch: p
     ran: list[tuple[str, ...]] = []
     real = package.zappa
     monkeypatch.setattr(package, "zappa", lambda *given: (ran.append(given[2:]), real(*given))[1])
-    with pytest.raises(StageError, match="back on the code before"):
+    with pytest.raises(StageError, match="back on the code, settings and rights before"):
         function.up(stage, EMBEDDED, fails)
     assert [command[0] for command in ran] == ["update", "update"]
-    good = stage.client("s3").get_object(Bucket=stage.bucket("deploy"), Key="good")["Body"].read().decode()
-    assert ran[1][-1] == good
+    good = serving.last_good(stage)
+    assert good
+    assert ran[1][-1] == good.package
 
 
 def test_usage_plan_limits_the_key(stage: Stage) -> None:

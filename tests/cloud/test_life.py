@@ -11,7 +11,7 @@ from backend.deploy import __main__ as deploy
 from backend.deploy import function, package, parts
 from backend.deploy import release as model
 from backend.deploy.endpoint import Plan, Release
-from backend.deploy.function import Options
+from backend.deploy.options import Options
 from backend.deploy.stage import ARTIFACT, open_stage
 
 if TYPE_CHECKING:

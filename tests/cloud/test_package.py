@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backend.deploy import function, package
-from backend.deploy.function import Options
+from backend.deploy import package
+from backend.deploy.options import Options, settings
 from backend.deploy.stage import Stage
 from tests.cloud.runtime_api import Function
 
@@ -47,7 +47,7 @@ def zips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         for mode, options in MODES.items():
             folder = package.build(mode, embedded=options.embedded)
-            made[mode] = package.package(folder, function.settings(stage, options), "dev")
+            made[mode] = package.package(folder, settings(stage, options), "dev")
     return made
 
 

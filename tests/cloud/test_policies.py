@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from backend.deploy import function, package
-from backend.deploy.function import Options
+from backend.deploy import options, package
+from backend.deploy.options import Options
 from backend.deploy.roles import POLICIES, policy
 from backend.deploy.stage import IMAGES_ACCOUNT, Stage
 
@@ -31,7 +31,7 @@ STAGE = Stage("dev", Here(), _account=ACCOUNT)
 
 def rendered(template: Path) -> dict[str, Any]:
     if template.stem == "function":
-        return function.rights(STAGE, Options())
+        return options.rights(STAGE, Options())
     values = {"bucket": "b-123", "image_account": IMAGES_ACCOUNT, "image_repository": "tensorflow-inference"}
     return policy(STAGE, template.stem, **values)
 
@@ -78,7 +78,7 @@ def test_role_is_only_for_aws_services(template: Path) -> None:
 
 
 def test_embedded_function_may_ask_no_endpoint() -> None:
-    policy = function.rights(STAGE, Options(mode="embedded"))["policy"]
+    policy = options.rights(STAGE, Options(mode="embedded"))["policy"]
     assert not any("sagemaker" in json.dumps(statement) for statement in policy["Statement"])
 
 
@@ -89,9 +89,9 @@ def test_function_may_keep_feedback_where_the_settings_say_and_nowhere_else(
     book = json.loads(Path("zappa_settings.json").read_text())
     book["base"]["aws_environment_variables"]["BACKEND_FEEDBACK"] = "s3://drawings/given/"
     (tmp_path / "zappa_settings.json").write_text(json.dumps(book))
-    before = function.rights(STAGE, Options())["policy"]
-    monkeypatch.setattr(function, "ROOT", tmp_path)
-    policy = function.rights(STAGE, Options())["policy"]
+    before = options.rights(STAGE, Options())["policy"]
+    monkeypatch.setattr(options, "ROOT", tmp_path)
+    policy = options.rights(STAGE, Options())["policy"]
     more = [statement for statement in policy["Statement"] if statement not in before["Statement"]]
     assert {action: s["Resource"] for s in more for action in named(s["Action"])} == {
         **dict.fromkeys(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], "arn:aws:s3:::drawings/given/*"),
@@ -106,7 +106,7 @@ def test_function_may_keep_feedback_where_the_settings_say_and_nowhere_else(
 def template(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The CloudFormation template that Zappa makes of the settings."""
     folder = tmp_path_factory.mktemp("template")
-    settings = function.settings(STAGE, Options(), "key")
+    settings = options.settings(STAGE, Options(), "key")
     arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{STAGE.prefix}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_DEFAULT_REGION", REGION)

@@ -46,3 +46,11 @@ def test_an_api_that_never_gets_ready_fails_after_its_patience(monkeypatch: pyte
     monkeypatch.setattr(trial, "API_SECONDS", 0)
     with pytest.raises(trial.TrialError, match="still answers 0 after 0 s"):
         trial.try_api("http://127.0.0.1:9", "")
+
+
+def test_a_fallback_that_stands_in_for_the_endpoint_is_no_success(
+    live_api: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "API_SECONDS", 0)
+    with pytest.raises(trial.TrialError, match="still answers by its fallback"):
+        trial.try_api(live_api, "", served_by="sagemaker")

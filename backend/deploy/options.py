@@ -1,0 +1,73 @@
+"""What may differ between stages, and what follows of it: Zappa's settings, environment and the function's rights."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from backend.deploy.roles import policy
+from backend.deploy.stage import ROOT
+
+if TYPE_CHECKING:
+    from backend.deploy.stage import Stage
+
+
+ENDPOINT = "SAGEMAKER_ENDPOINT_NAME"  # set: the API relays to it
+
+
+@dataclass(frozen=True)
+class Options:
+    """What may differ between stages beside zappa_settings.json."""
+
+    mode: str = "sagemaker"  # or "embedded": the model inside the function, no SageMaker at all
+    fallback: bool = False  # sagemaker mode: the embedded model answers while the endpoint fails
+    email: str = ""  # gets the alarms and the budget's warnings
+    rate: float = 10.0  # requests a second, steady
+    burst: int = 20
+    quota: int = 5000  # requests a day
+    budget: float = 20.0  # USD a month, of the whole account
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the model is in the package."""
+        return self.fallback or self.mode == "embedded"
+
+
+def settings(stage: Stage, options: Options, key: str = "") -> dict[str, Any]:
+    """zappa_settings.json's stage, or its base, with what only the account knows, as Zappa reads it."""
+    book = json.loads((ROOT / "zappa_settings.json").read_text())
+    found = {**book["base"], **book.get(stage.name, {})}
+    found.pop("extends", None)
+    known = {
+        "aws_region": stage.region,
+        "s3_bucket": stage.bucket("deploy"),
+        "role_arn": stage.role_arn("function"),
+        "tags": stage.tags,
+        "aws_environment_variables": found["aws_environment_variables"] | _environment(stage, options),
+        "exclude": ["zappa_settings.json"],
+    }
+    return {stage.name: {**found, **known, **({"api_key": key} if key else {})}}
+
+
+def _environment(stage: Stage, options: Options) -> dict[str, str]:
+    relay = {ENDPOINT: stage.prefix} if options.mode == "sagemaker" else {}
+    model = {"BACKEND_MODEL_DIR": "model"} if options.embedded else {}  # Lambda starts in the package's folder
+    return relay | model | ({"BACKEND_FALLBACK": "embedded"} if options.fallback else {})
+
+
+def rights(stage: Stage, options: Options) -> dict[str, Any]:
+    """The function's role for what this stage does: call its endpoint, keep feedback where it is told to."""
+    document = policy(stage, "function")
+    statements = document["policy"]["Statement"]
+    if options.mode == "embedded":
+        statements = [statement for statement in statements if statement["Sid"] != "AskTheModel"]
+    kept = settings(stage, options)[stage.name]["aws_environment_variables"].get("BACKEND_FEEDBACK", "")
+    if kept.startswith("s3://"):
+        where = f"arn:aws:s3:::{kept.removeprefix('s3://').rstrip('/')}"
+        files = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
+        statements.append({"Sid": "KeepFeedback", "Effect": "Allow", "Action": files, "Resource": f"{where}/*"})
+        bucket = where.partition("/")[0]  # without the right to list it, what is not there reads as not allowed
+        statements.append({"Sid": "FindFeedback", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket})
+    document["policy"]["Statement"] = statements
+    return document
