@@ -2,12 +2,15 @@
 SHELL := /bin/bash
 PYTHON ?= $(if $(shell command -v python3),python3,python)
 STAGE ?= dev
-MODE ?= sagemaker
 REQUESTS_PER_DAY ?= 1000
 IN := .venv/bin
 DO := @$(PYTHON) -m ui.make
-# For deploy: YES=1 does not ask, DRY_RUN=1 prints the calls and makes none, INSTANCE_TYPE=ml.m5.large bills by the hour.
-KIND = $(if $(INSTANCE_TYPE),--instance-type $(INSTANCE_TYPE))
+# For deploy: YES=1 does not ask unless something bills by the hour, ACCEPT_HOURLY=1 nor then; DRY_RUN=1 makes nothing.
+# Given on the command line, these are remembered by the stage; empty takes one away (EMAIL=, INSTANCE_TYPE=).
+CHOICES = MODE EMAIL RATE BURST QUOTA BUDGET INSTANCE_TYPE INSTANCES MAX_INSTANCES TTL_HOURS MEMORY_MB CONCURRENCY PROVISIONED
+GIVEN = $(foreach name,$(CHOICES),$(if $(findstring command,$(origin $(name))),--$(call lower,$(name)) "$($(name))"))
+lower = $(shell echo $(1) | tr A-Z_ a-z-)
+ASK = $(if $(YES),--yes) $(if $(ACCEPT_HOURLY),--accept-hourly)
 DRY = $(if $(DRY_RUN),--dry-run)
 # Learns half as many pictures again in a second where the processor has it, and far fewer where it has not.
 BFLOAT16 = $(if $(shell grep -m1 avx512_bf16 /proc/cpuinfo 2>/dev/null),--bfloat16)
@@ -55,8 +58,8 @@ evaluate: .venv/test  ## the table of targets, report.json and charts
 	$(IN)/python -m training.evaluate
 
 deploy: .venv/deploy  ## endpoint and API to AWS; tells the cost and asks first
-	$(IN)/python -m backend.deploy up --stage $(STAGE) --mode $(MODE) --requests-per-day $(REQUESTS_PER_DAY) $(KIND) \
-	  $(if $(EMAIL),--email $(EMAIL)) $(if $(FALLBACK),--fallback) $(if $(YES),--yes) $(DRY) $(DEPLOY_ARGS)
+	$(IN)/python -m backend.deploy up --stage $(STAGE) --requests-per-day $(REQUESTS_PER_DAY) $(GIVEN) \
+	  $(if $(FALLBACK),--$(if $(filter 0,$(FALLBACK)),no-)fallback) $(ASK) $(DRY) $(DEPLOY_ARGS)
 
 destroy: .venv/deploy  ## all of it away again, what bills first, and the proof
 	$(IN)/python -m backend.deploy destroy --stage $(STAGE) $(DRY)

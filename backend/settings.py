@@ -49,6 +49,7 @@ class Settings:
     log                      "1": one JSON line per request on standard output
     metrics                  CloudWatch namespace for embedded metrics on standard output; empty: none
     prometheus               "1": counters for Prometheus at /metrics, which needs no key
+    stage                    the metrics' dimension that tells one deployment from another; empty: none
     feedback                 folder or s3://bucket/prefix that keeps consented drawings; empty: none are kept
     """
 
@@ -64,6 +65,7 @@ class Settings:
     log: bool = False
     metrics: str = ""
     prometheus: bool = False
+    stage: str = ""
     feedback: str = ""
 
     @classmethod

@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backend.deploy.buckets import ensure_bucket
+from backend.deploy.images import TRAINING, place, uri
 from backend.deploy.refusals import StageError, attempt, command, pages, patiently
 from backend.deploy.roles import ensure_role, policy
-from backend.deploy.stage import IMAGES_ACCOUNT, open_stage
+from backend.deploy.stage import open_stage
 from backend.preprocessing import PictureError, normalise
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from backend.deploy.stage import Stage
 
 ROOT = Path(__file__).parents[1]
-TRAINING_IMAGE = "tensorflow-training:2.21-cpu-py312"
 CHUNK = 200  # pictures in one request to the container: 28 x 28 numbers each, half a megabyte in all
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 NEEDED = ("pillow", "zlib-ng", "unlzw3", "requests")  # of the extras: what training.train imports, AWS' image may lack
@@ -42,9 +42,9 @@ RUNNING = ("InProgress", "Stopping")
 MAX_HOURS = 6
 
 
-def job_role(stage: Stage, bucket: str) -> str:
-    """Make the jobs' execution role: read models and inputs, write results and logs, pull AWS' images."""
-    return ensure_role(stage, "job", policy(stage, "job", bucket=bucket, image_account=IMAGES_ACCOUNT))
+def job_role(stage: Stage, bucket: str, image: str) -> str:
+    """Make the jobs' execution role: read models and inputs, write results and logs, pull this image."""
+    return ensure_role(stage, "job", policy(stage, "job", bucket=bucket, **place(image)))
 
 
 @dataclass(frozen=True)
@@ -89,10 +89,10 @@ def _trainer(stage: Stage, bucket: str, plan: Training) -> Any:
     seconds = MAX_HOURS * 3600
     waiting = {"max_wait_time_in_seconds": 2 * seconds} if plan.spot else {}
     run = f"python -m training.train {shlex.join(plan.arguments)}".strip()
-    image = plan.image or f"{IMAGES_ACCOUNT}.dkr.ecr.{stage.region}.amazonaws.com/{TRAINING_IMAGE}"
+    image = plan.image or uri(stage, TRAINING)
     return ModelTrainer(
         sagemaker_session=Session(stage.session, default_bucket=bucket, default_bucket_prefix="jobs"),
-        role=job_role(stage, bucket),
+        role=job_role(stage, bucket, image),
         base_job_name=f"{stage.prefix}-train",  # the SDK adds the time
         training_image=image,
         source_code=SourceCode(source_dir=str(source()), requirements="requirements.txt", command=run),
@@ -172,7 +172,7 @@ def _batch_model(stage: Stage) -> str:
     name, container = f"{served['ModelName']}-batch", served["PrimaryContainer"]
     if attempt(sagemaker.describe_model, ModelName=name) is None:
         kept = {key: container[key] for key in ("Image", "ModelDataUrl", "Environment")}
-        role = job_role(stage, stage.bucket("models"))
+        role = job_role(stage, stage.bucket("models"), kept["Image"])
         patiently(
             sagemaker.create_model,
             ModelName=name,

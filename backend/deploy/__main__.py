@@ -6,51 +6,45 @@ Every command may be stopped at any point and run again: it finds what is there 
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from backend.deploy import cost, endpoint, function, gateway, page, parts, release
+from backend.deploy import choices, cost, endpoint, function, gateway, page, parts, prices, release
+from backend.deploy.arguments import parser
+from backend.deploy.buckets import ensure_bucket
 from backend.deploy.endpoint import Plan, Release
 from backend.deploy.logs import print_logs
-from backend.deploy.options import Options
+from backend.deploy.prices import price
 from backend.deploy.refusals import StageError, command, noted
-from backend.deploy.stage import ARTIFACT, Stage, open_stage
+from backend.deploy.stage import Stage, open_stage
 from backend.deploy.tags import tagged
 from backend.deploy.trial import TrialError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
 
-PLAN = ("memory_mb", "concurrency", "provisioned", "instance_type", "instances", "max_instances", "ttl_hours")
-OPTIONS = ("mode", "fallback", "email", "rate", "burst", "quota", "budget")
-COMMANDS = {
-    "up": "deploy the stage, or bring it up to date; tells the cost and asks first",
-    "status": "every part of the stage",
-    "list": "the registered releases of the model, newest first",
-    "rollback": "serve an earlier release again",
-    "promote": "serve this stage's release, the very same bytes, on another stage",
-    "key": "the API's address and key, as the page reads them",
-    "logs": "what endpoint and function wrote",
-    "destroy": "remove the stage and prove that nothing is left",
-    "cost": "what each way to run it costs a month; touches nothing",
-    "page": "the page as a Lightsail container",
-}
+PAGE = {"status": page.status, "destroy": page.destroy}
 PARTS = (*release.BILLING, page.PART, *function.PARTS, *release.PARTS)  # in the order in which `destroy` goes
 
 
-def up(stage: Stage, options: argparse.Namespace) -> None:
+def up(stage: Stage, given: argparse.Namespace) -> None:
     """Ask, then deploy both halves, the model first: the API is tried against it."""
     _say_where(stage)
-    ask(options)
-    if options.mode == "sagemaker":
-        release.up(stage, Release.load(options.artifact, stage.region, options.image), _plan(options), options.max_ms)
+    before = choices.remembered(stage)
+    now = choices.chosen(before, vars(given))
+    ask(stage, given, now, before)
+    ensure_bucket(stage, "deploy")
+    choices.keep(stage, now)
+    if now["mode"] == "sagemaker":
+        model = Release.load(given.artifact, stage, now["image"])
+        release.up(stage, model, choices.plan(now), now["max_ms"])
     try:
-        function.up(stage, Options(**{name: getattr(options, name) for name in OPTIONS}))
+        function.up(stage, choices.options(now))
     except TrialError:
+        choices.keep(stage, before or now)
         _retire(stage)
         raise
     _retire(stage)
@@ -73,22 +67,23 @@ def _retire(stage: Stage) -> None:
         _tell(parts.remove(stage, endpoint.SERVING))
 
 
-def _plan(options: argparse.Namespace) -> Plan:
-    return Plan(**{name: getattr(options, name) for name in PLAN})
-
-
-def ask(options: argparse.Namespace) -> None:
+def ask(stage: Stage, given: argparse.Namespace, now: dict[str, Any], before: dict[str, Any]) -> None:
     """Tell what is about to be deployed and what it costs, and ask whether to go on. Raises StageError on a no."""
-    print(f"Stage {options.stage}: {cost.estimate(options.mode, options.instance_type, options.requests_per_day)}")
-    if options.mode == "sagemaker" and options.provisioned:
-        print(f"Provisioned concurrency {options.provisioned} bills by the hour, used or not, until `make destroy`.")
-    if options.mode == "sagemaker" and options.instance_type:
-        until = f"for {options.ttl_hours:g} hours" if options.ttl_hours else "until `make destroy`"
-        print(f"{options.instances} x {options.instance_type} {until}.")
-    if options.yes or options.dry_run:
+    setup = choices.setup(stage.name, now)
+    lines = [*cost.estimate(setup, given.requests_per_day, stage.region), *choices.told(before, now)]
+    if now["mode"] == "embedded" and endpoint.describe(stage):
+        lines.append("The endpoint goes once the function answers by itself: MODE=embedded asks none.")
+    print(f"Stage {stage.name}: " + "\n".join(lines))
+    confirm(given, hourly=setup.hourly > 0)
+
+
+def confirm(given: argparse.Namespace, *, hourly: bool) -> None:
+    """Ask whether to go on. --yes does not answer for what bills by the hour. Raises StageError on a no."""
+    if given.dry_run or (given.yes and (given.accept_hourly or not hourly)):
         return
     if not sys.stdin.isatty() or input("Deploy it? [y/N] ").lower() != "y":
-        raise StageError("Nothing was deployed: say y, or run with YES=1.")
+        how = "YES=1 ACCEPT_HOURLY=1, for it bills by the hour" if hourly else "YES=1"
+        raise StageError(f"Nothing was deployed: say y, or run with {how}.")
 
 
 def status(stage: Stage) -> None:
@@ -97,7 +92,7 @@ def status(stage: Stage) -> None:
     rows, unseen = parts.inventory(stage, PARTS)
     parts.show(rows)
     with noted(unseen, "release"):
-        if sentence := release.is_live(stage):
+        if sentence := release.is_live(stage, choices.remembered(stage).get("image", "")):
             print(sentence)
     _tell(unseen)
     if unseen:
@@ -148,67 +143,37 @@ def show_cost(options: argparse.Namespace) -> None:
     if options.refresh:
         import boto3  # the one thing here that asks AWS
 
-        changes = cost.refresh(boto3.Session().client("pricing", region_name="us-east-1"))
+        changes = prices.refresh(boto3.Session().client("pricing", region_name="us-east-1"))
         print("\n".join(changes) or "No price has changed.")
-    if warning := cost.stale(datetime.now(UTC).date()):
+    if warning := prices.stale(datetime.now(UTC).date()):
         print(warning, file=sys.stderr)
     if options.chart:
         cost.chart(options.chart)
     print(cost.report(options.requests_per_day))
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line of every command."""
-    whole = argparse.ArgumentParser(prog="python -m backend.deploy", description=(__doc__ or "").splitlines()[0])
-    commands = whole.add_subparsers(dest="command", required=True)
-    for name, text in COMMANDS.items():
-        each = commands.add_parser(name, help=text, description=text)
-        each.add_argument("--stage", default="dev")
-        each.add_argument("--dry-run", action="store_true", help="print every call that would change something")
-        if name in ("rollback", "promote"):
-            each.add_argument("version")
-        if name == "logs":
-            each.add_argument("--minutes", type=float, default=60)
-        if name in ("up", "promote"):
-            _add_plan(each)
-            each.add_argument("--yes", action="store_true", help="do not ask")
-        if name in ("up", "cost"):
-            each.add_argument("--requests-per-day", type=float, default=1000, help="what the cost is told for")
-    _add_up(commands.choices["up"])
-    commands.choices["promote"].add_argument("--to", required=True, help="the stage to serve it on")
-    commands.choices["cost"].add_argument("--chart", type=Path, help="draw it into this .svg or .png")
-    commands.choices["cost"].add_argument("--refresh", action="store_true", help="ask AWS for today's prices first")
-    commands.choices["page"].add_argument("action", choices=("up", "status", "destroy"))
-    return whole
-
-
-def _add_plan(each: argparse.ArgumentParser) -> None:
-    each.add_argument("--memory-mb", type=int, default=Plan.memory_mb)
-    each.add_argument("--concurrency", type=int, default=Plan.concurrency)
-    each.add_argument("--provisioned", type=int, default=Plan.provisioned, help="kept warm; billed by the hour")
-    each.add_argument("--instance-type", default="", help="such as ml.m5.large; serverless without")
-    each.add_argument("--instances", type=int, default=Plan.instances)
-    each.add_argument("--max-instances", type=int, default=Plan.max_instances)
-    each.add_argument("--ttl-hours", type=float, default=Plan.ttl_hours, help="0: until destroyed")
-
-
-def _add_up(each: argparse.ArgumentParser) -> None:
-    each.add_argument("--artifact", type=Path, default=ARTIFACT, help="the model's folder")
-    each.add_argument("--image", default="", help="URI of the TensorFlow Serving image")
-    each.add_argument("--max-ms", type=float, default=release.MAX_MS, help="a slower endpoint is rolled back")
-    each.add_argument("--mode", choices=("sagemaker", "embedded"), default=Options.mode)
-    each.add_argument("--fallback", action="store_true", help="embed the model for when the endpoint fails")
-    each.add_argument("--email", default="", help="gets alarms and the budget's warnings")
-    each.add_argument("--rate", type=float, default=Options.rate, help="requests a second for the key")
-    each.add_argument("--burst", type=int, default=Options.burst)
-    each.add_argument("--quota", type=int, default=Options.quota, help="requests a day for the key")
-    each.add_argument("--budget", type=float, default=Options.budget, help="USD a month that warn by e-mail")
-
-
-def promote(stage: Stage, options: argparse.Namespace) -> None:
+def promote(stage: Stage, given: argparse.Namespace) -> None:
     """Serve this stage's release on the stage --to; asks first, as `up` does."""
-    ask(argparse.Namespace(**vars(options) | {"stage": options.to, "mode": "sagemaker", "requests_per_day": 1000}))
-    release.promote(stage, options.version, open_stage(options.to, dry_run=options.dry_run), _plan(options))
+    target = open_stage(given.to, dry_run=given.dry_run)
+    before = choices.remembered(target)
+    now = choices.chosen(before, vars(given) | {"mode": "sagemaker"})
+    ask(target, given, now, before)
+    release.promote(stage, given.version, target, choices.plan(now))
+
+
+def rollback(stage: Stage, version: str) -> None:
+    """Serve an earlier release again, on what the stage's endpoint runs on."""
+    before = choices.remembered(stage)
+    known = choices.plan(choices.chosen(before, {})) if before else endpoint.live_plan(stage)
+    release.rollback(stage, version, known or Plan())
+
+
+def page_up(stage: Stage, given: argparse.Namespace) -> None:
+    """Tell the container's price, ask, and run the page in it."""
+    _say_where(stage)
+    print(f"The page's container: ${price('page_lightsail_nano'):.2f} a month, used or not, until `make destroy`.")
+    confirm(given, hourly=True)
+    page.up(stage)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -222,12 +187,12 @@ def main(arguments: list[str] | None = None) -> None:
         "up": lambda: up(stage, options),
         "status": lambda: status(stage),
         "list": lambda: release.show_releases(stage),
-        "rollback": lambda: release.rollback(stage, options.version),
+        "rollback": lambda: rollback(stage, options.version),
         "promote": lambda: promote(stage, options),
         "key": lambda: gateway.show_key(stage),
         "logs": lambda: logs(stage, options.minutes),
         "destroy": lambda: destroy(stage),
-        "page": lambda: {"up": page.up, "status": page.status, "destroy": page.destroy}[options.action](stage),
+        "page": lambda: page_up(stage, options) if options.action == "up" else PAGE[options.action](stage),
     }
     commands[options.command]()
 

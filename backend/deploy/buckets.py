@@ -26,14 +26,14 @@ def ensure_bucket(stage: Stage, purpose: str) -> str:
     rules = [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": True}]
     s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": rules})
     s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    s3.put_bucket_policy(Bucket=name, Policy=json.dumps(_only_tls(name)))
+    s3.put_bucket_policy(Bucket=name, Policy=json.dumps(_only_tls(f"arn:{stage.partition}:s3:::{name}")))
     return name
 
 
-def _only_tls(bucket: str) -> dict[str, Any]:
+def _only_tls(arn: str) -> dict[str, Any]:
     refuse = {
         "Effect": "Deny", "Principal": "*", "Action": "s3:*",
-        "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+        "Resource": [arn, f"{arn}/*"],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }  # fmt: skip
     return {"Version": "2012-10-17", "Statement": [refuse]}

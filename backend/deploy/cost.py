@@ -1,120 +1,132 @@
-"""What a stage costs a month, from prices.json without the free tier, so a bill is this or less.
+"""What a stage costs a month, from all that it bills for, without the free tier: a bill is this or less.
 
-`make cost` prints the table; `make deploy` shows the sentence for its stage before it asks. Standard library only, but
-for the chart's matplotlib.
+`make cost` prints the table; `make deploy` shows the lines for its stage before it asks. Not counted: cents of storage.
 """
 
 from __future__ import annotations
 
-import json
 import math
-from datetime import UTC, date, datetime
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from backend.deploy.refusals import StageError
+from backend.deploy.prices import HOURS, PRICES, book, other_region, price
 
-PRICES = Path(__file__).parent / "prices.json"
-STALE_DAYS = 183  # six months
-HOURS = 730  # a month, as AWS bills it
+if TYPE_CHECKING:
+    from pathlib import Path
+
 DAYS = HOURS / 24
-LAMBDA_GB = 1.0  # zappa_settings.json: memory_size 1024
 RELAY_SECONDS = 0.060  # Lambda, warm: 10 ms of its own and the wait for the endpoint
 EMBEDDED_SECONDS = 0.012  # Lambda, warm: decode, normalise, LiteRT
-ENDPOINT_GB = 2.0
 ENDPOINT_SECONDS = 0.034  # a serverless endpoint's billed time for one picture
 PAYLOAD_GB = 3.5e-6  # 28x28 numbers as JSON and the answer: 3.5 kB
 LOG_GB = 1.2e-6  # our line and Lambda's own REPORT
-ALARMS = 3
+ALARMS = {"embedded": 3, "sagemaker": 4}  # watch.alarms
+SCALING_ALARMS = 2  # target tracking makes its own: one to add, one to remove
+METRICS = 4  # telemetry's, each a month for each stage
+TRACED_A_DAY = 86400  # X-Ray's default rule: the first request of each second, and 5 % of the rest
 PEAK = 3  # the busiest minutes against the average; autoscaling follows the rest of the day
 INSTANCE_RATE = 50  # requests a second that one instance takes: two cores at ENDPOINT_SECONDS
+BURSTABLE = "ml.t"  # such types cannot autoscale
 
 
-class Way(NamedTuple):
-    """One way to run the product: USD a month at rest, and USD for each request; `instance` bills by the hour."""
+class Setup(NamedTuple):
+    """What decides a stage's bill; the defaults are those of a plain `make deploy`."""
 
-    name: str
-    fixed: float
-    per_request: float
-    instance: str = ""
+    mode: str = "sagemaker"
+    instance_type: str = ""
+    instances: int = 1
+    max_instances: int = 2
+    memory_mb: int = 2048
+    provisioned: int = 0
+    ttl_hours: float = 0  # 0: until it is destroyed
+    lambda_mb: int = 1024
+    metrics: bool = False
+    traces: bool = True
+
+    @property
+    def scales(self) -> bool:
+        """Whether autoscaling adds and removes instances."""
+        return bool(self.instance_type) and not self.instance_type.startswith(BURSTABLE)
+
+    @property
+    def hourly(self) -> float:
+        """USD an hour at rest. Raises StageError on an instance type without price."""
+        if self.mode == "embedded":
+            return 0.0
+        if self.instance_type:
+            return self.instances * price(self.instance_type)
+        # AWS's price of capacity held ready is below the one of capacity at work, which is the one that is known here
+        return self.provisioned * self.memory_mb / 1024 * 3600 * price("serverless_gb_second")
+
+    @property
+    def fixed(self) -> float:
+        """USD a month beside what bills by the hour: alarms and metrics."""
+        alarms = ALARMS[self.mode] + (SCALING_ALARMS if self.mode == "sagemaker" and self.scales else 0)
+        return alarms * price("alarm") + (METRICS * price("metric") if self.metrics else 0)
+
+    @property
+    def per_request(self) -> float:
+        """USD a request, but for traces."""
+        request = price("lambda_request") + price("rest_request") + LOG_GB * price("log_gb")
+        seconds = EMBEDDED_SECONDS if self.mode == "embedded" else RELAY_SECONDS
+        request += seconds * self.lambda_mb / 1024 * price("lambda_gb_second")
+        if self.mode == "embedded" or self.instance_type:
+            return request
+        work = ENDPOINT_SECONDS * self.memory_mb / 1024 * price("serverless_gb_second")
+        return request + work + PAYLOAD_GB * price("serverless_gb")
+
+    @property
+    def at_rest(self) -> float:
+        """USD a month without a request."""
+        return self.fixed + HOURS * self.hourly
 
     def monthly(self, requests_per_day: float) -> float:
-        """USD a month at this traffic, with as many instances as its peak needs."""
-        instances = math.ceil(requests_per_day / 86400 * PEAK / INSTANCE_RATE) if self.instance else 0
-        more = max(0, instances - 1) * hourly_price(self.instance) * HOURS if self.instance else 0.0
-        return self.fixed + more + self.per_request * requests_per_day * DAYS
+        """USD a month at this traffic, with as many instances as its peak needs and it may have."""
+        needed = math.ceil(requests_per_day / 86400 * PEAK / INSTANCE_RATE) if self.scales else 0
+        more = max(0, min(needed, self.max_instances) - self.instances)
+        traced = min(requests_per_day, TRACED_A_DAY) + 0.05 * max(0.0, requests_per_day - TRACED_A_DAY)
+        usd = self.at_rest + (more * HOURS * price(self.instance_type) if more else 0)
+        return usd + DAYS * (requests_per_day * self.per_request + (traced * price("trace") if self.traces else 0))
+
+    @property
+    def name(self) -> str:
+        """The way it runs, in words."""
+        if self.mode == "embedded":
+            return "embedded in Lambda"
+        return f"endpoint on {self.instance_type}" if self.instance_type else "serverless endpoint"
 
 
-def book() -> dict[str, Any]:
-    """prices.json."""
-    content: dict[str, Any] = json.loads(PRICES.read_text())
-    return content
-
-
-def price(name: str) -> float:
-    """USD for one unit. Raises StageError naming what has a price."""
-    prices = book()["prices"]
-    if name not in prices:
-        raise StageError(f"{name} has no price in {PRICES.name}; there are: {', '.join(prices)}.")
-    return float(prices[name]["usd"])
-
-
-def hourly_price(instance_type: str) -> float:
-    """USD an hour of one SageMaker hosting instance. Raises StageError where it is not known."""
-    return price(instance_type)
-
-
-def ways() -> list[Way]:
-    """Every way to run it, cheapest at rest first."""
-    request = price("lambda_request") + price("rest_request") + LOG_GB * price("log_gb")
-    relay = request + RELAY_SECONDS * LAMBDA_GB * price("lambda_gb_second")
-    embedded = request + EMBEDDED_SECONDS * LAMBDA_GB * price("lambda_gb_second")
-    at_work = ENDPOINT_SECONDS * ENDPOINT_GB * price("serverless_gb_second") + PAYLOAD_GB * price("serverless_gb")
-    alarms = ALARMS * price("alarm")
+def ways() -> list[Setup]:
+    """Every way to run it, cheapest at rest first, on as many instances as the traffic asks for."""
     instances = [name for name in book()["prices"] if name.startswith("ml.")]
-    return [
-        Way("embedded in Lambda", alarms, embedded),
-        Way("serverless endpoint", alarms, relay + at_work),
-        *(Way(f"endpoint on {kind}", alarms + HOURS * price(kind), relay, kind) for kind in instances),
-    ]
+    known = [Setup("embedded"), Setup(), *(Setup(instance_type=kind, max_instances=200) for kind in instances)]
+    return sorted(known, key=lambda way: (way.at_rest, way.monthly(1000)))
 
 
-def break_even(one: Way, other: Way) -> float | None:
-    """Requests a day above which `other`, dearer at rest, is cheaper than `one`; None where it never is.
-
-    Where the traffic asks for more instances than one, the crossing is looked for among the steps.
-    """
+def break_even(one: Setup, other: Setup) -> float | None:
+    """Requests a day above which `other`, dearer at rest, is cheaper than `one`; None where it never is."""
     if other.per_request >= one.per_request:
         return None
-    for instances in range(1, 200):
-        rest = other.fixed + (instances - 1) * (hourly_price(other.instance) * HOURS if other.instance else 0)
-        crossing = max(0.0, (rest - one.fixed) / (one.per_request - other.per_request) / DAYS)
-        if not other.instance or crossing <= instances * INSTANCE_RATE * 86400 / PEAK:
+    for instances in range(1, other.max_instances + 1 if other.scales else 2):
+        rest = other.at_rest + (instances - 1) * other.hourly * HOURS
+        crossing = max(0.0, (rest - one.at_rest) / (one.per_request - other.per_request) / DAYS)
+        if crossing <= instances * INSTANCE_RATE * 86400 / PEAK:
             return crossing
     return None
 
 
-def stale(today: date) -> str:
-    """A warning where the prices are older than six months, else empty."""
-    made = date.fromisoformat(book()["date"])
-    old = (today - made).days
-    if old <= STALE_DAYS:
-        return ""
-    return f"The prices are of {made}, {old} days old: `python -m backend.deploy cost --refresh` gets today's."
-
-
 def report(requests_per_day: float) -> str:
     """The table: each way a month at rest and at this traffic, break-evens, the page's hosting."""
-    known = ways()
+    known, serverless = ways(), Setup()
     lines = [f"{'USD a month':24} {'at rest':>9} {f'{requests_per_day:,.0f} a day':>16} {'per 1,000':>10}"]
     for way in known:
-        month = way.monthly(requests_per_day)
-        lines.append(f"{way.name:24} {way.fixed:9.2f} {month:16.2f} {1000 * way.per_request:10.4f}")
-    serverless = known[1]
-    for way in known[2:]:
-        crossing = break_even(serverless, way)
-        when = f"from {crossing:,.0f} requests a day" if crossing is not None else "never"
-        lines.append(f"{way.name} is cheaper than serverless {when}")
+        each = way.per_request + (price("trace") if way.traces else 0)
+        lines.append(f"{way.name:24} {way.at_rest:9.2f} {way.monthly(requests_per_day):16.2f} {1000 * each:10.4f}")
+    for way in known:
+        if way.instance_type:
+            crossing = break_even(serverless, way)
+            when = f"from {crossing:,.0f} requests a day" if crossing is not None else "never"
+            lines.append(f"{way.name} is cheaper than serverless {when}")
+    lines.append(f"BACKEND_METRICS adds {METRICS * price('metric'):.2f} a month, X-Ray's traces are counted above")
     nano, fargate = price("page_lightsail_nano"), price("page_fargate")
     lines.append(
         f"the page: Community Cloud 0.00, Lightsail container {nano:.2f}, Fargate and load balancer {fargate:.2f}"
@@ -123,18 +135,18 @@ def report(requests_per_day: float) -> str:
     return "\n".join([*lines, source])
 
 
-def estimate(mode: str, instance_type: str, requests_per_day: float) -> str:
-    """One sentence for what is about to be deployed. Raises StageError on an instance type without price."""
-    known = {way.instance or way.name: way for way in ways()}
-    kinds = {"embedded": "embedded in Lambda", "sagemaker": instance_type or "serverless endpoint"}
-    if kinds[mode] not in known:
-        hourly_price(instance_type)
-    way = known[kinds[mode]]
-    hourly = f" {instance_type} bills ${hourly_price(instance_type):.3f} an hour, used or not." if way.instance else ""
-    month = way.monthly(requests_per_day)
-    return (
-        f"{way.name}: ${way.fixed:.2f} a month at rest, ${month:.2f} at {requests_per_day:,.0f} requests a day.{hourly}"
-    )
+def estimate(setup: Setup, requests_per_day: float, region: str) -> list[str]:
+    """The lines for what is about to be deployed. Raises StageError on an instance type without price."""
+    at_rest, month = setup.at_rest, setup.monthly(requests_per_day)
+    lines = [f"{setup.name}: ${at_rest:.2f} a month at rest, ${month:.2f} at {requests_per_day:,.0f} requests a day."]
+    if setup.hourly:
+        what = f"{setup.instances} x {setup.instance_type}" if setup.instance_type else "Provisioned concurrency"
+        hourly = f"${setup.hourly:.3f} an hour" if setup.instance_type else f"at most ${setup.hourly:.3f} an hour"
+        until = "until `make destroy`"
+        if setup.instance_type and setup.ttl_hours:
+            until = f"for {setup.ttl_hours:g} hours, ${setup.ttl_hours * setup.hourly:.2f}; then it removes itself"
+        lines.append(f"{what}: {hourly}, used or not, {until}.")
+    return [*lines, *filter(None, [other_region(region)])]
 
 
 def chart(path: Path) -> None:
@@ -154,33 +166,3 @@ def chart(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, bbox_inches="tight")
     plt.close(figure)
-
-
-def refresh(client: Any) -> list[str]:
-    """Ask the AWS Price List API (a boto3 pricing client) for each price, and rewrite prices.json; returns changes."""
-    content, changes = book(), []
-    for name, entry in content["prices"].items():
-        if "service" not in entry:
-            continue
-        new = _ask(client, entry)
-        if new is None:
-            changes.append(f"{name}: AWS lists no such product, {entry['usd']} kept")
-        elif not math.isclose(new, entry["usd"]):
-            changes.append(f"{name}: {entry['usd']} -> {new}")
-            entry["usd"] = new
-    content["date"] = datetime.now(UTC).date().isoformat()
-    PRICES.write_text(json.dumps(content, indent=2) + "\n")
-    return changes
-
-
-def _ask(client: Any, entry: dict[str, Any]) -> float | None:
-    """The first tier's price of the product that the filters name."""
-    filters = [{"Type": "TERM_MATCH", "Field": k, "Value": v} for k, v in entry["filters"].items()]
-    products = client.get_products(ServiceCode=entry["service"], Filters=filters)["PriceList"]
-    for product in map(json.loads, products):
-        for term in product["terms"].get("OnDemand", {}).values():
-            for tier in term["priceDimensions"].values():
-                usd = float(tier["pricePerUnit"].get("USD", 0))
-                if usd and float(tier.get("beginRange", 0)) == 0:
-                    return usd * (HOURS if entry.get("hours_to_month") else 1) / float(entry.get("divide_by", 1))
-    return None

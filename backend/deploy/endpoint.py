@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from backend.deploy.cost import hourly_price
+from backend.deploy import images
+from backend.deploy.cost import Setup
 from backend.deploy.parts import Left, Part, age
 from backend.deploy.refusals import StageError, attempt, noted, pages, patiently
 from backend.deploy.roles import ensure_role, policy
-from backend.deploy.stage import IMAGES_ACCOUNT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 VARIANT = "AllTraffic"
 RELEASE_FILES = ("model.tar.gz", "model.tflite", "card.json")
-IMAGE = "tensorflow-inference:2.20-cpu-py312"
 # oneDNN aborts the whole server on a tensor of a wrong shape (seen on TensorFlow 2.18 to 2.21)
 ENVIRONMENT = {"TF_ENABLE_ONEDNN_OPTS": "0"}
 BUSY = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
@@ -45,6 +44,13 @@ class Plan:
     max_instances: int = 2
     ttl_hours: float = 8
 
+    def __post_init__(self) -> None:
+        """Refuse what SageMaker would. Raises StageError."""
+        if self.instance_type and self.max_instances < self.instances:
+            raise StageError(f"--max-instances {self.max_instances} is below --instances {self.instances}.")
+        if self.provisioned > self.concurrency:
+            raise StageError(f"--provisioned {self.provisioned} is above --concurrency {self.concurrency}.")
+
     @property
     def variant(self) -> dict[str, Any]:
         """The part of a production variant that says what it runs on."""
@@ -54,6 +60,12 @@ class Plan:
         if self.provisioned:
             serverless["ProvisionedConcurrency"] = self.provisioned
         return {"ServerlessConfig": serverless}
+
+    @property
+    def setup(self) -> Setup:
+        """What of it decides the bill."""
+        number = (self.instances, self.max_instances)
+        return Setup("sagemaker", self.instance_type, *number, self.memory_mb, self.provisioned)
 
     @property
     def digest(self) -> str:
@@ -69,12 +81,12 @@ class Release:
     image: str
 
     @classmethod
-    def load(cls, folder: Path, region: str, image: str = "") -> Release:
+    def load(cls, folder: Path, stage: Stage, image: str = "") -> Release:
         """Check that the folder holds all three. Raises StageError."""
         missing = [name for name in RELEASE_FILES if not (folder / name).is_file()]
         if missing:
             raise StageError(f"{folder} lacks {', '.join(missing)}: run `make export` first.")
-        return cls(folder, image or f"{IMAGES_ACCOUNT}.dkr.ecr.{region}.amazonaws.com/{IMAGE}")
+        return cls(folder, image or images.uri(stage, images.SERVING))
 
     @property
     def card(self) -> dict[str, Any]:
@@ -115,7 +127,8 @@ def live_plan(stage: Stage) -> Plan | None:
         serverless = variant["ServerlessConfig"]
         provisioned = serverless.get("ProvisionedConcurrency", 0)
         return Plan(serverless["MemorySizeInMB"], serverless["MaxConcurrency"], provisioned)
-    return Plan(instance_type=variant["InstanceType"], instances=variant["InitialInstanceCount"])
+    number = variant["InitialInstanceCount"]
+    return Plan(instance_type=variant["InstanceType"], instances=number, max_instances=max(number, Plan.max_instances))
 
 
 def ours(stage: Stage) -> dict[str, Any] | None:
@@ -203,8 +216,8 @@ def wait(stage: Stage, every: float = 10) -> dict[str, Any] | None:
 
 
 def scale(stage: Stage, plan: Plan) -> None:
-    """Let AWS add and remove instances with the traffic; a serverless endpoint scales by itself."""
-    if not plan.instance_type:
+    """Let AWS add and remove instances with the traffic; serverless scales by itself, burstable types cannot."""
+    if not plan.setup.scales:
         return
     scaling = stage.client("application-autoscaling")
     target = _scalable(stage)
@@ -249,7 +262,7 @@ def expire(stage: Stage, plan: Plan) -> None:
 def _schedule(stage: Stage, plan: Plan, role: str) -> dict[str, Any]:
     end = datetime.now(UTC) + timedelta(hours=plan.ttl_hours)
     target = {
-        "Arn": "arn:aws:scheduler:::aws-sdk:sagemaker:deleteEndpoint",
+        "Arn": f"arn:{stage.partition}:scheduler:::aws-sdk:sagemaker:deleteEndpoint",
         "RoleArn": role,
         "Input": json.dumps({"EndpointName": stage.prefix}),
     }
@@ -265,10 +278,7 @@ def _schedule(stage: Stage, plan: Plan, role: str) -> dict[str, Any]:
 
 def endpoint_role(stage: Stage, release: Release, bucket: str) -> str:
     """Make the endpoint's execution role: read the models, write its log, pull its image."""
-    account, _, rest = release.image.partition(".dkr.ecr.")
-    repository = rest.partition("/")[2].partition(":")[0]
-    values = {"bucket": bucket, "image_account": account, "image_repository": repository}
-    return ensure_role(stage, "endpoint", policy(stage, "endpoint", **values))
+    return ensure_role(stage, "endpoint", policy(stage, "endpoint", bucket=bucket, **images.place(release.image)))
 
 
 def configs(stage: Stage) -> list[Left]:
@@ -294,8 +304,7 @@ def _found(stage: Stage) -> list[Left]:
     note = f"{endpoint['EndpointConfigName']}, "
     with noted(unknown, "price"):  # the endpoint is there, whatever else AWS does not tell
         plan = live_plan(stage) or Plan()
-        hourly = hourly_price(plan.instance_type) * plan.instances if plan.instance_type else 0.0
-        note += f"${hourly:.3f} an hour at rest"
+        note += f"${plan.setup.hourly:.3f} an hour at rest"
     note += unknown.get("price", "")
     return [Left("endpoint", stage.prefix, endpoint["EndpointStatus"], age(endpoint["LastModifiedTime"]), note)]
 

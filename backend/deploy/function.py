@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from backend.deploy import package, serving, trial, watch
 from backend.deploy.buckets import bucket_part, ensure_bucket
-from backend.deploy.gateway import KEY, PLAN, ensure_key, ensure_plan, key_of, url_of
+from backend.deploy.gateway import KEY, PLAN, ensure_key, key_of, url_of
 from backend.deploy.logs import ensure_log_group, log_part
 from backend.deploy.options import ENDPOINT, Options, rights, settings
 from backend.deploy.parts import Left, Part
@@ -39,13 +39,12 @@ def up(stage: Stage, options: Options, check: Callable[[str, str], str] | None =
     ensure_log_group(stage, log_group(stage))
     key = ensure_key(stage)
     before = serving.last_good(stage)
-    new = Serving("", settings(stage, options, key)[stage.name], rights(stage, options))
+    new = Serving("", settings(stage, options, key)[stage.name], rights(stage, options), options.limits)
     new.allow(stage, before)  # until it is proved, both may do what they do
     new = _deploy(stage, options, new, *found)
     if not stage.dry_run:
-        ensure_plan(stage, key, options.rate, options.burst, options.quota)
-        watch.ensure(stage, options.email, options.budget, relays=options.mode == "sagemaker")
         _prove(stage, new, check or partial(trial.try_api, served_by=options.mode), before)
+        watch.ensure(stage, options.email, options.budget, relays=options.mode == "sagemaker")
 
 
 def function_and_stack(stage: Stage) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
@@ -84,8 +83,6 @@ def _deploy(stage: Stage, options: Options, new: Serving, function: Any, stack: 
         _remove_function(stage, stage.prefix)
     new = new._replace(package=_upload(stage, archive))
     new.put(stage, folder, whole=whole)
-    if url_of(stage) is None:  # Zappa's exit code is 0 whatever happened
-        raise StageError("Zappa made no API: run the command again.")
     return new
 
 
@@ -144,7 +141,8 @@ def _prove(stage: Stage, new: Serving, check: Callable[[str, str], str], before:
         before.allow(stage)
         raise trial.TrialError(f"{error} The function is back on the code, settings and rights before this.") from None
     serving.keep(stage, new)
-    new.allow(stage)
+    if before:
+        new.allow(stage)
 
 
 def asks_endpoint(stage: Stage) -> bool:

@@ -21,7 +21,7 @@ def api_id(stage: Stage) -> str | None:
 def url_of(stage: Stage) -> str | None:
     """The API's address, or None."""
     found = api_id(stage)
-    return f"https://{found}.execute-api.{stage.region}.amazonaws.com/{stage.name}" if found else None
+    return f"https://{found}.execute-api.{stage.region}.{stage.domain}/{stage.name}" if found else None
 
 
 def show_key(stage: Stage) -> None:
@@ -62,7 +62,7 @@ def ensure_plan(stage: Stage, key: str, rate: float, burst: int, quota: int) -> 
             name=stage.prefix, throttle=throttle, quota={"limit": quota, "period": "DAY"}, tags=stage.tags
         )
     limits = {"/throttle/rateLimit": rate, "/throttle/burstLimit": burst, "/quota/limit": quota}
-    patch = [{"op": "replace", "path": path, "value": f"{limit:g}"} for path, limit in limits.items()]
+    patch = [{"op": "replace", "path": path, "value": _number(limit)} for path, limit in limits.items()]
     bound = [(old["apiId"], old["stage"]) for old in plan.get("apiStages", [])]
     patch += [
         {"op": "remove", "path": "/apiStages", "value": ":".join(old)} for old in bound if old != (api, stage.name)
@@ -72,6 +72,11 @@ def ensure_plan(stage: Stage, key: str, rate: float, burst: int, quota: int) -> 
     gateway.update_usage_plan(usagePlanId=plan["id"], patchOperations=patch)
     if not any(item["id"] == key for item in pages(gateway, "get_usage_plan_keys", "items", usagePlanId=plan["id"])):
         gateway.create_usage_plan_key(usagePlanId=plan["id"], keyId=key, keyType="API_KEY")
+
+
+def _number(limit: float) -> str:
+    """As API Gateway takes it: 1000000 and 0.5, never 1e+06 or 10.0."""
+    return f"{limit:.6f}".rstrip("0").rstrip(".")
 
 
 def _plans(stage: Stage) -> list[Left]:

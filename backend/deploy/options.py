@@ -29,16 +29,30 @@ class Options:
     budget: float = 20.0  # USD a month, of the whole account
 
     @property
+    def limits(self) -> dict[str, float]:
+        """What the usage plan allows the key."""
+        return {"rate": self.rate, "burst": self.burst, "quota": self.quota}
+
+    @property
     def embedded(self) -> bool:
         """Whether the model is in the package."""
         return self.fallback or self.mode == "embedded"
 
 
+def book(stage_name: str) -> dict[str, Any]:
+    """zappa_settings.json's stage, or its base; of the environment, what the stage adds to the base's."""
+    content = json.loads((ROOT / "zappa_settings.json").read_text())
+    base, own = content["base"], content.get(stage_name, {})
+    variables = base["aws_environment_variables"] | own.get("aws_environment_variables", {})
+    found = {**base, **own, "aws_environment_variables": variables}
+    for name in ("extends", "prebuild_script"):  # both are for whoever types `zappa` in the repository
+        found.pop(name, None)
+    return found
+
+
 def settings(stage: Stage, options: Options, key: str = "") -> dict[str, Any]:
-    """zappa_settings.json's stage, or its base, with what only the account knows, as Zappa reads it."""
-    book = json.loads((ROOT / "zappa_settings.json").read_text())
-    found = {**book["base"], **book.get(stage.name, {})}
-    found.pop("extends", None)
+    """The stage's settings with what only the account knows, as Zappa reads them."""
+    found = book(stage.name)
     known = {
         "aws_region": stage.region,
         "s3_bucket": stage.bucket("deploy"),
@@ -53,7 +67,8 @@ def settings(stage: Stage, options: Options, key: str = "") -> dict[str, Any]:
 def _environment(stage: Stage, options: Options) -> dict[str, str]:
     relay = {ENDPOINT: stage.prefix} if options.mode == "sagemaker" else {}
     model = {"BACKEND_MODEL_DIR": "model"} if options.embedded else {}  # Lambda starts in the package's folder
-    return relay | model | ({"BACKEND_FALLBACK": "embedded"} if options.fallback else {})
+    named = {"BACKEND_STAGE": stage.name}  # tells one stage's metrics from another's
+    return named | relay | model | ({"BACKEND_FALLBACK": "embedded"} if options.fallback else {})
 
 
 def rights(stage: Stage, options: Options) -> dict[str, Any]:
@@ -64,7 +79,7 @@ def rights(stage: Stage, options: Options) -> dict[str, Any]:
         statements = [statement for statement in statements if statement["Sid"] != "AskTheModel"]
     kept = settings(stage, options)[stage.name]["aws_environment_variables"].get("BACKEND_FEEDBACK", "")
     if kept.startswith("s3://"):
-        where = f"arn:aws:s3:::{kept.removeprefix('s3://').rstrip('/')}"
+        where = f"arn:{stage.partition}:s3:::{kept.removeprefix('s3://').rstrip('/')}"
         files = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
         statements.append({"Sid": "KeepFeedback", "Effect": "Allow", "Action": files, "Resource": f"{where}/*"})
         bucket = where.partition("/")[0]  # without the right to list it, what is not there reads as not allowed

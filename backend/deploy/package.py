@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backend.deploy.refusals import StageError
+from backend.deploy.refusals import StageError, explain_text
 from backend.deploy.stage import ARTIFACT, ROOT
 
 if TYPE_CHECKING:
@@ -176,7 +176,9 @@ def zappa(folder: Path, settings: dict[str, Any], *arguments: str) -> str:
 
 
 def _reason(output: str) -> str:
-    """The line of Zappa's output that says what is wrong: its last but for the decoration."""
+    """What of Zappa's output says what is wrong: AWS's refusal, else its last line but for the decoration."""
+    if refused := explain_text(output):
+        return refused
     lines = [line.strip() for line in output.splitlines() if line.strip(" ~!=-><")]
     told = [line for line in lines if not line.startswith(("Need help", "http", "Love", "or "))]
     return (told or ["it said nothing"])[-1][:600]

@@ -31,22 +31,44 @@ SENTENCES = {  # botocore's exception or AWS's error code -> what happened and w
     "UnrecognizedClientException": "AWS does not know these credentials, or the region is not enabled for the account.",
     "SignatureDoesNotMatch": "AWS refuses the secret key, or this machine's clock is wrong: run `aws configure` again.",
     "BucketAlreadyExists": "The bucket's name is taken by another account: choose another STAGE or region.",
-    "ResourceLimitExceeded": "A quota of the account is used up: ask for more under Service Quotas, or ask for less.",
-    "LimitExceededException": "A quota of the account is used up: ask for more under Service Quotas, or ask for less.",
-    "LimitExceeded": "A quota of the account is used up: ask for more under Service Quotas, or ask for less.",
-    "ServiceQuotaExceededException": "A quota of the account is used up: ask for more under Service Quotas.",
-    "TooManyBuckets": "The account has as many buckets as it may: remove one, or ask for more under Service Quotas.",
     "ReadTimeoutError": "AWS took longer than a minute to answer: run the command again; it goes on where it stopped.",
-    "Throttling": "AWS asks to slow down: run the command again in a minute; it goes on where it stopped.",
-    "ThrottlingException": "AWS asks to slow down: run the command again in a minute; it goes on where it stopped.",
 }
-DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "403")
+SLOW_DOWN = "AWS asks to slow down: run the command again in a minute; it goes on where it stopped."
+SENTENCES |= dict.fromkeys(
+    ("Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown"), SLOW_DOWN
+)
+QUOTAS = ("ResourceLimitExceeded", "LimitExceededException", "LimitExceeded", "ServiceQuotaExceededException",
+          "TooManyBuckets", "CodeStorageExceededException")  # fmt: skip
+DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "403", "Forbidden")
 NOT_FOUND = ("404", "NoSuchBucket", "NoSuchEntity", "NoSuchKey", "NotFoundException", "ResourceNotFoundException",
              "ResourceNotFound", "NoSuchPublicAccessBlockConfiguration", "ObjectNotFoundException")  # fmt: skip
 
-MISSING = re.compile(
-    r"could not find|does not exist|not found|no scalable target", re.IGNORECASE
-)  # ValidationError says
+MISSING = re.compile(r"could not find|does not exist|not found|no scalable target", re.IGNORECASE)  # ValidationError
+
+
+REPORTED = re.compile(r"An error occurred \((\w+)\) when calling the (\w+) operation[^:]*: ([^\n]*)")
+ABOVE = {  # how AWS ends a refusal that no line in the person's own policy can lift
+    r"explicit deny in a service control policy|no service control policy allows": "a service control policy of the "
+    "organization refuses it",
+    r"explicit deny in a resource control policy|no resource control policy allows": "a resource control policy of the "
+    "organization refuses it",
+    r"permissions boundary": "the permissions boundary of your user or role does not allow it",
+    r"session policy": "the policy of this session does not allow it",
+    r"VPC endpoint policy": "the policy of the VPC endpoint does not allow it",
+    r"explicit deny in a resource-based policy": "the policy of the resource itself refuses it",
+    r"explicit deny": "a policy of yours refuses it by an explicit Deny",
+}
+ACTIONS = {  # calls whose refusal has no text, and whose right has another name
+    "HeadBucket": "s3:ListBucket",
+    "HeadObject": "s3:GetObject",
+    "ListObjectVersions": "s3:ListBucketVersions",
+    "PutBucketEncryption": "s3:PutEncryptionConfiguration",
+    "PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+    "DeleteObjects": "s3:DeleteObject",
+    "DescribeBudget": "budgets:ViewBudget",
+    "CreateBudget": "budgets:ModifyBudget",
+    "DeleteBudget": "budgets:ModifyBudget",
+}
 
 
 class StageError(RuntimeError):
@@ -67,20 +89,41 @@ def is_missing(error: Exception) -> bool:
 
 def explain(error: Exception) -> str:
     """An exception of botocore -> one sentence with the remedy."""
-    code, message = code_of(error), str(error)
+    said = (getattr(error, "response", None) or {}).get("Error", {}).get("Message") or str(error)
+    return sentence(code_of(error), str(getattr(error, "operation_name", "")), str(said))
+
+
+def explain_text(text: str) -> str:
+    """The last refusal of AWS's that another program printed -> its sentence; empty where there is none."""
+    found = REPORTED.findall(text)
+    return sentence(*found[-1]) if found else ""
+
+
+def sentence(code: str, operation: str, message: str) -> str:
+    """What AWS refused in which call, and its own words -> one sentence with the remedy."""
     if code in DENIED or "is not authorized to perform" in message:
-        return _explain_denied(error, message)
+        return _denied(operation, message)
+    if code in QUOTAS:
+        return (
+            f"A quota of the account is used up: {message.rstrip('.')}. Ask for more under Service Quotas, or for less."
+        )
     if code in SENTENCES:
         return SENTENCES[code]
     return f"AWS refused: {message.rstrip('.')}. Run the command again; it goes on where it stopped."
 
 
-def _explain_denied(error: Exception, message: str) -> str:
-    action = re.search(r"perform: (\S+)", message)
-    resource = re.search(r"on resource: (\S+)", message)
-    named = action[1] if action else str(getattr(error, "operation_name", "this call"))
+def _denied(operation: str, message: str) -> str:
+    action = re.search(r"perform: ([\w:-]+)", message)
+    resource = re.search(r'on resource: "?([^\s"]+)', message)
+    named = action[1] if action else ACTIONS.get(operation, operation or "this call")
+    for pattern, above in ABOVE.items():
+        if re.search(pattern, message):
+            return f"You may not do {named} here, whatever your own policy says: {above}. Ask whoever set that up."
     line = {"Effect": "Allow", "Action": named, "Resource": resource[1].rstrip(".") if resource else "*"}
-    return f"Your AWS user may not do {named}: add to its policy {json.dumps(line)} and run the command again."
+    return (
+        f"Your AWS user may not do {named}: add to its policy {json.dumps(line)}, or all at once what "
+        "`python -m backend.deploy policy` prints, and run the command again."
+    )
 
 
 def command(main: Callable[[], None]) -> None:

@@ -144,7 +144,7 @@ def fetch(stage: Stage, entry: Entry, folder: Path) -> Release:
     for file in RELEASE_FILES:
         body = stage.client("s3").get_object(Bucket=bucket, Key=key.replace("model.tar.gz", file))["Body"]
         (target / file).write_bytes(body.read())
-    return Release.load(target, stage.region, entry.image)
+    return Release.load(target, stage, entry.image)
 
 
 def _releases(stage: Stage) -> list[Left]:

@@ -23,10 +23,9 @@ if TYPE_CHECKING:
     from backend.deploy.stage import Stage
 
 RELEASES = Path("build") / "releases"
-MAX_MS = 1000  # warm, from the deploying machine: the backend's read timeout is 5 s
 
 
-def up(stage: Stage, release: Release, plan: Plan, max_ms: float = MAX_MS) -> None:
+def up(stage: Stage, release: Release, plan: Plan, max_ms: float = 1000) -> None:
     """Serve this release on the stage's endpoint, try it, and go back to the last good one if it fails."""
     endpoint.check_may_deploy(stage, plan)
     print(f"{stage.prefix}: release {release.name} on {plan.variant}")
@@ -64,9 +63,8 @@ def _go_back(stage: Stage, release: Release) -> str:
     return "There is no earlier release to go back to, so the endpoint was removed."
 
 
-def rollback(stage: Stage, version: str) -> None:
-    """Serve an earlier release again, on the plan that the endpoint is on now."""
-    plan = endpoint.live_plan(stage) or Plan()
+def rollback(stage: Stage, version: str, plan: Plan) -> None:
+    """Serve an earlier release again."""
     up(stage, registry.fetch(stage, registry.find(stage, version), RELEASES), plan)
 
 
@@ -92,12 +90,12 @@ def log_group(stage: Stage) -> str:
     return f"/aws/sagemaker/Endpoints/{stage.prefix}"
 
 
-def is_live(stage: Stage) -> str:
+def is_live(stage: Stage, image: str = "") -> str:
     """Whether the repository's model is the one that serves, as a sentence; empty without endpoint or model."""
     live = (endpoint.describe(stage) or {}).get("EndpointConfigName")
     if not live or not ARTIFACT.joinpath("model.tar.gz").is_file():
         return ""
-    here = Release.load(ARTIFACT, stage.region).name
+    here = Release.load(ARTIFACT, stage, image).name
     return f"The repository's model is {here}: " + ("live." if here in live else "`make deploy` would serve it.")
 
 

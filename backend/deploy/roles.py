@@ -18,7 +18,7 @@ POLICIES = Path(__file__).parent / "policies"
 
 def policy(stage: Stage, name: str, **values: str) -> dict[str, Any]:
     """policies/<name>.json for this stage: {"trust": {...}, "policy": {...}}; an unfilled ${name} raises KeyError."""
-    known = {"account": stage.account, "region": stage.region, "prefix": stage.prefix}
+    known = {"account": stage.account, "region": stage.region, "prefix": stage.prefix, "partition": stage.partition}
     template = Template((POLICIES / f"{name}.json").read_text())
     document: dict[str, Any] = json.loads(template.substitute(known, **values))
     return document

@@ -1,4 +1,4 @@
-"""What makes the function what it is: package, settings with the whole environment, rights; put and taken back as one.
+"""What makes the API what it is: package, settings with the whole environment, rights, limits; taken back as one.
 
 The last that passed its trial is kept in the stage's bucket. Used by function.
 """
@@ -9,7 +9,8 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backend.deploy import package
-from backend.deploy.refusals import attempt
+from backend.deploy.gateway import ensure_plan, url_of
+from backend.deploy.refusals import StageError, attempt, explain_text
 from backend.deploy.roles import ensure_role
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class Serving(NamedTuple):
     package: str
     settings: dict[str, Any]
     rights: dict[str, Any]
+    limits: dict[str, Any]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -44,13 +46,16 @@ class Serving(NamedTuple):
     def put(self, stage: Stage, folder: Path, *, whole: bool) -> None:
         """Have Zappa put it onto the function, then write the environment: Zappa keeps each variable that was there."""
         verb = "update" if whole else "deploy"
-        package.zappa(folder, {stage.name: self.settings}, verb, stage.name, "--zip", self.package)
+        said = package.zappa(folder, {stage.name: self.settings}, verb, stage.name, "--zip", self.package)
         client = stage.client("lambda")
         there = client.get_function_configuration(FunctionName=stage.prefix).get("Environment", {}).get("Variables", {})
         if there != self.environment:
             client.get_waiter("function_updated_v2").wait(FunctionName=stage.prefix)
             client.update_function_configuration(FunctionName=stage.prefix, Environment={"Variables": self.environment})
         client.get_waiter("function_updated_v2").wait(FunctionName=stage.prefix)
+        if url_of(stage) is None:  # Zappa's exit code is 0 whatever happened
+            raise StageError(explain_text(said) or "Zappa made no API: run the command again.")
+        ensure_plan(stage, self.settings["api_key"], **self.limits)
 
     def print_instead(self, stage: Stage, *, whole: bool) -> None:
         """What a dry run prints in place of `put`."""

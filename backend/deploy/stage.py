@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 ARTIFACT = ROOT / "training" / "artifacts" / "digits"  # the model that is deployed
 PROJECT = "fullstack-model"
-IMAGES_ACCOUNT = "763104351884"  # AWS' deep learning images in most regions; --image names another
 STAGE_NAME = re.compile(r"[a-z][a-z0-9]{0,11}")  # no hyphen: "dev" must not find the parts of "dev-2" by their prefix
 READS = ("Describe", "Get", "List", "Head", "Search", "Filter")
 
@@ -63,6 +62,16 @@ class Stage:
         return str(self.session.region_name)
 
     @property
+    def partition(self) -> str:
+        """The part of AWS that the region belongs to: aws, aws-cn or aws-us-gov."""
+        return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(self.region.rpartition("-")[0].rpartition("-")[0], "aws")
+
+    @property
+    def domain(self) -> str:
+        """What AWS's own addresses end with there."""
+        return "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
+
+    @property
     def prefix(self) -> str:
         """What every name of the stage begins with; also the endpoint's and the function's name."""
         return f"{PROJECT}-{self.name}"
@@ -91,11 +100,11 @@ class Stage:
 
     def role_arn(self, purpose: str) -> str:
         """The ARN of that role."""
-        return f"arn:aws:iam::{self.account}:role/{self.role(purpose)}"
+        return f"arn:{self.partition}:iam::{self.account}:role/{self.role(purpose)}"
 
     def arn(self, service: str, resource: str) -> str:
-        """arn:aws:<service>:<region>:<account>:<resource>."""
-        return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"
+        """arn:<partition>:<service>:<region>:<account>:<resource>."""
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
 
 
 def open_stage(name: str, *, dry_run: bool = False) -> Stage:

@@ -83,7 +83,7 @@ def _ensure_budget(stage: Stage, email: str, usd: float) -> None:
     budgets = stage.client("budgets")
     budget = {
         "BudgetName": stage.prefix,
-        "BudgetLimit": {"Amount": f"{usd:g}", "Unit": "USD"},
+        "BudgetLimit": {"Amount": f"{usd:.2f}", "Unit": "USD"},
         "TimeUnit": "MONTHLY",
         "BudgetType": "COST",
     }

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from backend.deploy.cost import price
+from backend.deploy.prices import price
 
 GATEWAY = 10_000  # requests a second, steady, in one account and region
 LAMBDAS = 1000  # running at once, an account's first quota

@@ -23,7 +23,7 @@ from botocore.exceptions import ClientError
 from moto.iam.access_control import PermissionResult
 from moto.sagemaker.exceptions import AWSValidationException
 
-from backend.deploy import trial
+from backend.deploy import images, trial
 from backend.deploy.endpoint import Release
 from tests.cloud.lightsail import Lightsail
 from tests.stand_in import StandIn
@@ -181,7 +181,7 @@ def make_release(tmp_path: Path) -> Callable[[str], Release]:
         (folder / "card.json").write_text(json.dumps({**card, "version": version}))
         with tarfile.open(folder / "model.tar.gz", "w:gz") as archive:
             archive.add(folder / "card.json", f"1/{version}.json")
-        return Release.load(folder, REGION)
+        return Release(folder, f"763104351884.dkr.ecr.{REGION}.amazonaws.com/{images.SERVING}")
 
     return make
 

@@ -32,7 +32,7 @@ ALL = {
 
 def furnish(stage: Stage) -> None:
     """One of everything, without Zappa: its process takes seconds."""
-    release.up(stage, Release.load(ARTIFACT, stage.region), Plan(instance_type="ml.m5.large"))
+    release.up(stage, Release.load(ARTIFACT, stage), Plan(instance_type="ml.m5.large"))
     ensure_bucket(stage, "deploy")
     role = ensure_role(stage, "function", options.rights(stage, Options()))
     ensure_log_group(stage, function.log_group(stage))

@@ -81,6 +81,15 @@ def test_usage_plan_limits_the_key(stage: Stage) -> None:
     assert key["name"] == stage.prefix
 
 
+def test_large_numbers_reach_aws_as_they_are(stage: Stage) -> None:
+    """`g` wrote 1e+06, with which every later look at the usage plan ended."""
+    function.up(stage, Options(mode="embedded", quota=1_000_000, burst=2_000_000, budget=1e6, email="a@b.c"), answers)
+    function.up(stage, Options(mode="embedded", quota=3_000_000, burst=2_000_000, budget=1e6, email="a@b.c"), answers)
+    [plan] = stage.client("apigateway").get_usage_plans()["items"]
+    assert (plan["quota"]["limit"], plan["throttle"]["burstLimit"]) == (3_000_000, 2_000_000)
+    assert "of $1000000.00" in next(row.note for row in function_parts(stage) if row.kind == "budget")
+
+
 def test_foreign_stack_is_left_alone(stage: Stage) -> None:
     template = '{"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}'
     stage.client("cloudformation").create_stack(StackName=stage.prefix, TemplateBody=template)

@@ -49,7 +49,7 @@ def check(live: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callab
 
 
 def test_a_stage_lives_and_leaves_nothing(place: Stage, check: Callable[[str, str], str] | None) -> None:
-    release = Release.load(ARTIFACT, place.region)
+    release = Release.load(ARTIFACT, place)
     try:
         for _ in range(2):  # the second time changes nothing and still proves it
             model.up(place, release, Plan())

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from backend.deploy import options, package
+from backend.deploy import images, options, package
 from backend.deploy.options import Options
 from backend.deploy.roles import POLICIES, policy
-from backend.deploy.stage import IMAGES_ACCOUNT, Stage
+from backend.deploy.stage import Stage
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 NOT_NARROWER = {"ecr:GetAuthorizationToken", "xray:PutTraceSegments", "xray:PutTelemetryRecords"}  # AWS takes only *
@@ -32,7 +32,7 @@ STAGE = Stage("dev", Here(), _account=ACCOUNT)
 def rendered(template: Path) -> dict[str, Any]:
     if template.stem == "function":
         return options.rights(STAGE, Options())
-    values = {"bucket": "b-123", "image_account": IMAGES_ACCOUNT, "image_repository": "tensorflow-inference"}
+    values = {"bucket": "b-123", **images.place(images.uri(STAGE, images.SERVING))}
     return policy(STAGE, template.stem, **values)
 
 

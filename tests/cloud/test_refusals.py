@@ -133,4 +133,4 @@ def test_release_that_was_never_exported_says_so(stage: Stage, tmp_path: Any) ->
     from backend.deploy.endpoint import Release
 
     with pytest.raises(StageError, match="make export"):
-        Release.load(tmp_path, stage.region)
+        Release.load(tmp_path, stage)

@@ -142,7 +142,7 @@ def test_rollback_serves_the_earlier_version(stage: Stage, make_release: Callabl
     first = make_release("2026.1.1")
     serving.up(stage, first, SERVERLESS)
     serving.up(stage, make_release("2026.1.2"), SERVERLESS)
-    serving.rollback(stage, "2026.1.1")
+    serving.rollback(stage, "2026.1.1", SERVERLESS)
     assert first.name in live(stage)
 
 
@@ -152,7 +152,7 @@ def test_rollback_to_an_unknown_version_names_those_there_are(
     release = make_release("2026.1.1")
     serving.up(stage, release, SERVERLESS)
     with pytest.raises(StageError, match=release.name):
-        serving.rollback(stage, "1999.1.1")
+        serving.rollback(stage, "1999.1.1", SERVERLESS)
 
 
 def test_promote_serves_the_same_bytes_on_another_stage(stage: Stage, make_release: Callable[[str], Release]) -> None:
@@ -184,6 +184,20 @@ def test_instance_endpoint_scales_and_removes_itself(stage: Stage, make_release:
     assert json.loads(schedule["Target"]["Input"]) == {"EndpointName": stage.prefix}
     ends = datetime.strptime(f"{schedule['ScheduleExpression']}+0000", "at(%Y-%m-%dT%H:%M:%S)%z")
     assert timedelta(hours=1.9) < ends - datetime.now(UTC) <= timedelta(hours=INSTANCE.ttl_hours)
+
+
+def test_burstable_endpoint_does_not_scale(stage: Stage, make_release: Callable[[str], Release]) -> None:
+    """AWS refuses autoscaling for ml.t*, which new accounts often have alone."""
+    serving.up(stage, make_release("2026.1.1"), Plan(instance_type="ml.t2.medium"))
+    targets = stage.client("application-autoscaling").describe_scalable_targets(ServiceNamespace="sagemaker")
+    assert targets["ScalableTargets"] == []
+
+
+def test_plan_that_sagemaker_refuses_is_refused_at_once() -> None:
+    with pytest.raises(StageError, match="--max-instances 2 is below --instances 4"):
+        Plan(instance_type="ml.m5.large", instances=4)
+    with pytest.raises(StageError, match="--provisioned 9"):
+        Plan(provisioned=9)
 
 
 def test_serverless_is_not_turned_into_instances(stage: Stage, make_release: Callable[[str], Release]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from backend.app import create_app
+from backend.deploy.cost import METRICS
 from backend.settings import SettingsError
 from tests.conftest import scribble
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from backend.predictors import EmbeddedPredictor
+    from tests.conftest import Drawing
 
 PNG = {"content_type": "image/png"}
 
@@ -104,17 +106,17 @@ def test_a_bug_is_500_and_the_log_names_the_place_alone(
         def predict(self, x: object, request_id: str = "") -> None:
             raise LookupError(f"secret {x}")
 
-    response = create_app({"metrics": "Digits"}, Broken()).test_client().post("/predictions", data=seven, **PNG)
+    response = create_app({"log": "1"}, Broken()).test_client().post("/predictions", data=seven, **PNG)
     assert (response.status_code, response.json["type"]) == (500, "/problems/internal-error")
-    request, _ = lines()
-    assert metric(request, "Errors") == [1]
+    [request] = lines()
+    assert request["status"] == 500
     [record] = caplog.records
     assert record.getMessage().startswith("LookupError at test_telemetry.py:")
     assert "secret" not in response.text + caplog.text
     assert "Traceback" not in caplog.text
 
 
-UNITS = {"Total": "Milliseconds", "Preprocess": "Milliseconds", "Inference": "Milliseconds", "Ink": "None"}
+UNITS = {"Inference": "Milliseconds", "Ink": "None"}
 
 
 def metric(line: dict[str, Any], name: str) -> list[float]:
@@ -125,36 +127,34 @@ def metric(line: dict[str, Any], name: str) -> list[float]:
     return list(line[name])
 
 
-def test_metrics_count_requests_labels_latency_and_ink(
+def test_metrics_count_answers_rejections_time_and_ink(
     embedded: EmbeddedPredictor, seven: bytes, lines: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    app = create_app({"metrics": "Digits"}, embedded)
-    app.test_client().post("/predictions", data=seven, **PNG)
-    request, label = lines()
-    assert request["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Digits"
-    assert metric(request, "Requests") == [1]
-    assert metric(request, "Errors") == [0]
-    assert metric(request, "Rejections") == [0]
-    assert metric(request, "Total")[0] > metric(request, "Inference")[0] > 0
-    assert metric(request, "Preprocess")[0] > 0
-    assert 0 < metric(request, "Ink")[0] < 0.5
-    assert (metric(label, "Predictions"), label["label"]) == ([1], "7")
-
-
-def test_metrics_count_a_batch_by_label_and_problems_by_type(
-    embedded: EmbeddedPredictor, seven: bytes, lines: Callable[[], list[dict[str, Any]]]
-) -> None:
-    client = create_app({"metrics": "Digits"}, embedded).test_client()
+    client = create_app({"metrics": "Digits", "stage": "dev"}, embedded).test_client()
+    client.post("/predictions", data=seven, **PNG)
     texts = [base64.b64encode(picture).decode() for picture in (seven, seven, scribble())]
     client.post("/predictions/batch", json={"images": [*texts, "!"]})
-    client.post("/predictions", data=b"nothing", **PNG)
-    batch, label, rejected, refused, problem = lines()
-    assert metric(batch, "Requests") == metric(refused, "Requests") == [1]
-    assert metric(batch, "Errors") == metric(refused, "Errors") == [0]
-    assert metric(batch, "Rejections") == [1]
-    assert (metric(label, "Predictions"), label["label"]) == ([2], "7")
-    assert (metric(rejected, "Predictions"), rejected["label"]) == ([1], "rejected")
-    assert (metric(problem, "Problems"), problem["problem"]) == ([1], "unsupported-media-type")
+    one, batch = lines()
+    assert (one["_aws"]["CloudWatchMetrics"][0]["Namespace"], one["stage"]) == ("Digits", "dev")
+    assert (metric(one, "Predictions"), metric(one, "Rejections")) == ([1], [0])
+    assert metric(one, "Inference")[0] > 0
+    assert 0 < metric(one, "Ink")[0] < 0.5
+    assert (metric(batch, "Predictions"), metric(batch, "Rejections")) == ([3], [1])
+
+
+def test_as_many_metrics_bill_as_the_cost_counts(
+    embedded: EmbeddedPredictor, drawing: Drawing, lines: Callable[[], list[dict[str, Any]]]
+) -> None:
+    """Ten digits, a rejection and a problem: each name with each set of dimensions bills by the month."""
+    client = create_app({"metrics": "Digits", "stage": "dev"}, embedded).test_client()
+    for picture in (*(drawing(digit) for digit in "0123456789"), scribble(), b"nothing"):
+        client.post("/predictions", data=picture, **PNG)
+    billed = set()
+    for line in lines():
+        [directive] = line["_aws"]["CloudWatchMetrics"]
+        dimensions = tuple((name, line[name]) for name in directive["Dimensions"][0])
+        billed |= {(entry["Name"], dimensions) for entry in directive["Metrics"]}
+    assert len(billed) == METRICS
 
 
 def test_metrics_without_their_package_stop_the_start(
