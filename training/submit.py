@@ -42,9 +42,18 @@ RUNNING = ("InProgress", "Stopping")
 MAX_HOURS = 6
 
 
-def job_role(stage: Stage, bucket: str, image: str) -> str:
-    """Make the jobs' execution role: read models and inputs, write results and logs, pull this image."""
-    return ensure_role(stage, "job", policy(stage, "job", bucket=bucket, **place(image)))
+CHECKPOINTS = "/opt/ml/checkpoints"  # SageMaker copies it to S3 while the job runs, and back after an interruption
+
+
+def job_role(stage: Stage, bucket: str, image: str, data: str = "") -> str:
+    """Make the jobs' execution role: read models, inputs and `data`, write results and logs, pull this image."""
+    document = policy(stage, "job", bucket=bucket, **place(image))
+    if data.startswith("s3://"):
+        where = f"arn:{stage.partition}:s3:::{data.removeprefix('s3://').rstrip('/')}"
+        read = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{where}/*"}
+        find = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": where.partition("/")[0]}
+        document["policy"]["Statement"] += [{"Sid": "ReadTheData", **read}, {"Sid": "FindTheData", **find}]
+    return ensure_role(stage, "job", document)
 
 
 @dataclass(frozen=True)
@@ -61,14 +70,25 @@ class Training:
 def train(stage: Stage, plan: Training) -> Path:
     """Run training.train in a training job, following its log; returns the run's folder, fetched. Raises StageError."""
     trainer = _trainer(stage, ensure_bucket(stage, "models"), plan)
-    trainer.train(input_data_config=_channel(plan.data), wait=True, logs=True)
+    try:
+        trainer.train(input_data_config=_channel(plan.data), wait=True, logs=True)
+    except Exception as error:
+        # the SDK raises a job's failure as one of its own, with forty lines; what failed before there was a job goes on
+        if not type(error).__module__.startswith("sagemaker") or trainer._latest_training_job is None:
+            raise
     started = trainer._latest_training_job.training_job_name
     job = stage.client("sagemaker").describe_training_job(TrainingJobName=started)
     if job["TrainingJobStatus"] != "Completed":
-        raise StageError(
-            f"The training job ended as {job['TrainingJobStatus']}: {job.get('FailureReason', 'no reason')}"
-        )
+        raise StageError(failure(job))
     return fetch(stage, job["ModelArtifacts"]["S3ModelArtifacts"], ROOT / "runs" / started)
+
+
+def failure(job: dict[str, Any]) -> str:
+    """Why a training job ended, and where its log is: the last line of SageMaker's reason is the program's own."""
+    lines = [line.strip() for line in job.get("FailureReason", "").splitlines() if line.strip()]
+    reason = lines[-1] if lines else "SageMaker gave no reason"
+    log = f"aws logs tail /aws/sagemaker/TrainingJobs --log-stream-name-prefix {job['TrainingJobName']} --since 1d"
+    return f"The training job ended as {job['TrainingJobStatus']}: {reason.rstrip('.')}. Its log: `{log}`."
 
 
 def _channel(data: str) -> list[Any] | None:
@@ -80,7 +100,7 @@ def _channel(data: str) -> list[Any] | None:
 def _trainer(stage: Stage, bucket: str, plan: Training) -> Any:
     try:
         from sagemaker.core.helper.session_helper import Session
-        from sagemaker.core.training.configs import Compute, OutputDataConfig, SourceCode, StoppingCondition, Tag
+        from sagemaker.core.training import configs
         from sagemaker.train import ModelTrainer
     except ImportError:
         raise StageError("A training job needs SageMaker's SDK: pip install '.[sagemaker]'.") from None
@@ -89,17 +109,25 @@ def _trainer(stage: Stage, bucket: str, plan: Training) -> Any:
     seconds = MAX_HOURS * 3600
     waiting = {"max_wait_time_in_seconds": 2 * seconds} if plan.spot else {}
     run = f"python -m training.train {shlex.join(plan.arguments)}".strip()
+    kept: dict[str, Any] = {}
+    if plan.spot:  # interrupted, the same job starts again and goes on with the run that it finds
+        run = f'{run} --run {CHECKPOINTS} && cp -r {CHECKPOINTS}/. "$SM_MODEL_DIR"'
+        own = f"s3://{bucket}/jobs/checkpoints/{time.time():.0f}"
+        kept = {"checkpoint_config": configs.CheckpointConfig(s3_uri=own, local_path=CHECKPOINTS)}
     image = plan.image or uri(stage, TRAINING)
     return ModelTrainer(
         sagemaker_session=Session(stage.session, default_bucket=bucket, default_bucket_prefix="jobs"),
-        role=job_role(stage, bucket, image),
+        role=job_role(stage, bucket, image, plan.data),
         base_job_name=f"{stage.prefix}-train",  # the SDK adds the time
         training_image=image,
-        source_code=SourceCode(source_dir=str(source()), requirements="requirements.txt", command=run),
-        compute=Compute(instance_type=plan.instance_type, instance_count=1, enable_managed_spot_training=plan.spot),
-        stopping_condition=StoppingCondition(max_runtime_in_seconds=seconds, **waiting),
-        output_data_config=OutputDataConfig(s3_output_path=f"s3://{bucket}/jobs"),
-        tags=[Tag(key=key, value=value) for key, value in stage.tags.items()],
+        source_code=configs.SourceCode(source_dir=str(source()), requirements="requirements.txt", command=run),
+        compute=configs.Compute(
+            instance_type=plan.instance_type, instance_count=1, enable_managed_spot_training=plan.spot
+        ),
+        stopping_condition=configs.StoppingCondition(max_runtime_in_seconds=seconds, **waiting),
+        output_data_config=configs.OutputDataConfig(s3_output_path=f"s3://{bucket}/jobs"),
+        tags=[configs.Tag(key=key, value=value) for key, value in stage.tags.items()],
+        **kept,
     )
 
 

@@ -6,6 +6,7 @@ Every command may be stopped at any point and run again: it finds what is there 
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from backend.deploy.endpoint import Plan, Release
 from backend.deploy.logs import print_logs
 from backend.deploy.prices import price
 from backend.deploy.refusals import StageError, command, noted
+from backend.deploy.roles import policy
 from backend.deploy.stage import Stage, open_stage
 from backend.deploy.tags import tagged
 from backend.deploy.trial import TrialError
@@ -192,6 +194,7 @@ def main(arguments: list[str] | None = None) -> None:
         "key": lambda: gateway.show_key(stage),
         "logs": lambda: logs(stage, options.minutes),
         "destroy": lambda: destroy(stage),
+        "policy": lambda: print(json.dumps(policy(stage, "deployer"), indent=2)),
         "page": lambda: page_up(stage, options) if options.action == "up" else PAGE[options.action](stage),
     }
     commands[options.command]()

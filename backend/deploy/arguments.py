@@ -22,6 +22,7 @@ COMMANDS = {
     "logs": "what endpoint and function wrote",
     "destroy": "remove the stage and prove that nothing is left",
     "cost": "what each way to run it costs a month; touches nothing",
+    "policy": "the least rights that these commands need, as a policy for the person or the pipeline",
     "page": "the page as a Lightsail container",
 }
 

@@ -71,7 +71,7 @@ def _stack(stage: Stage) -> dict[str, Any] | None:
 def _deploy(stage: Stage, options: Options, new: Serving, function: Any, stack: dict[str, Any] | None) -> Serving:
     """Have Zappa deploy, or update what is whole; half a deployment is removed first. Returns it with its package."""
     stack = _settle(stage, stack)
-    whole = bool(function and stack and stack["StackStatus"] in SETTLED)
+    whole = bool(function and stack and stack["StackStatus"] in SETTLED and url_of(stage))
     if stage.dry_run:
         new.print_instead(stage, whole=whole)
         return new
@@ -140,7 +140,7 @@ def _prove(stage: Stage, new: Serving, check: Callable[[str, str], str], before:
         before.put(stage, ROOT / package.BUILD / "rollback", whole=True)
         before.allow(stage)
         raise trial.TrialError(f"{error} The function is back on the code, settings and rights before this.") from None
-    serving.keep(stage, new)
+    serving.keep(stage, new, before)
     if before:
         new.allow(stage)
 

@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 
 def api_id(stage: Stage) -> str | None:
-    """The REST API's id, from the stack."""
+    """The REST API's id, from the stack; None also where the stack names one that is gone."""
     describe = stage.client("cloudformation").describe_stack_resource
     found = attempt(describe, StackName=stage.prefix, LogicalResourceId="Api")
-    return found["StackResourceDetail"].get("PhysicalResourceId") if found else None
+    name = found["StackResourceDetail"].get("PhysicalResourceId") if found else None
+    return name if name and attempt(stage.client("apigateway").get_rest_api, restApiId=name) else None
 
 
 def url_of(stage: Stage) -> str | None:

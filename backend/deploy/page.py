@@ -40,10 +40,15 @@ def up(stage: Stage) -> None:
     environment = {"API_URL": url, "API_KEY": str(key["value"])}
     container = {"image": image, "ports": {str(PORT): "HTTP"}, "environment": environment}
     public = {"containerName": "page", "containerPort": PORT, "healthCheck": {"path": "/_stcore/health"}}
-    lightsail.create_container_service_deployment(
+    made = lightsail.create_container_service_deployment(
         serviceName=name, containers={"page": container}, publicEndpoint=public
     )
-    print(f"The page: {(wait(stage) or {}).get('url')}")
+    version = made["containerService"]["nextDeployment"]["version"]
+    found = wait(stage) or {}
+    if found.get("currentDeployment", {}).get("version") != version:
+        log = f"aws lightsail get-container-log --service-name {name} --container-name page"
+        raise StageError(f"The page's container did not start, and what ran before still does. See `{log}`.")
+    print(f"The page: {found.get('url')}")
 
 
 def service(stage: Stage) -> str:
@@ -72,7 +77,10 @@ def push(stage: Stage) -> None:
     """Build the image and send it to the service. Raises StageError where Docker or the plugin is missing."""
     image = f"{service(stage)}:latest"
     send = ("aws", "lightsail", "push-container-image", "--service-name", service(stage), "--label", "page")
-    for step in (("docker", "build", "-f", "ui/Dockerfile", "-t", image, "."), (*send, "--image", image)):
+    for step in (
+        ("docker", "build", "--platform", "linux/amd64", "-f", "ui/Dockerfile", "-t", image, "."),
+        (*send, "--image", image),
+    ):
         try:
             done = subprocess.run(step, cwd=ROOT, check=False)  # noqa: S603 - no input of others
         except FileNotFoundError:

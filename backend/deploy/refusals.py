@@ -170,7 +170,7 @@ def patiently(call: Callable[..., Any], **arguments: Any) -> Any:
         try:
             return call(**arguments)
         except Exception as error:
-            if "role" not in str(error).lower() or "not authorized to perform" in str(error):
+            if "role" not in str(error).lower() or re.search("not authorized to perform|may not do", str(error)):
                 raise
             time.sleep(seconds)
     return call(**arguments)

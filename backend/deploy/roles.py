@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from backend.deploy.parts import Left, Part
 from backend.deploy.refusals import StageError, attempt
+from backend.deploy.stage import PROJECT
 
 if TYPE_CHECKING:
     from backend.deploy.stage import Stage
@@ -18,7 +19,8 @@ POLICIES = Path(__file__).parent / "policies"
 
 def policy(stage: Stage, name: str, **values: str) -> dict[str, Any]:
     """policies/<name>.json for this stage: {"trust": {...}, "policy": {...}}; an unfilled ${name} raises KeyError."""
-    known = {"account": stage.account, "region": stage.region, "prefix": stage.prefix, "partition": stage.partition}
+    known = {"account": stage.account, "region": stage.region, "partition": stage.partition}
+    known |= {"prefix": stage.prefix, "project": PROJECT}
     template = Template((POLICIES / f"{name}.json").read_text())
     document: dict[str, Any] = json.loads(template.substitute(known, **values))
     return document

@@ -6,11 +6,12 @@ The last that passed its trial is kept in the stage's bucket. Used by function.
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from backend.deploy import package
+from backend.deploy import errors, package
 from backend.deploy.gateway import ensure_plan, url_of
-from backend.deploy.refusals import StageError, attempt, explain_text
+from backend.deploy.refusals import StageError, attempt, explain_text, patiently
 from backend.deploy.roles import ensure_role
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Serving(NamedTuple):
     settings: dict[str, Any]
     rights: dict[str, Any]
     limits: dict[str, Any]
+    url: str = ""  # the API's address
 
     @property
     def environment(self) -> dict[str, str]:
@@ -46,7 +48,8 @@ class Serving(NamedTuple):
     def put(self, stage: Stage, folder: Path, *, whole: bool) -> None:
         """Have Zappa put it onto the function, then write the environment: Zappa keeps each variable that was there."""
         verb = "update" if whole else "deploy"
-        said = package.zappa(folder, {stage.name: self.settings}, verb, stage.name, "--zip", self.package)
+        arguments = (folder, {stage.name: self.settings}, verb, stage.name, "--zip", self.package)
+        said = patiently(partial(package.zappa, *arguments))  # Zappa does not wait for a fresh role
         client = stage.client("lambda")
         there = client.get_function_configuration(FunctionName=stage.prefix).get("Environment", {}).get("Variables", {})
         if there != self.environment:
@@ -56,6 +59,7 @@ class Serving(NamedTuple):
         if url_of(stage) is None:  # Zappa's exit code is 0 whatever happened
             raise StageError(explain_text(said) or "Zappa made no API: run the command again.")
         ensure_plan(stage, self.settings["api_key"], **self.limits)
+        errors.ensure(stage, cors=bool(self.environment.get("BACKEND_CORS_ORIGINS")))
 
     def print_instead(self, stage: Stage, *, whole: bool) -> None:
         """What a dry run prints in place of `put`."""
@@ -68,7 +72,12 @@ def last_good(stage: Stage) -> Serving | None:
     return Serving(**json.loads(found["Body"].read())) if found else None
 
 
-def keep(stage: Stage, new: Serving) -> None:
-    """Note what has passed its trial."""
+def keep(stage: Stage, new: Serving, before: Serving | None) -> None:
+    """Note what has passed its trial, and say where callers have to be told something new."""
+    new = new._replace(url=url_of(stage) or "")
+    if before and before.url != new.url:
+        print(f"  the API's address has changed to {new.url}")
+    if before and before.settings.get("api_key") != new.settings.get("api_key"):
+        print(f"  the API's key has changed: python -m backend.deploy key --stage {stage.name}")
     body = json.dumps(new._asdict()).encode()
     stage.client("s3").put_object(Bucket=stage.bucket("deploy"), Key=GOOD, Body=body)

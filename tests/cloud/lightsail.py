@@ -36,16 +36,10 @@ class Lightsail(StandIn):
         return {}
 
     def CreateContainerServiceDeployment(self, name: str) -> dict[str, Any]:  # noqa: N802
-        version = len(self.asked("CreateContainerServiceDeployment"))
-        deployment = {"state": self.deploys, "version": version}
-        old = self.services[name].get("currentDeployment")
-        self.services[name] |= {
-            "state": "RUNNING",
-            "currentDeployment": deployment if self.deploys == "ACTIVE" else old,
-        }
-        if self.deploys != "ACTIVE":
-            self.services[name] |= {"nextDeployment": deployment}
-        return {}
+        deployment = {"state": self.deploys, "version": len(self.asked("CreateContainerServiceDeployment"))}
+        if self.deploys == "ACTIVE":  # one that fails leaves what ran before
+            self.services[name] |= {"state": "RUNNING", "currentDeployment": deployment}
+        return {"containerService": self.services[name] | {"nextDeployment": deployment}}
 
     def DeleteContainerService(self, name: str) -> dict[str, Any]:  # noqa: N802
         del self.services[name]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from backend.deploy import images
 from backend.deploy import release as models
 from backend.deploy.endpoint import Plan
 from backend.deploy.refusals import StageError
@@ -141,6 +142,29 @@ def test_run_is_fetched_from_the_jobs_output(stage: Stage, tmp_path: Path) -> No
     assert [path.name for path in run.iterdir()] == ["plan.json"]
 
 
+def test_a_failed_training_job_is_one_sentence_with_its_reason_and_log() -> None:
+    reason = "AlgorithmError: ExecuteUserScriptError:\nTraceback (most recent call last):\n  ...\nValueError: no data."
+    said = submit.failure({"TrainingJobName": "job-1", "TrainingJobStatus": "Failed", "FailureReason": reason})
+    assert said.startswith("The training job ended as Failed: ValueError: no data. Its log: `aws logs tail")
+    assert "job-1" in said
+    assert "\n" not in said
+
+
+def test_a_job_may_read_the_data_that_it_is_given_and_no_other(stage: Stage) -> None:
+    submit.job_role(stage, "b", images.uri(stage, images.TRAINING), "s3://drawings/digits/")
+    given = stage.client("iam").get_role_policy(RoleName=stage.role("job"), PolicyName="stage")["PolicyDocument"]
+    named = {statement["Sid"]: statement["Resource"] for statement in given["Statement"]}
+    assert named["ReadTheData"] == "arn:aws:s3:::drawings/digits/*"
+    assert named["FindTheData"] == "arn:aws:s3:::drawings"
+
+
+def test_a_job_may_pull_the_image_that_it_runs_on(stage: Stage) -> None:
+    submit.job_role(stage, "b", "111122223333.dkr.ecr.eu-west-1.amazonaws.com/own:1")
+    given = stage.client("iam").get_role_policy(RoleName=stage.role("job"), PolicyName="stage")["PolicyDocument"]
+    pull = next(statement for statement in given["Statement"] if statement["Sid"] == "PullTheImage")
+    assert pull["Resource"] == "arn:aws:ecr:eu-west-1:111122223333:repository/own"
+
+
 # The SDK's own warnings: escapes in its docstrings, a folder that it leaves to the collector.
 @pytest.mark.filterwarnings("default")
 @pytest.mark.slow
@@ -173,5 +197,6 @@ def test_a_training_job_is_made_awaited_and_fetched(
     assert run == tmp_path / "runs" / job["TrainingJobName"]
     assert [path.name for path in run.iterdir()] == ["plan.json"]
     assert job["EnableManagedSpotTraining"] is True
+    assert job["CheckpointConfig"]["S3Uri"].rpartition("/")[0].endswith("/jobs/checkpoints")
     assert job["RoleArn"] == stage.role_arn("job")
     assert {tag["Key"]: tag["Value"] for tag in job["Tags"]}.items() >= stage.tags.items()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from backend.deploy import function, package, parts, serving
+from backend.deploy import errors, function, options, package, parts, serving
+from backend.deploy.gateway import api_id
 from backend.deploy.options import Options
 from backend.deploy.refusals import StageError
 from backend.deploy.stage import READS, Stage, open_stage
@@ -90,6 +92,64 @@ def test_large_numbers_reach_aws_as_they_are(stage: Stage) -> None:
     assert "of $1000000.00" in next(row.note for row in function_parts(stage) if row.kind == "budget")
 
 
+def refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *what: str | int) -> Path:
+    """Have Zappa's process refused: operation, code, message, times. The file counts these down."""
+    refusal = tmp_path / "refusal.json"
+    refusal.write_text(json.dumps(what))
+    monkeypatch.setenv("REFUSE_FILE", str(refusal))
+    return refusal
+
+
+def test_a_role_that_lambda_does_not_know_yet_is_waited_for(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = "The role defined for the function cannot be assumed by Lambda."
+    left = refuse(tmp_path, monkeypatch, "CreateFunction", "InvalidParameterValueException", message, 2)
+    function.up(stage, EMBEDDED, answers)
+    assert json.loads(left.read_text())[-1] == 0
+
+
+def test_what_zappa_may_not_do_is_told_in_the_same_words(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = "User: me is not authorized to perform: lambda:CreateFunction on resource: arn:aws:lambda:x because no"
+    left = refuse(tmp_path, monkeypatch, "CreateFunction", "AccessDeniedException", message, 99)
+    with pytest.raises(StageError, match="may not do lambda:CreateFunction: add to its policy"):
+        function.up(stage, EMBEDDED, answers)
+    assert json.loads(left.read_text())[-1] == 98
+
+
+def test_api_gateways_own_answers_are_problems(stage: Stage) -> None:
+    function.up(stage, EMBEDDED, answers)
+    gateway = stage.client("apigateway")
+    there = {item["responseType"]: item for item in gateway.get_gateway_responses(restApiId=api_id(stage))["items"]}
+    for kind, (problem, _) in errors.ANSWERS.items():
+        body = json.loads(there[kind]["responseTemplates"]["application/problem+json"])
+        assert (body["type"], body["status"]) == (f"/problems/{problem.slug}", int(there[kind]["statusCode"]))
+        assert "gatewayresponse.header.Access-Control-Allow-Origin" not in there[kind]["responseParameters"]
+
+
+def test_preflight_needs_no_key_where_other_origins_may_call(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = json.loads((options.ROOT / "zappa_settings.json").read_text())
+    book["base"]["aws_environment_variables"]["BACKEND_CORS_ORIGINS"] = "https://a.example"
+    (tmp_path / "zappa_settings.json").write_text(json.dumps(book))
+    monkeypatch.setattr(options, "ROOT", tmp_path)
+    function.up(stage, EMBEDDED, answers)
+    gateway, api = stage.client("apigateway"), api_id(stage)
+    ours = [r for r in gateway.get_resources(restApiId=api)["items"] if "ANY" in r.get("resourceMethods", {})]
+    assert ours
+    for resource in ours:
+        here = {"restApiId": api, "resourceId": resource["id"]}
+        assert gateway.get_method(**here, httpMethod="ANY")["apiKeyRequired"] is True
+        assert gateway.get_method(**here, httpMethod="OPTIONS")["apiKeyRequired"] is False
+        both = [gateway.get_integration(**here, httpMethod=method) for method in ("ANY", "OPTIONS")]
+        assert both[0]["uri"] == both[1]["uri"]
+    answer = gateway.get_gateway_response(restApiId=api, responseType="THROTTLED")
+    assert "gatewayresponse.header.Access-Control-Allow-Origin" in answer["responseParameters"]
+
+
 def test_foreign_stack_is_left_alone(stage: Stage) -> None:
     template = '{"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}'
     stage.client("cloudformation").create_stack(StackName=stage.prefix, TemplateBody=template)
@@ -143,7 +203,7 @@ def counter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 QUICK = (14, 16)  # Zappa has made the function, and the stack; the rest takes minutes
-CALLS = [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in range(1, 34)]
+CALLS = [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in range(1, 48)]
 
 
 @pytest.mark.parametrize("calls", CALLS)

@@ -69,3 +69,15 @@ def test_without_docker_says_so(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(StageError, match="docker is not installed"):
         page.up(served)
+
+
+def test_a_container_that_does_not_start_is_a_failure(served: Stage, lightsail: Lightsail, tools: Path) -> None:
+    page.up(served)
+    lightsail.deploys = "FAILED"
+    with pytest.raises(StageError, match="did not start, and what ran before still does"):
+        page.up(served)
+
+
+def test_image_is_built_for_lightsails_processor(served: Stage, tools: Path) -> None:
+    page.up(served)
+    assert "--platform linux/amd64" in tools.read_text()

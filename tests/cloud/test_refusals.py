@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError
 
 from backend.deploy.refusals import SENTENCES, StageError, explain
+from backend.deploy.stage import ROOT
 from tests.cloud.conftest import DUMMY
 from tests.cloud.halves import model_parts
 
@@ -75,6 +76,62 @@ def test_denied_names_the_action_and_the_policy_line() -> None:
     line = json.loads(sentence[sentence.index("{") : sentence.index("}") + 1])
     assert line["Action"] == "sagemaker:CreateEndpoint"
     assert line["Resource"] == "arn:aws:sagemaker:us-east-1:123456789012:endpoint/fullstack-model-dev"
+
+
+DENIED = "User: me is not authorized to perform: {} on resource: {} {}"
+PUT = DENIED.format("s3:PutObject", '"arn:aws:s3:::b/k"', "because")
+
+
+@pytest.mark.parametrize(
+    ("operation", "message", "action", "resource"),
+    [
+        ("HeadBucket", "Forbidden", "s3:ListBucket", "*"),
+        ("HeadObject", "Forbidden", "s3:GetObject", "*"),
+        ("PutObject", PUT, "s3:PutObject", "arn:aws:s3:::b/k"),
+        ("DescribeBudget", "no", "budgets:ViewBudget", "*"),
+    ],
+)
+def test_the_line_to_add_is_valid(operation: str, message: str, action: str, resource: str) -> None:
+    """HEAD has no text, and its right another name; S3 puts the ARN in quotes."""
+    said = explain(refused("403" if operation.startswith("Head") else "AccessDenied", message, operation))
+    line = json.loads(said[said.index("{") : said.index("}") + 1])
+    assert line == {"Effect": "Allow", "Action": action, "Resource": resource}
+
+
+@pytest.mark.parametrize(
+    ("reason", "who"),
+    [
+        ("with an explicit deny in a service control policy", "service control policy"),
+        ("because no service control policy allows the sns:CreateTopic action", "service control policy"),
+        ("with an explicit deny in a permissions boundary", "permissions boundary"),
+        ("because no permissions boundary allows the sns:CreateTopic action", "permissions boundary"),
+        ("with an explicit deny in an identity-based policy", "explicit Deny"),
+        ("with an explicit deny in a resource-based policy", "policy of the resource"),
+        ("because no session policy allows the sns:CreateTopic action", "policy of this session"),
+    ],
+)
+def test_where_a_line_cannot_help_none_is_proposed(reason: str, who: str) -> None:
+    said = explain(refused("AuthorizationError", DENIED.format("sns:CreateTopic", "arn:aws:sns:x", reason)))
+    assert who in said
+    assert "sns:CreateTopic" in said
+    assert "{" not in said
+
+
+def test_a_quota_keeps_the_words_of_which() -> None:
+    message = "The account-level service limit 'ml.m5.large for endpoint usage' is 0 Instances."
+    assert "'ml.m5.large for endpoint usage' is 0" in explain(refused("ResourceLimitExceeded", message))
+
+
+def test_zappa_typed_by_hand_stops_at_once_with_the_right_command() -> None:
+    there = set(ROOT.glob("*.zip"))
+    environment = {**os.environ, **DUMMY, "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "VIRTUAL_ENV": sys.prefix}
+    command = [sys.executable, "-m", "zappa.cli", "package", "dev"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.strip() == (
+        "Run `make deploy STAGE=dev` instead: it gives Zappa a package made for Lambda, and tells the cost first."
+    )
+    assert set(ROOT.glob("*.zip")) == there
 
 
 @pytest.mark.parametrize(

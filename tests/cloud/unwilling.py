@@ -25,12 +25,14 @@ class Unwilling:
     def __init__(self, stage: Stage) -> None:
         self.refuse, self.how = "", "denied"
         self.seen: list[tuple[str, str]] = []
+        self.calls: set[str] = set()  # with the HTTP method, by which API Gateway gives its rights
         stage._clients.clear()
         stage.session.events.register("before-call", self._answer)
 
     def _answer(self, model: Any, **_: Any) -> tuple[Refusal, dict[str, Any]] | None:
         name = f"{model.service_model.signing_name}:{model.name}"
         self.seen.append((model.service_model.service_name, model.name))
+        self.calls.add(f"{model.service_model.service_name} {model.name} {model.http['method']}")
         if model.name != self.refuse:
             return None
         if self.how == "timed out":
