@@ -67,8 +67,8 @@ destroy: .venv/deploy  ## all of it away again, what bills first, and the proof
 status: .venv/deploy  ## every part of the stage
 	$(IN)/python -m backend.deploy status --stage $(STAGE)
 
-logs: .venv/deploy  ## the last hour of endpoint and function
-	$(IN)/python -m backend.deploy logs --stage $(STAGE)
+logs: .venv/deploy  ## the last hour of endpoint and function; FOLLOW=1 goes on until Ctrl-C
+	$(IN)/python -m backend.deploy logs --stage $(STAGE) $(if $(FOLLOW),--follow)
 
 cost: .venv/deploy  ## what each way to run it costs a month; touches nothing
 	$(IN)/python -m backend.deploy cost --requests-per-day $(REQUESTS_PER_DAY) $(if $(CHART),--chart $(CHART))

@@ -12,7 +12,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from backend.deploy import choices, cost, endpoint, function, gateway, page, parts, prices, release
+from backend.deploy import choices, cost, drift, endpoint, function, gateway, lock, page, parts, prices, release
 from backend.deploy.arguments import parser
 from backend.deploy.buckets import ensure_bucket
 from backend.deploy.endpoint import Plan, Release
@@ -27,6 +27,7 @@ from backend.deploy.trial import TrialError
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
+    from pathlib import Path
 
 PAGE = {"status": page.status, "destroy": page.destroy}
 PARTS = (*release.BILLING, page.PART, *function.PARTS, *release.PARTS)  # in the order in which `destroy` goes
@@ -37,25 +38,32 @@ def up(stage: Stage, given: argparse.Namespace) -> None:
     _say_where(stage)
     before = choices.remembered(stage)
     now = choices.chosen(before, vars(given))
+    if stage.dry_run:
+        parts.show(parts.inventory(stage, PARTS)[0])
     ask(stage, given, now, before)
     ensure_bucket(stage, "deploy")
-    choices.keep(stage, now)
-    if now["mode"] == "sagemaker":
-        model = Release.load(given.artifact, stage, now["image"])
-        release.up(stage, model, choices.plan(now), now["max_ms"])
-    try:
-        function.up(stage, choices.options(now))
-    except TrialError:
-        choices.keep(stage, before or now)
-        _retire(stage)
-        raise
-    _retire(stage)
+    with lock.held(stage):
+        _deploy(stage, given.artifact, now, before)
     if stage.dry_run:
         return
     if sys.stdout.isatty():
         gateway.show_key(stage)
     else:  # a key does not belong into a log
         print(f"API_URL={gateway.url_of(stage)}\nAPI_KEY: python -m backend.deploy key --stage {stage.name}")
+
+
+def _deploy(stage: Stage, artifact: Path, now: dict[str, Any], before: dict[str, Any]) -> None:
+    """Deploy both halves; what fails its trial is not remembered, and an endpoint that nothing asks is removed."""
+    choices.keep(stage, now)
+    try:
+        if now["mode"] == "sagemaker":
+            release.up(stage, Release.load(artifact, stage, now["image"]), choices.plan(now), now["max_ms"])
+        function.up(stage, choices.options(now))
+    except TrialError:
+        choices.keep(stage, before or now)
+        _retire(stage)
+        raise
+    _retire(stage)
 
 
 def _say_where(stage: Stage) -> None:
@@ -96,6 +104,8 @@ def status(stage: Stage) -> None:
     with noted(unseen, "release"):
         if sentence := release.is_live(stage, choices.remembered(stage).get("image", "")):
             print(sentence)
+        for line in drift.found(stage, rows, choices.chosen(choices.remembered(stage), {})):
+            print(line)
     _tell(unseen)
     if unseen:
         raise StageError(f"{len(unseen)} kinds of parts could not be looked for, see above.")
@@ -134,10 +144,9 @@ def _outcome(stage: Stage, left: int, unseen: int) -> str:
     return f"{' and '.join(filter(None, (parts_left, unknown)))}, see above. {again}"
 
 
-def logs(stage: Stage, minutes: float) -> None:
-    """Print what both halves wrote in the last minutes."""
-    for group in (release.log_group(stage), function.log_group(stage)):
-        print_logs(stage, group, minutes)
+def logs(stage: Stage, minutes: float, *, follow: bool = False) -> None:
+    """Print what both halves wrote in the last minutes, and with `follow` what they go on to write, until Ctrl-C."""
+    print_logs(stage, [release.log_group(stage), function.log_group(stage)], minutes, follow=follow)
 
 
 def show_cost(options: argparse.Namespace) -> None:
@@ -160,14 +169,19 @@ def promote(stage: Stage, given: argparse.Namespace) -> None:
     before = choices.remembered(target)
     now = choices.chosen(before, vars(given) | {"mode": "sagemaker"})
     ask(target, given, now, before)
-    release.promote(stage, given.version, target, choices.plan(now))
+    ensure_bucket(target, "deploy")
+    with lock.held(target):
+        choices.keep(target, now)
+        release.promote(stage, given.version, target, choices.plan(now))
 
 
 def rollback(stage: Stage, version: str) -> None:
     """Serve an earlier release again, on what the stage's endpoint runs on."""
     before = choices.remembered(stage)
     known = choices.plan(choices.chosen(before, {})) if before else endpoint.live_plan(stage)
-    release.rollback(stage, version, known or Plan())
+    ensure_bucket(stage, "deploy")
+    with lock.held(stage):
+        release.rollback(stage, version, known or Plan())
 
 
 def page_up(stage: Stage, given: argparse.Namespace) -> None:
@@ -176,6 +190,12 @@ def page_up(stage: Stage, given: argparse.Namespace) -> None:
     print(f"The page's container: ${price('page_lightsail_nano'):.2f} a month, used or not, until `make destroy`.")
     confirm(given, hourly=True)
     page.up(stage)
+
+
+def show_policy(stage: Stage, repository: str) -> None:
+    """Print the deployer's least rights, or the trust that lets a GitHub repository's workflow have them."""
+    document = policy(stage, "github", repository=repository, environment=stage.name) if repository else None
+    print(json.dumps(document or policy(stage, "deployer"), indent=2))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -192,9 +212,9 @@ def main(arguments: list[str] | None = None) -> None:
         "rollback": lambda: rollback(stage, options.version),
         "promote": lambda: promote(stage, options),
         "key": lambda: gateway.show_key(stage),
-        "logs": lambda: logs(stage, options.minutes),
+        "logs": lambda: logs(stage, options.minutes, follow=options.follow),
         "destroy": lambda: destroy(stage),
-        "policy": lambda: print(json.dumps(policy(stage, "deployer"), indent=2)),
+        "policy": lambda: show_policy(stage, options.github),
         "page": lambda: page_up(stage, options) if options.action == "up" else PAGE[options.action](stage),
     }
     commands[options.command]()

@@ -35,10 +35,15 @@ def parser() -> argparse.ArgumentParser:
         each = commands.add_parser(name, help=text, description=text)
         each.add_argument("--stage", default="dev")
         each.add_argument("--dry-run", action="store_true", help="print every call that would change something")
+        if name == "policy":
+            each.add_argument(
+                "--github", default="", metavar="OWNER/REPOSITORY", help="the trust for its workflow instead"
+            )
         if name in ("rollback", "promote"):
             each.add_argument("version")
         if name == "logs":
             each.add_argument("--minutes", type=between(float, 0), default=60)
+            each.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
         if name in ("up", "promote"):
             _add_plan(each)
         if name in ("up", "promote", "page"):

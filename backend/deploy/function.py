@@ -137,6 +137,8 @@ def _prove(stage: Stage, new: Serving, check: Callable[[str, str], str], before:
     except StageError as error:
         if before is None:
             raise trial.TrialError(f"{error} See `make logs`, or remove it with `make destroy`.") from None
+        if serving.last_good(stage) != before:
+            raise trial.TrialError(f"{error} Somebody else has deployed since, so nothing was put back.") from None
         before.put(stage, ROOT / package.BUILD / "rollback", whole=True)
         before.allow(stage)
         raise trial.TrialError(f"{error} The function is back on the code, settings and rights before this.") from None

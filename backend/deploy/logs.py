@@ -9,7 +9,7 @@ from backend.deploy.parts import Left, Part
 from backend.deploy.refusals import attempt, pages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from backend.deploy.stage import Stage
 
@@ -24,11 +24,21 @@ def ensure_log_group(stage: Stage, name: str) -> None:
     logs.put_retention_policy(logGroupName=name, retentionInDays=LOG_DAYS)
 
 
-def print_logs(stage: Stage, group: str, minutes: float) -> None:
-    """Print what was written to the log group in the last minutes."""
-    since = int(1000 * (time.time() - 60 * minutes))
-    for event in _events(stage, group, since):
-        print(f"{time.strftime('%H:%M:%S', time.gmtime(event['timestamp'] / 1000))} {event['message'].rstrip()}")
+def print_logs(stage: Stage, groups: Sequence[str], minutes: float, *, follow: bool = False) -> None:
+    """Print what was written to the log groups in the last minutes, and with `follow` go on until Ctrl-C."""
+    since = dict.fromkeys(groups, int(1000 * (time.time() - 60 * minutes)))  # ms of 1970
+    printed: set[str] = set()
+    while True:
+        for group in groups:
+            for event in _events(stage, group, since[group]):
+                if event["eventId"] not in printed:
+                    moment = time.strftime("%H:%M:%S", time.gmtime(event["timestamp"] / 1000))
+                    print(f"{moment} {event['message'].rstrip()}", flush=True)
+                    printed.add(event["eventId"])
+                    since[group] = event["timestamp"]
+        if not follow:
+            return
+        time.sleep(2)
 
 
 def _events(stage: Stage, group: str, since: int) -> Iterator[dict[str, Any]]:

@@ -49,7 +49,9 @@ def _prove(stage: Stage, release: Release, package: str, config: str, max_ms: fl
         print("  " + trial.try_endpoint(stage.client("sagemaker-runtime"), stage.prefix, release.folder, max_ms))
     except trial.TrialError as error:
         registry.reject(stage, package, str(error))
-        raise StageError(f"{error} {_go_back(stage, release)}") from None
+        if (endpoint.describe(stage) or {}).get("EndpointConfigName") != config:
+            raise trial.TrialError(f"{error} Somebody else has deployed since, so nothing was put back.") from None
+        raise trial.TrialError(f"{error} {_go_back(stage, release)}") from None
     registry.approve(stage, package, config)
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backend.deploy import endpoint, function, gateway, package, parts, release
+from backend.deploy import __main__ as deploy
+from backend.deploy import choices, endpoint, function, gateway, package, parts, release
 from backend.deploy.endpoint import Plan
 from backend.deploy.options import Options
 from tests.cloud.halves import MODEL, function_parts, model_parts, remove_function, remove_model
@@ -97,6 +98,25 @@ def test_deleted_rest_api_is_made_again_and_its_new_address_told(
     assert f"the API's address has changed to {new}" in capsys.readouterr().out
     remove_function(deployed)
     assert function_parts(deployed) == []
+
+
+def test_status_names_what_is_gone_and_what_was_changed_by_hand(
+    deployed: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    choices.keep(deployed, choices.chosen({}, {"mode": "embedded", "email": "me@example.org"}))
+    deploy.status(deployed)
+    assert "gone:" not in capsys.readouterr().out
+    deployed.client("cloudwatch").delete_alarms(AlarmNames=[f"{deployed.prefix}-slow"])
+    deployed.client("sns").delete_topic(TopicArn=deployed.arn("sns", deployed.prefix))
+    deployed.client("lambda").update_function_configuration(
+        FunctionName=deployed.prefix, Environment={"Variables": {"BACKEND_LOG": "a secret"}}
+    )
+    deploy.status(deployed)
+    told = capsys.readouterr().out
+    assert "gone: alarm slow" in told
+    assert "gone: topic" in told
+    assert "changed by hand: the function's BACKEND_LOG" in told
+    assert "a secret" not in told
 
 
 @pytest.mark.slow

@@ -128,9 +128,7 @@ def test_zappa_typed_by_hand_stops_at_once_with_the_right_command() -> None:
     command = [sys.executable, "-m", "zappa.cli", "package", "dev"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr.strip() == (
-        "Run `make deploy STAGE=dev` instead: it gives Zappa a package made for Lambda, and tells the cost first."
-    )
+    assert done.stderr.startswith("Run `make deploy STAGE=dev` instead")
     assert set(ROOT.glob("*.zip")) == there
 
 

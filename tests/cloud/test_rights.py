@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from backend.deploy import __main__ as deploy
 from backend.deploy import function, package
@@ -58,6 +61,27 @@ def test_the_command_prints_it_for_the_account(stage: Stage, capsys: pytest.Capt
     printed = json.loads(capsys.readouterr().out)
     assert stage.account in json.dumps(printed)
     assert actions(printed) == actions(policy(stage, "deployer"))
+
+
+def test_only_the_workflow_of_one_repository_and_environment_may_take_the_role(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deploy.main(["policy", "--stage", stage.name, "--github", "somebody/digits"])
+    [statement] = json.loads(capsys.readouterr().out)["Statement"]
+    known = statement["Condition"]["StringEquals"]
+    assert known["token.actions.githubusercontent.com:sub"] == "repo:somebody/digits:environment:test"
+    assert stage.account in statement["Principal"]["Federated"]
+
+
+def test_the_workflow_runs_what_make_has_and_keeps_no_key() -> None:
+    text = Path(".github/workflows/deploy.yml").read_text()
+    workflow = yaml.safe_load(text)
+    assert workflow["permissions"] == {"contents": "read", "id-token": "write"}
+    targets = set(re.findall(r"^([a-z-]+):", Path("Makefile").read_text(), re.MULTILINE))
+    runs = [step["run"] for step in workflow["jobs"]["deploy"]["steps"] if "run" in step]
+    assert {run.split()[1] for run in runs} <= targets
+    assert not any("${{" in run for run in runs)  # an input in a command would be run as one
+    assert "secrets." not in text
 
 
 def test_every_call_of_up_status_and_destroy_is_allowed(

@@ -172,7 +172,7 @@ def test_what_failed_on_one_stage_is_not_promoted_to_another(
     production = open_stage("production")
     with pytest.raises(StageError, match="is Rejected in stage test: only what passed there may go on"):
         serving.promote(stage, "2026.1.1", production, SERVERLESS)
-    assert serving.inventory(production) == []
+    assert model_parts(production) == []
 
 
 def test_instance_endpoint_scales_and_removes_itself(stage: Stage, make_release: Callable[[str], Release]) -> None:
