@@ -171,8 +171,8 @@ def promote(stage: Stage, given: argparse.Namespace) -> None:
     ask(target, given, now, before)
     ensure_bucket(target, "deploy")
     with lock.held(target):
-        choices.keep(target, now)
         release.promote(stage, given.version, target, choices.plan(now))
+        choices.keep(target, choices.chosen(before, vars(given)))
 
 
 def rollback(stage: Stage, version: str) -> None:

@@ -41,7 +41,7 @@ def delete(stage: Stage, row: Left) -> None:
         release.registry.PARTS[1].remove(stage, row.name)
     else:
         found = (part for part in (*MODEL, *function.PARTS) if part.kind == row.kind)
-        next(part for part in found if row in list(part.find(stage))).remove(stage, row.name)
+        next(part for part in found if names([row]) <= names([*part.find(stage)])).remove(stage, row.name)
 
 
 def test_each_part_of_the_models_half_comes_back(
