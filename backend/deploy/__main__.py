@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from backend.deploy import choices, cost, drift, endpoint, function, gateway, lock, page, parts, prices, release
 from backend.deploy.arguments import parser
 from backend.deploy.buckets import ensure_bucket
-from backend.deploy.endpoint import Plan, Release
 from backend.deploy.logs import print_logs
+from backend.deploy.plan import Plan, Release
 from backend.deploy.prices import price
 from backend.deploy.refusals import StageError, command, noted
 from backend.deploy.roles import policy

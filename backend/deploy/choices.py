@@ -10,8 +10,8 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from backend.deploy.cost import Setup
-from backend.deploy.endpoint import Plan
 from backend.deploy.options import Options, book
+from backend.deploy.plan import Plan
 from backend.deploy.refusals import attempt
 
 if TYPE_CHECKING:

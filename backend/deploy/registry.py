@@ -9,8 +9,8 @@ import base64
 import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from backend.deploy.endpoint import ENVIRONMENT, RELEASE_FILES, Release
 from backend.deploy.parts import Left, Part, age
+from backend.deploy.plan import ENVIRONMENT, RELEASE_FILES, Release
 from backend.deploy.refusals import StageError, attempt, pages
 
 if TYPE_CHECKING:

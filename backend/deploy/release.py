@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from backend.deploy import endpoint, registry, trial
 from backend.deploy.buckets import bucket_part, ensure_bucket
-from backend.deploy.endpoint import Plan, Release
 from backend.deploy.logs import ensure_log_group, log_part
 from backend.deploy.parts import Left, Part, age
+from backend.deploy.plan import Plan, Release
 from backend.deploy.refusals import StageError, pages
 from backend.deploy.roles import role_part
 from backend.deploy.stage import ARTIFACT

@@ -24,7 +24,7 @@ from moto.iam.access_control import PermissionResult
 from moto.sagemaker.exceptions import AWSValidationException
 
 from backend.deploy import images, trial
-from backend.deploy.endpoint import Release
+from backend.deploy.plan import Release
 from tests.cloud.lightsail import Lightsail
 from tests.stand_in import StandIn
 

@@ -10,8 +10,8 @@ import pytest
 
 from backend.deploy import __main__ as deploy
 from backend.deploy import function, package, release
-from backend.deploy.endpoint import Plan
 from backend.deploy.options import Options
+from backend.deploy.plan import Plan
 from backend.deploy.refusals import StageError, refusal
 from backend.deploy.stage import Stage
 from tests.cloud.halves import function_parts, model_parts
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from backend.deploy.endpoint import Release
     from backend.deploy.parts import Left
+    from backend.deploy.plan import Release
 
 INSTANCE = Plan(instance_type="ml.m5.large", ttl_hours=2)
 TOLD = {"denied": "may not do", "throttled": "slow down", "timed out": "longer than a minute"}

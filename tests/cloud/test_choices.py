@@ -14,7 +14,7 @@ from backend.deploy.options import Options
 from backend.deploy.trial import TrialError
 
 if TYPE_CHECKING:
-    from backend.deploy.endpoint import Plan
+    from backend.deploy.plan import Plan
     from backend.deploy.stage import Stage
 
 

@@ -12,9 +12,9 @@ import pytest
 from backend.deploy import __main__ as deploy
 from backend.deploy import function, gateway, options, parts, release, tags, watch
 from backend.deploy.buckets import ensure_bucket
-from backend.deploy.endpoint import Plan, Release
 from backend.deploy.logs import ensure_log_group
 from backend.deploy.options import Options
+from backend.deploy.plan import Plan, Release
 from backend.deploy.refusals import StageError
 from backend.deploy.roles import ensure_role
 from backend.deploy.stage import ARTIFACT, READS, Stage, open_stage

@@ -9,16 +9,16 @@ import pytest
 
 from backend.deploy import __main__ as deploy
 from backend.deploy import choices, endpoint, function, gateway, package, parts, release
-from backend.deploy.endpoint import Plan
 from backend.deploy.options import Options
+from backend.deploy.plan import Plan
 from tests.cloud.halves import MODEL, function_parts, model_parts, remove_function, remove_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from backend.deploy.endpoint import Release
     from backend.deploy.parts import Left
+    from backend.deploy.plan import Release
     from backend.deploy.stage import Stage
 
 INSTANCE = Plan(instance_type="ml.m5.large")

@@ -15,7 +15,7 @@ import pytest
 
 from backend.deploy import images
 from backend.deploy import release as models
-from backend.deploy.endpoint import Plan
+from backend.deploy.plan import Plan
 from backend.deploy.refusals import StageError
 from backend.deploy.stage import ARTIFACT, Stage
 from tests.cloud.halves import model_parts, remove_model
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from backend.deploy.endpoint import Release
+    from backend.deploy.plan import Release
     from tests.conftest import Drawing
 
 

@@ -10,8 +10,8 @@ import pytest
 from backend.deploy import __main__ as deploy
 from backend.deploy import function, package, parts
 from backend.deploy import release as model
-from backend.deploy.endpoint import Plan, Release
 from backend.deploy.options import Options
+from backend.deploy.plan import Plan, Release
 from backend.deploy.stage import ARTIFACT, open_stage
 
 if TYPE_CHECKING:

@@ -11,15 +11,15 @@ import pytest
 from backend.deploy import endpoint, lock
 from backend.deploy import release as serving
 from backend.deploy.buckets import ensure_bucket
-from backend.deploy.endpoint import Plan
 from backend.deploy.logs import print_logs
+from backend.deploy.plan import Plan
 from backend.deploy.refusals import StageError
 from backend.deploy.trial import TrialError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from backend.deploy.endpoint import Release
+    from backend.deploy.plan import Release
     from backend.deploy.stage import Stage
     from tests.cloud.conftest import Endpoint
 

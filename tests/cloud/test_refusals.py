@@ -162,7 +162,7 @@ def test_deploy_that_was_refused_goes_on_once_it_is_allowed(
     stage: Stage, make_release: Callable[[str], Any], service: str, call: str, code: str
 ) -> None:
     from backend.deploy import release as serving
-    from backend.deploy.endpoint import Plan
+    from backend.deploy.plan import Plan
 
     class Refusal:
         status_code = 403
@@ -185,7 +185,7 @@ def test_deploy_that_was_refused_goes_on_once_it_is_allowed(
 
 
 def test_release_that_was_never_exported_says_so(stage: Stage, tmp_path: Any) -> None:
-    from backend.deploy.endpoint import Release
+    from backend.deploy.plan import Release
 
     with pytest.raises(StageError, match="make export"):
         Release.load(tmp_path, stage)

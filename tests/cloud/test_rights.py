@@ -13,8 +13,8 @@ import yaml
 
 from backend.deploy import __main__ as deploy
 from backend.deploy import function, package
-from backend.deploy.endpoint import Plan
 from backend.deploy.options import Options
+from backend.deploy.plan import Plan
 from backend.deploy.refusals import ACTIONS
 from backend.deploy.roles import policy
 from tests.cloud.test_destroy import furnish
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from backend.deploy.endpoint import Release
+    from backend.deploy.plan import Release
     from backend.deploy.stage import Stage
 
 LARGEST = 6144  # letters of a managed policy

@@ -11,7 +11,7 @@ import pytest
 
 from backend.deploy import endpoint, registry
 from backend.deploy import release as serving
-from backend.deploy.endpoint import Plan
+from backend.deploy.plan import Plan
 from backend.deploy.refusals import StageError
 from backend.deploy.stage import READS, Stage, open_stage
 from tests.cloud.halves import model_parts, remove_model
@@ -19,7 +19,7 @@ from tests.cloud.halves import model_parts, remove_model
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from backend.deploy.endpoint import Release
+    from backend.deploy.plan import Release
 
 SERVERLESS = Plan()
 INSTANCE = Plan(instance_type="ml.m5.large", ttl_hours=2)
