@@ -48,7 +48,9 @@ def ensure(stage: Stage, *, cors: bool) -> None:
 
 def _answer(kind: str, problem: Problem, detail: str, *, cors: bool) -> dict[str, Any]:
     """One gateway response, RFC 9457 as the API's own."""
-    headers = {"gatewayresponse.header.Retry-After": RETRY_AFTER[kind]} if kind in RETRY_AFTER else {}
+    headers = {"gatewayresponse.header.Content-Type": "'application/problem+json'"}
+    if kind in RETRY_AFTER:
+        headers["gatewayresponse.header.Retry-After"] = RETRY_AFTER[kind]
     body = {
         "type": f"/problems/{problem.slug}",
         "title": problem.title,
@@ -59,7 +61,7 @@ def _answer(kind: str, problem: Problem, detail: str, *, cors: bool) -> dict[str
     return {
         "statusCode": str(problem.status),
         "responseParameters": headers | (CORS if cors else {}),
-        "responseTemplates": {"application/problem+json": json.dumps(body)},
+        "responseTemplates": {"application/json": json.dumps(body)},  # the one that is taken whatever is accepted
     }
 
 

@@ -124,9 +124,11 @@ def test_api_gateways_own_answers_are_problems(stage: Stage) -> None:
     gateway = stage.client("apigateway")
     there = {item["responseType"]: item for item in gateway.get_gateway_responses(restApiId=api_id(stage))["items"]}
     for kind, (problem, _) in errors.ANSWERS.items():
-        body = json.loads(there[kind]["responseTemplates"]["application/problem+json"])
+        body = json.loads(there[kind]["responseTemplates"]["application/json"])
         assert (body["type"], body["status"]) == (f"/problems/{problem.slug}", int(there[kind]["statusCode"]))
-        assert "gatewayresponse.header.Access-Control-Allow-Origin" not in there[kind]["responseParameters"]
+        headers = there[kind]["responseParameters"]
+        assert headers["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
+        assert "gatewayresponse.header.Access-Control-Allow-Origin" not in headers
 
 
 def test_preflight_needs_no_key_where_other_origins_may_call(
