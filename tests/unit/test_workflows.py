@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 SCHEMA = "check-jsonschema --builtin-schema vendor."
 LINTERS = (
-    f"{SCHEMA}github-workflows .github/workflows/ci.yml",
+    f"{SCHEMA}github-workflows .github/workflows/ci.yml .github/workflows/deploy.yml",
     f"{SCHEMA}dependabot .github/dependabot.yml",
     "zizmor --offline --no-progress --quiet .github",
     "pre-commit validate-config .pre-commit-config.yaml",
