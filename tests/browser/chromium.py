@@ -53,6 +53,8 @@ def find(playwright: Playwright) -> str:
 
 def get() -> str:
     """Where a browser is that starts, which may be installed first. Raises NoBrowser."""
+    if not (_playwright_runs() or (debian("libatomic1") and _playwright_runs())):  # a bare Debian lacks it
+        raise NoBrowser("Playwright does not start here: `python -m playwright --version` says why.")
     with sync_playwright() as playwright:
         for path in _candidates(playwright):
             if _starts(playwright, path):
@@ -66,6 +68,12 @@ def get() -> str:
         if _starts(playwright, path := playwright.chromium.executable_path):
             return path
     raise NoBrowser(MISSING)
+
+
+def _playwright_runs() -> bool:
+    return not subprocess.run(
+        [sys.executable, "-m", "playwright", "--version"], capture_output=True, check=False
+    ).returncode
 
 
 def _candidates(playwright: Playwright) -> Iterator[str]:
