@@ -211,8 +211,10 @@ class Picture:
     def _check(self) -> None:
         """Raise TooManyPixels for what would cost too much."""
         w, h = self._full
-        if w * h > MAX_PIXELS or self.pixels > MAX_PIXELS:
+        if w * h > MAX_PIXELS:
             raise TooManyPixels(f"The picture has {w * h / 1e6:.0f} megapixels; {MAX_MEGAPIXELS} are the most.")
+        if self.pixels > MAX_PIXELS:
+            raise TooManyPixels("This JPEG goes over its pixels too many times: save it anew, or smaller.")
         if self._memory() > MAX_MEMORY:
             raise TooManyPixels(
                 f"A {self._format.name} of {w * h / 1e6:.0f} megapixels takes too much memory to decode: "

@@ -123,6 +123,7 @@ REFUSED: dict[str, Callable[[], bytes]] = {
     "GIF with one comment of two million parts": lambda: gif_with(b"!\xfe" + b"\1a" * 2_000_000 + b"\0", 1),
     "a thousand empty scans": lambda: scans(4090, 1000),
     "a thousand scans that refine": lambda: scans(4090, 1000, refine=True),
+    "99 scans of 44 megapixels": lambda: scans(6600, 99),
     "scans up to 4 MiB": lambda: scans(560, 60_000),
     "TIFF whose tags overlap": lambda: overlapping(),  # noqa: PLW0108 - defined below
     "TIFF with a JPEG inside": lambda: encode(noise(50, 3), "TIFF", compression="jpeg"),
