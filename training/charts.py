@@ -22,13 +22,17 @@ INK, ACCENT = "#1b2a41", "#e4572e"
 
 
 def draw_all(outcomes: list[Outcome], as_seen: Callable[[Outcome], NDArray[np.uint8]], folder: Path) -> None:
-    """Write the four PNG files into `folder`; `as_seen` gives the (28, 28) picture behind an outcome."""
+    """Write the six PNG files into `folder`; `as_seen` gives the (28, 28) picture behind an outcome."""
     people = [outcome for outcome in outcomes if outcome.case.startswith("pen ")]
     plt.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
     confusion(people, folder / "confusion.png")
     reliability(people, folder / "reliability.png")
     rejection(outcomes, folder / "rejection.png")
-    gallery(people, as_seen, folder / "misread.png")
+    others = [outcome for outcome in outcomes if outcome.case.startswith("others")]
+    taken = [outcome for outcome in outcomes if outcome.case in ("people's letters", "people's symbols")]
+    gallery(people, as_seen, folder / "misread.png", "misread drawings of unseen writers")
+    gallery(others, as_seen, folder / "misread-others.png", "misread drawings of people of other places")
+    gallery(taken, as_seen, folder / "taken.png", "letters and symbols taken for a digit")
 
 
 def confusion(people: list[Outcome], path: Path) -> None:
@@ -73,7 +77,7 @@ def rejection(outcomes: list[Outcome], path: Path) -> None:
     real = np.sort([outcome.score for outcome in outcomes if outcome.case.startswith("pen ")])
     shares = np.geomspace(0.0003, 0.1, 60)
     figure, axes = plt.subplots(figsize=(6, 4.5), layout="constrained")
-    for case in ("letters", "scribbles", "doodles", "several digits"):
+    for case in ("letters", "scribbles", "doodles", "several digits", "people's letters", "people's symbols"):
         strange = np.array([outcome.score for outcome in outcomes if outcome.case == case])
         rejected = [100 * np.mean(strange < np.quantile(real, share)) for share in shares]
         axes.plot(100 * shares, rejected, label=case)
@@ -85,17 +89,17 @@ def rejection(outcomes: list[Outcome], path: Path) -> None:
     plt.close(figure)
 
 
-def gallery(people: list[Outcome], as_seen: Callable[[Outcome], NDArray[np.uint8]], path: Path) -> None:
-    """The first 60 misread drawings as the model saw them: drawn -> read, with its confidence."""
-    wrong = [outcome for outcome in people if outcome.read != outcome.truth]
+def gallery(drawings: list[Outcome], as_seen: Callable[[Outcome], NDArray[np.uint8]], path: Path, of: str) -> None:
+    """The 60 misread most surely as the model saw them: drawn -> read, with its confidence."""
+    wrong = [outcome for outcome in drawings if outcome.read != outcome.truth]
     wrong = sorted(wrong, key=lambda outcome: -outcome.confidence)[:60]
     figure, grid = plt.subplots(6, 10, figsize=(10, 7.4), layout="constrained")
     for axes in grid.flat:
         axes.axis("off")
     for outcome, axes in zip(wrong, grid.flat, strict=False):
         axes.imshow(as_seen(outcome), cmap="gray_r")
-        read = "none" if outcome.read < 0 else outcome.read
-        axes.set_title(f"{outcome.truth} → {read}  {outcome.confidence:.0%}", fontsize=7)
-    figure.suptitle(f"{len(wrong)} of the misread drawings of unseen writers: drawn → read, confidence")
+        truth, read = ("none" if digit < 0 else digit for digit in (outcome.truth, outcome.read))
+        axes.set_title(f"{truth} → {read}  {outcome.confidence:.0%}", fontsize=7)
+    figure.suptitle(f"{len(wrong)} of the {of}: drawn → read, confidence")
     figure.savefig(path, dpi=110)
     plt.close(figure)
