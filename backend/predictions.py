@@ -23,6 +23,7 @@ from backend.contract import (
 )
 from backend.decoding import PictureError, TooManyPixels, pixels
 from backend.explanation import cover, heat
+from backend.numbers import parts
 from backend.preprocessing import normalise
 from backend.problems import ApiProblem, describe
 
@@ -45,7 +46,7 @@ def predict_one(predictor: Predictor, data: bytes, request_id: str = "", extras:
     preprocessed = perf_counter()
     explain = "explanation" in extras
     answers = predictor.predict(cover(x) if explain else x[None], request_id)
-    prediction = _prediction(answers, 0, request_id, timing(started, preprocessed))
+    prediction = _prediction(answers, 0, x, request_id, timing(started, preprocessed))
     return replace(
         prediction,
         image=to_png(x) if "image" in extras else None,
@@ -63,7 +64,7 @@ def predict_many(
     x = [outcome for outcome in outcomes if isinstance(outcome, np.ndarray)]
     answers = predictor.predict(np.stack(x), request_id) if x else None
     times = timing(started, preprocessed)
-    rows = iter(_prediction(answers, row, request_id, times) for row in range(len(x)) if answers)
+    rows = iter(_prediction(answers, row, x[row], request_id, times) for row in range(len(x)) if answers)
     results = []
     for outcome in outcomes:
         if isinstance(outcome, ProblemDetails):
@@ -115,11 +116,14 @@ def _normalise(picture: bytes | ApiProblem, budget: int) -> NDArray[np.uint8]:
         return normalise(picture)
 
 
-def _prediction(answers: Answers, row: int, request_id: str, times: dict[str, float]) -> Prediction:
+def _prediction(
+    answers: Answers, row: int, x: NDArray[np.uint8], request_id: str, times: dict[str, float]
+) -> Prediction:
     values = answers.probabilities[row].tolist()
     probabilities = {label: round(value, 6) for label, value in zip(answers.labels, values, strict=True)}
     label, confidence = max(probabilities.items(), key=lambda item: item[1])
     score = round(float(answers.scores[row]), 6)
-    rejection = Rejection("not_a_digit", score) if score < answers.threshold else None
+    reason = "several_digits" if score < answers.threshold and parts.beside(x) > 1 else "not_a_digit"
+    rejection = Rejection(reason, score) if score < answers.threshold else None
     model = model_of(answers)
     return Prediction(None if rejection else label, confidence, probabilities, rejection, model, request_id, times)

@@ -134,7 +134,9 @@ def _lines(prepared: Prepared, answers: Answers, first: int, allowed: Collection
     for row in prepared.rows:
         rows = slice(first, first + len(row.pieces))
         first = rows.stop
-        read = reading.read(row, answers.probabilities[rows], answers.scores[rows], lattice.weights())
+        read = reading.read(
+            row, answers.probabilities[rows], answers.scores[rows], answers.threshold, lattice.weights()
+        )
         lines.append(_line(prepared, row, read, answers.probabilities[rows], allowed))
     return lines
 
@@ -179,7 +181,7 @@ def _reason(row: Row, read: Read, allowed: Collection[str]) -> str:
             return mark.kind
     if len(read.readings[0].labels) > MAX_DIGITS:
         return "too_many_digits"
-    return "" if read.score >= lattice.weights().threshold else "not_a_number"
+    return "" if read.is_number else "not_a_number"
 
 
 def _spelt(row: Row, each: Reading) -> str:

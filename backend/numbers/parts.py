@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TALL = 0.4  # of the tallest part: what is lower is a bar, a dot or dirt, and tells no line's height
+BESIDE = 0.6  # of the tallest part: digits of one hand differ less
 SPECK = 0.1  # of a line's height: less than this is dirt
 FAINT = 0.25  # of the darkest ink: a part without any darker pixel is noise
 
@@ -51,6 +52,16 @@ def _only(parts: Parts, kept: NDArray[np.bool_]) -> Parts:
     number = np.zeros(len(parts.boxes) + 1, np.int32)
     number[1:][kept] = np.arange(1, np.count_nonzero(kept) + 1)
     return Parts(number[parts.labels], parts.boxes[kept])
+
+
+def beside(x: NDArray[np.uint8]) -> int:
+    """How many tall parts stand side by side in a picture that a model sees, (28, 28): several digits, perhaps."""
+    labels, n = label(x > FAINT * 255)
+    boxes = boxes_of(labels, n)
+    high = boxes[:, 3] - boxes[:, 1]
+    tall = boxes[high > BESIDE * high.max(initial=0)]
+    tall = tall[tall[:, 0].argsort()]
+    return int(np.count_nonzero(tall[1:, 0] >= tall[:-1, 2])) + 1
 
 
 def lines(parts: Parts) -> list[Line]:

@@ -16,6 +16,7 @@ from backend.contract import Number, NumberLine, Rejection
 from backend.numbers import answers, lattice, parts, reading
 from backend.numbers.answers import read_many, read_one
 from backend.numbers.lattice import Piece
+from backend.predictions import predict_one
 from backend.preprocessing import BlankPicture, find_ink, normalise
 from tests.conftest import scribble
 from tests.numbers import sheet, written
@@ -215,3 +216,14 @@ def test_a_rejected_line_rejects_the_sheet() -> None:
     answer = answers.joined([fine, NumberLine(None, 0.1, [], Rejection("not_a_number", 0.01), [])])
     assert answer.number is None
     assert answer.rejection is not None
+
+
+def test_a_prediction_of_several_digits_says_so(embedded: EmbeddedPredictor) -> None:
+    """And a scribble, which is one part, does not."""
+    for number in ("42", "906"):
+        prediction = predict_one(embedded, written(number))
+        assert prediction.rejection is not None
+        assert prediction.rejection.reason == "several_digits"
+    rejection = predict_one(embedded, scribble()).rejection
+    assert rejection is not None
+    assert rejection.reason == "not_a_digit"
