@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(__file__).with_name("weights.json")
 WIDEST = 1.6  # of the height: no digit is wider
-NEIGHBOURS = (7, 6, 5, 4)  # cells of a piece at most: the first that leaves few enough pieces
+NEIGHBOURS = (9, 7, 6, 5, 4)  # cells of a piece at most: the first that leaves few enough pieces
 MOST = 128  # pieces of a sheet
 KEPT = 12  # readings kept on the way
 LABELS_TRIED = 3  # of each piece, for the readings kept
