@@ -15,19 +15,21 @@ MODEL = (*release.BILLING, *release.PARTS)
 
 def model_parts(stage: Stage) -> list[Left]:
     rows, unseen = parts.inventory(stage, MODEL)
-    assert unseen == {}
+    assert unseen == {}, unseen
     return rows
 
 
 def function_parts(stage: Stage) -> list[Left]:
     rows, unseen = parts.inventory(stage, function.PARTS)
-    assert unseen == {}
+    assert unseen == {}, unseen
     return rows
 
 
 def remove_model(stage: Stage) -> None:
-    assert parts.remove(stage, MODEL) == {}
+    refused = parts.remove(stage, MODEL)
+    assert refused == {}, refused
 
 
 def remove_function(stage: Stage) -> None:
-    assert parts.remove(stage, function.PARTS) == {}
+    refused = parts.remove(stage, function.PARTS)
+    assert refused == {}, refused

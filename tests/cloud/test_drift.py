@@ -132,4 +132,3 @@ def test_each_part_of_the_functions_half_comes_back(deployed: Stage, capsys: pyt
         assert names(function_parts(deployed)) == names(whole), row
         assert ("address has changed" in told) == (row.kind in ("stack", "function")), row
         assert ("key has changed" in told) == (row.kind == "API key"), row
-    remove_function(deployed)
