@@ -64,7 +64,7 @@ def run(arguments: list[str]) -> None:
 
 def test(arguments: list[str]) -> None:
     """Every test but the slow ones, once there is a browser."""
-    workers = min(8, 2 * (os.cpu_count() or 1))  # two for each core: half of the time is waiting, most of it for pages
+    workers = min(8, 1 + (os.cpu_count() or 1))  # half of the time is waiting, most of it for pages
     _pytest("-m", "not slow", "-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder", *arguments)
 
 

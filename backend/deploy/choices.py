@@ -64,7 +64,8 @@ def plan(choices: Mapping[str, Any]) -> Plan:
 
 def options(choices: Mapping[str, Any]) -> Options:
     """The part of the choices that says what the function does."""
-    return Options(**{field.name: choices[field.name] for field in fields(Options)})
+    chosen = {field.name: choices[field.name] for field in fields(Options)}
+    return Options(**chosen | {"fallback": chosen["fallback"] and chosen["mode"] == "sagemaker"})
 
 
 def setup(stage_name: str, choices: Mapping[str, Any]) -> Setup:

@@ -248,7 +248,7 @@ class Visitor:
         self.await_sheet()
 
     def await_text(self, text: str) -> None:
-        self.page.get_by_text(text).first.wait_for()
+        self.page.get_by_text(text).filter(visible=True).first.wait_for()  # a phone has it in another place
 
     def await_sheet(self) -> None:
         """Another sheet than before, in its place, and with a pen."""

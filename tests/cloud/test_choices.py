@@ -80,7 +80,7 @@ def test_another_stage_has_its_own(stage: Stage, made: Made) -> None:
 
 def test_make_passes_on_what_is_given_and_nothing_else() -> None:
     def line(*given: str) -> list[str]:
-        command = [str(shutil.which("make")), "-n", "deploy", *given]
+        command = [str(shutil.which("make")), "--no-print-directory", "-n", "deploy", *given]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         return done.stdout[done.stdout.index("backend.deploy up") :].replace("\\\n", "").split()
 

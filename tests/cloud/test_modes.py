@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from backend.deploy.stage import Stage
 
 MODES = {
-    "sagemaker": ["--mode", "sagemaker"],
+    "sagemaker": ["--mode", "sagemaker", "--no-fallback"],  # a stage remembers that it has one
     "sagemaker+fallback": ["--mode", "sagemaker", "--fallback"],
     "embedded": ["--mode", "embedded"],
 }
