@@ -143,7 +143,7 @@ def install(what: list[str]) -> None:
         return
     _make_venv()
     say(f"Installing {extras} into .venv, once: a minute or several.")
-    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [str(PYTHON), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     # pip 23, which Debian 12 and Python 3.12 bring, finds no way through the extras
     wishes = (["pip>=25.1"], ["-e", f".[{extras}]"])
     if any(subprocess.run([*pip, *wish], cwd=ROOT, check=False).returncode for wish in wishes):
