@@ -48,7 +48,10 @@ const onSheet = (event) => event.composedPath().some((node) => node.classList?.c
 
 function sendFirst(event, root) {
   if (onSheet(event)) told.drawing = true;
-  else if (Date.now() - told.lifted < DEBOUNCE) button(root, UPDATE)?.click();
+  else if (Date.now() - told.lifted < DEBOUNCE) {
+    told.lifted = 0; // once: for a popover this click is one beside it, and closes it under the next press
+    button(root, UPDATE)?.click();
+  }
 }
 
 // In live mode nobody waits for the canvas: its own button sends at once what it would send later, 35 ms after the pen is
