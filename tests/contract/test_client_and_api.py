@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -135,7 +136,7 @@ def test_an_output_may_be_a_device_and_a_full_disk_is_a_sentence(live_api: str, 
 
 
 def test_head_ends_the_command_quietly(live_api: str, folder: Path) -> None:
-    command = f"{sys.executable} -m ui --url {live_api} --csv {' '.join([str(folder)] * 900)} | head -1"
+    command = shlex.join([sys.executable, "-m", "ui", "--url", live_api, "--csv", *[str(folder)] * 900]) + " | head -1"
     done = subprocess.run(
         ["/bin/bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False, timeout=60
     )

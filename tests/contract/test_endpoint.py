@@ -230,9 +230,8 @@ def test_the_aws_command_invokes_it(runtime: Any, drawing: Drawing, tmp_path: Pa
         "AWS_DEFAULT_REGION": "us-east-1",
     }
     command = "sagemaker-runtime invoke-endpoint --endpoint-name digits --content-type application/json"
-    aws = Path(sys.executable).with_name("aws")
     subprocess.run(
-        [aws, *command.split(), "--body", f"fileb://{instances}", tmp_path / "answer"],
+        [sys.executable, "-m", "awscli", *command.split(), "--body", f"fileb://{instances}", tmp_path / "answer"],
         env=environment,
         check=True,
         capture_output=True,
