@@ -15,7 +15,7 @@ DRY = $(if $(DRY_RUN),--dry-run)
 # Learns half as many pictures again in a second where the processor has it, and far fewer where it has not.
 BFLOAT16 = $(if $(shell grep -m1 avx512_bf16 /proc/cpuinfo 2>/dev/null),--bfloat16)
 
-.PHONY: run test test-slow soak bench bench-ui screenshots stack train evaluate export compare lint mutants clean help \
+.PHONY: run test test-slow siege bench bench-ui screenshots stack train evaluate export compare lint mutants clean help \
   deploy destroy status logs cost .venv/run .venv/test .venv/deploy
 
 help:  ## this list
@@ -30,8 +30,8 @@ test:  ## every test but the slow ones
 test-slow:  ## what takes minutes: every crash of a deployment, a clean install, the soak
 	$(DO) test-slow
 
-soak: .venv/test  ## 16 clients, faults injected, every answer compared with the truth
-	$(IN)/python -m pytest -s -m slow tests/benchmarks/test_soak.py
+siege: .venv/test  ## what hostile pictures, slow sockets, faults and kills do to the API (ten minutes)
+	$(IN)/python -m tests.benchmarks.siege
 
 bench: .venv/test  ## side by side with what people would use instead
 	$(IN)/python -m tests.benchmarks

@@ -300,6 +300,8 @@ def _levels(image: Image.Image) -> tuple[float, float] | None:
 def _shallow(image: Image.Image, levels: tuple[float, float] | None) -> Image.Image:
     """16 or 32 bits a pixel -> 8: the high byte of 16, which is all that 28x28 can show, or between two levels."""
     values = np.asarray(image)
+    if image.mode == "F" and not np.isfinite(values).all():
+        raise UnreadablePicture("The picture holds numbers that are no shades and cannot be read.")
     if not levels:
         return Image.fromarray(np.clip(values / 256, 0, 255).astype(np.uint8))
     low, high = levels

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
+import time
 import zlib
+from contextlib import suppress
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,8 @@ import numpy as np
 from PIL import Image
 
 from backend.contract import MAX_BODY_BYTES
+from backend.decoding import PictureError
+from backend.preprocessing import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,6 +130,8 @@ REFUSED: dict[str, Callable[[], bytes]] = {
     "99 scans of 44 megapixels": lambda: scans(6600, 99),
     "scans up to 4 MiB": lambda: scans(560, 60_000),
     "TIFF whose tags overlap": lambda: overlapping(),  # noqa: PLW0108 - defined below
+    "TIFF of numbers that are none": lambda: encode(Image.fromarray(np.full((50, 50), np.nan, np.float32)), "TIFF"),
+    "TIFF with infinite ink": lambda: encode(Image.fromarray(np.diag([np.inf] * 50).astype(np.float32)), "TIFF"),
     "TIFF with a JPEG inside": lambda: encode(noise(50, 3), "TIFF", compression="jpeg"),
     "fax of 64 megapixels": lambda: encode(on_paper(8000).convert("1"), "TIFF", compression="group4"),
     "EPS": lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 50 50\n",
@@ -242,6 +248,24 @@ def wrecks(seed: int, total: int) -> list[bytes]:
     while sum(map(len, made)) < total:
         made.append(wreck(bytearray(good[len(made) % len(good)]), rng))
     return made
+
+
+def read_wrecks(count: int) -> tuple[int, float]:
+    """Wreck samples, each second one twice -> how many are read, and the worst one's seconds of the processor.
+
+    Any error but a PictureError goes through.
+    """
+    rng, good, worst, read = np.random.default_rng(2026), samples(), 0.0, 0
+    for n in range(count):
+        data = good[n % len(good)]
+        for _ in range(1 + n % 2):
+            data = wreck(bytearray(data), rng) or data
+        started = time.process_time()
+        with suppress(PictureError):
+            normalise(data)
+            read += 1
+        worst = max(worst, time.process_time() - started)
+    return read, worst
 
 
 def wreck(data: bytearray, rng: np.random.Generator) -> bytes:

@@ -9,16 +9,28 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
 TICK = os.sysconf("SC_CLK_TCK")
 
 
-class Process:
-    """`python -m backend.server` on a free port, with these settings and no others."""
+class Cost(NamedTuple):
+    """What something made of a process: seconds of the processor, and megabytes at the peak above those before."""
 
-    def __init__(self, **environment: str) -> None:
+    seconds: float
+    megabytes: float
+
+
+class Process:
+    """`python -m backend.server` on this port (0: a free one), with these settings and no others."""
+
+    def __init__(self, port: int = 0, **environment: str) -> None:
         clean = {name: v for name, v in os.environ.items() if not name.startswith(("BACKEND_", "SAGEMAKER_"))}
-        command = [sys.executable, "-m", "backend.server", "--port", "0"]
+        command = [sys.executable, "-m", "backend.server", "--port", str(port)]
         # Into a file: a pipe that nobody empties would stop the server after 64 kB of warnings.
         self.log = tempfile.NamedTemporaryFile("w+", suffix=".log")  # noqa: SIM115 - closed by stop()
         self.popen = subprocess.Popen(command, env=clean | environment, stderr=self.log, text=True)
@@ -47,6 +59,19 @@ class Process:
         """Processor time that it has had, in user and in system mode."""
         fields = Path(f"/proc/{self.popen.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICK
+
+    def cost(self, ask: Callable[[], T]) -> tuple[T, Cost]:
+        """What `ask` returns, and what it cost this process."""
+        self.forget_peak()
+        before, started = self.kernel("VmRSS"), self.seconds()
+        result = ask()
+        return result, Cost(self.seconds() - started, self.kernel("VmHWM") - before)
+
+    def kill(self) -> None:
+        """As a machine that is switched off."""
+        self.popen.kill()
+        self.popen.wait(timeout=10)
+        self.log.close()
 
     def stop(self) -> int:
         """Ask it to leave, and return how it left."""
