@@ -99,7 +99,7 @@ class Task(WSGITask):  # type: ignore[misc]  # waitress has no types
         super().execute()
 
     def write(self, data: bytes) -> None:
-        """See waitress; what does not come whole goes its way."""
+        """See waitress; a body that does not arrive whole takes waitress' own way."""
         if not self.complete or self.wrote_header or not self.has_body or len(data) != self.content_length:
             super().write(data)
             return

@@ -135,7 +135,7 @@ def right(outcomes: Iterable[Outcome]) -> Figure:
 
 
 def rejected(outcomes: Iterable[Outcome]) -> Figure:
-    """Percent rejected, whatever they are."""
+    """Percent rejected, whichever kind they are."""
     return share(outcome.read == NOT_A_DIGIT for outcome in outcomes)
 
 
@@ -203,7 +203,7 @@ def _no_digits(by: dict[str, list[Outcome]]) -> list[Row]:
     return [
         Row("non-digits, rejected, %", 90, True, None, right(o for case in NO_DIGITS for o in by[case])),
         *(Row(f"  {case}, %", 90, True, None, right(by[case])) for case in NO_DIGITS),
-        Row("  letters that are a digit to no eye, %", 90, True, None, right(odd)),
+        Row("  letters that look like no digit, %", 90, True, None, right(odd)),
         *(Row(f"{case}, rejected, %", 88 if "photo" in case else 92, True, None, right(by[case])) for case in PEOPLES),
         *(Row(f"{case}, over 0.9 sure, %", 4, False, None, sure(by[case])) for case in PEOPLES),
     ]
@@ -228,7 +228,7 @@ def writer_of(outcome: Outcome) -> Any:
 
 
 def _is_odd(outcome: Outcome) -> bool:
-    """Whether a letter, upright as it was drawn, is none of those that are a digit to any eye."""
+    """Whether a letter, upright as it was drawn, looks like no digit."""
     return 0 in doodles.turns(letters()[outcome.item][1])
 
 

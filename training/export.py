@@ -209,7 +209,7 @@ def calibrate(judged: Judged) -> tuple[float, float]:
 
 
 def cheapest(digits: NDArray[np.float32], others: NDArray[np.float32]) -> float:
-    """The threshold that RULE asks for, from the scores of both; at most a tenth of the digits is refused."""
+    """The threshold by RULE, from the scores of digits and non-digits; at most a tenth of the digits is refused."""
     refused = np.linspace(0, 0.1, 2001)
     thresholds = np.quantile(digits, refused)
     taken = 1 - np.searchsorted(np.sort(others), thresholds) / len(others)
@@ -235,7 +235,7 @@ def scores(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def metrics(run: Run, judged: Judged, threshold: float) -> dict[str, float]:
-    """Shares, 0 to 1: the official test set, unseen people's digits, and what is none."""
+    """Shares, 0 to 1: the official test set, unseen people's digits, and non-digits."""
     test = run.dataset.where(run.dataset.fold == TEST)
     read = judged.logits[:, :-1].argmax(axis=1)
     rejected = scores(judged.logits) < threshold

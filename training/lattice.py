@@ -38,7 +38,7 @@ REJECTED_REAL = 0.002  # of the numbers that are well apart
 
 
 class Lattice(NamedTuple):
-    """A number's pieces, what is to be weighed of them, and its digits, none for what is no number."""
+    """A picture's pieces, their features, and the digits of its number; no digits where there is no number."""
 
     features: NDArray[np.float32]  # (n, labels, k)
     scores: NDArray[np.float32]

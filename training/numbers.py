@@ -62,7 +62,7 @@ def measure(task: tuple[Task, Path]) -> Outcome:
 
 
 def tasks(n: int) -> list[Task]:
-    """The first n of each kind on the canvas, a third as many on paper, and n of what is no number."""
+    """The first n of each kind on the canvas, a third as many on paper, and n pictures without a number."""
     made = [
         Task(item, length, gap, surface, JUDGED)
         for gap in GAPS
@@ -93,7 +93,7 @@ class Cell(NamedTuple):
 
 
 def table(outcomes: Iterable[Outcome]) -> list[Cell]:
-    """Percent read exactly, or, of what is no number, rejected."""
+    """Percent read exactly; of pictures without a number, percent rejected."""
     groups: dict[tuple[str, str, int], list[bool]] = {}
     for outcome in outcomes:
         task = outcome.task

@@ -60,7 +60,7 @@ def split(dataset: Dataset, plan: Plan) -> tuple[Dataset, Dataset]:
 
 
 def targets(dataset: Dataset) -> NDArray[np.int32]:
-    """(n,) class indices; what is no label is the last class."""
+    """(n,) class indices; every other label is the last class."""
     return np.where(dataset.y == NOT_A_DIGIT, len(dataset.labels), dataset.y).astype(np.int32)
 
 

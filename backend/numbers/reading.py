@@ -108,7 +108,7 @@ def read(
 
 
 def evidence(reading: Reading, weighed: NDArray[np.float64], scores: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """What tells a number from what is none, beside the rejection's weights."""
+    """Features that tell numbers from other ink, used with the rejection's weights."""
     sure = np.log(np.maximum(scores[list(reading.pieces)], 1e-6))
     fit = weighed[list(reading.pieces), list(reading.labels)]
     return np.array(

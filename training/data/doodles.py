@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from training.data.strokes import Drawing, Stroke
 
-# digit or letter -> the turns (see `turn`) in which it is a digit to any eye; LOG.md says how it was made
+# digit or letter -> the turns (see `turn`) in which it looks like a digit; LOG.md says how it was made
 LOOKALIKES = Path(__file__).with_name("lookalikes.json")
 
 
@@ -205,6 +205,6 @@ def turn(drawing: Drawing, which: int) -> Drawing:
 
 @once
 def turns(name: str) -> tuple[int, ...]:
-    """The turns (see `turn`) in which a letter ("Alphabet/character") or digit is none of the digits."""
+    """The turns (see `turn`) in which a letter ("Alphabet/character") or digit looks like no digit."""
     lookalike = json.loads(LOOKALIKES.read_text("utf-8")).get(name, "")
     return tuple(which for which in range(8) if str(which) not in lookalike)

@@ -197,7 +197,7 @@ def _unipen_letter(item: int, _: np.random.Generator) -> Source:
 
 
 def _any_letter(item: int, rng: np.random.Generator) -> Source:
-    """A letter of UNIPEN's people, of an alphabet or of another script, upright; none that is a digit to any eye."""
+    """A letter of UNIPEN's people, of an alphabet or of another script, upright; without lookalikes of digits."""
     chance = rng.random()
     if chance > 0.3:
         return _unipen_letter(item, rng)

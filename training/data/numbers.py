@@ -110,7 +110,7 @@ def number(item: int, length: int, gap: str, surface: str = "canvas", fold: int 
 
 
 def word(item: int, surface: str = "canvas") -> bytes:
-    """The item-th picture of what is no number: two to six letters of one hand and alphabet, a scribble or a doodle."""
+    """The item-th picture without a number: two to six letters of one hand and alphabet, a scribble or a doodle."""
     rng = np.random.default_rng([item, 77])
     drawing, name, drawer = letters()[rng.integers(len(letters()))]
     if item % 4 == 0:
