@@ -236,7 +236,7 @@ def decode(data: bytes) -> Image.Image:
 
 
 def pixels(data: bytes) -> int:
-    """How much work decoding would be, in pixels of a PNG, told by the file's head alone; 0 where it is not a picture."""
+    """How much work decoding would be, in pixels of a PNG, by the file's head alone; 0 where it is not a picture."""
     try:
         return Picture(data).pixels
     except PictureError:
