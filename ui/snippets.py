@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ui.visit import Picture
 
 LONGEST = 12_000  # characters of base64 that a terminal takes in one paste; a longer picture is read from its file
+MOST_BYTES = 4 * LONGEST  # of a picture that may be as short as that as a grey PNG; 64 of them are kept: 3 MB
 MOST_PIXELS = 1_000_000  # of a picture that is tried as a grey PNG: 20 ms; the page's own sheet has 160,000
 START = "http://127.0.0.1:8000"
 COMMANDS = "pip install '.[backend,embedded]'\npython -m backend.server --port 8000"
@@ -38,7 +39,7 @@ class Call(NamedTuple):
 
 def show(url: str, picture: Picture, *, with_key: bool) -> None:
     """Three tabs of code, ready to copy; `url` is empty where the page runs an API of its own."""
-    image = inline(picture.data)
+    image = inline(picture.data) if len(picture.data) <= MOST_BYTES else ""
     if len(image) > LONGEST:
         image = ""
     media_type = found.media_type if (found := formats.recognise(picture.data)) else "image/png"
@@ -56,7 +57,7 @@ def show(url: str, picture: Picture, *, with_key: bool) -> None:
 @lru_cache(64)
 def inline(data: bytes) -> str:
     """An encoded picture -> base64 of it, or of a grey PNG where that loses nothing and is shorter."""
-    if len(data) > 4 * LONGEST or pixels(data) > MOST_PIXELS:
+    if pixels(data) > MOST_PIXELS:
         return b64encode(data).decode()
     try:
         return b64encode(min(_grey(data), data, key=len)).decode()

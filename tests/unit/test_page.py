@@ -229,6 +229,20 @@ def test_a_large_picture_costs_the_snippets_nothing() -> None:
     assert time.process_time() - started < 0.1
 
 
+def test_no_large_picture_is_kept_for_the_snippets() -> None:
+    """Their cache is one for all visits, and would hold it when its visitor is gone."""
+    before = snippets.inline.cache_info()
+    AppTest.from_function(show_snippets, kwargs={"data": bytes(4 * 1024**2)}).run()
+    assert snippets.inline.cache_info() == before
+
+
+def show_snippets(data: bytes) -> None:
+    from ui import snippets
+    from ui.visit import Picture
+
+    snippets.show("", Picture(data), with_key=False)
+
+
 def call(name: str = "a.png", image: str = "", url: str = "http://x", *, with_key: bool = False) -> snippets.Call:
     return snippets.Call(url, image, name, "image/png", with_key)
 
