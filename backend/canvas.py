@@ -8,7 +8,7 @@ Pillow; tests/unit/test_canvas.py holds the two ways against each other.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from zlib_ng import zlib_ng
@@ -24,8 +24,16 @@ MAX_CHUNKS = 1_000  # Chromium writes one or a few
 UP = 2  # the row filter that writes differences from the row above (PNG specification, 9.2)
 
 
-def read_ink(data: bytes, largest: int) -> NDArray[np.uint8] | None:
-    """The ink's bounding box: (h, w) how far each pixel is from the paper; None where this is no such drawing.
+class Drawn(NamedTuple):
+    """The ink's bounding box: (h, w) how far each pixel is from the paper, and where it is in the sheet."""
+
+    pixels: NDArray[np.uint8]
+    left: int
+    top: int
+
+
+def read_ink(data: bytes, largest: int) -> Drawn | None:
+    """A drawing's ink; None where this is no such drawing.
 
     The sheet must be opaque, `largest` pixels a side at most, its border of one colour and something on it.
     """
@@ -38,6 +46,12 @@ def read_ink(data: bytes, largest: int) -> NDArray[np.uint8] | None:
     paper, changes = rows[0, 1:5], rows[1:, 1:]
     even = paper[3] == 255 and (rows[0, 1:].reshape(-1, 4) == paper).all()
     return _ink(changes, paper) if even else None
+
+
+def size(data: bytes) -> tuple[int, int]:
+    """A PNG's width and height. Raises struct.error where it has no head."""
+    w, h = struct.unpack_from(">II", data, len(SIGNATURE) + 8)
+    return w, h
 
 
 def _rows(data: bytes, largest: int) -> NDArray[np.uint8] | None:
@@ -69,7 +83,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     raise struct.error("too many chunks")
 
 
-def _ink(changes: NDArray[np.uint8], paper: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+def _ink(changes: NDArray[np.uint8], paper: NDArray[np.uint8]) -> Drawn | None:
     """(h, 4 w) differences from the row above -> the ink, if it is opaque and nowhere at the border."""
     x = np.flatnonzero(np.bitwise_or.reduce(changes, axis=0)) // 4
     if not len(x) or x[0] == 0 or 4 * (x[-1] + 1) == changes.shape[1]:
@@ -83,7 +97,7 @@ def _ink(changes: NDArray[np.uint8], paper: NDArray[np.uint8]) -> NDArray[np.uin
     pixels = away[:-1] + sheet
     far = np.maximum(pixels, sheet) - np.minimum(pixels, sheet)
     ink: NDArray[np.uint8] = np.maximum(np.maximum(far[:, 0::4], far[:, 1::4]), far[:, 2::4])
-    return ink
+    return Drawn(ink, int(x[0]), int(y[0]))
 
 
 def _sum_down(changes: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -27,6 +27,7 @@ FORMATS = "PNG, JPEG, WebP, GIF, BMP or TIFF"
 PROBLEM_TYPE = "application/problem+json"
 
 SIDE = 28  # pixels: the model sees SIDE x SIDE
+INK_SIDE = 112  # pixels: the longer side of the picture of the ink
 MAX_BODY_BYTES = 4 * 1024 * 1024  # Lambda's event holds 6 MB, base64 takes a third of it
 MAX_MEGAPIXELS = 65  # of one picture: a phone's of 64 pass
 MAX_BATCH_MEGAPIXELS = 32  # of a batch together, where a JPEG counts a tenth: 64 pictures of 700x700 pass
@@ -35,7 +36,7 @@ SURE_PIXELS = 8_400_000  # 4K: decoded within 150 MB in any format; above it Web
 MAX_BATCH = 64  # images in one batch request
 MAX_DIGITS = 12  # in a line of POST /numbers
 MARKS = ("sign", "point")  # what ?allow= lets stand beside digits
-EXTRAS = ("image", "explanation")  # what ?include= may ask for, comma-separated or repeated
+EXTRAS = ("image", "explanation", "ink")  # what ?include= may ask for, comma-separated or repeated
 
 
 class Problem(NamedTuple):
@@ -120,8 +121,9 @@ class Prediction:
     """The answer to one picture.
 
     `label` is None when rejected; `probabilities` holds every label, `confidence` the highest of them; `image` is the
-    base64 PNG that the model saw and `explanation` one of the same size where 255 mattered most to the answer, each if
-    asked for; `timing_ms` holds milliseconds by stage.
+    base64 PNG that the model saw, `explanation` one of the same size where 255 mattered most to the answer, and `ink`
+    one of what was taken for ink in its place, 112 pixels a side at most, each if asked for; `timing_ms` holds
+    milliseconds by stage.
     """
 
     label: str | None
@@ -133,9 +135,10 @@ class Prediction:
     timing_ms: dict[str, float]
     image: str | None = None
     explanation: str | None = None
+    ink: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The wire's object; `image` and `explanation` only where there is one."""
+        """The wire's object; each of EXTRAS only where there is one."""
         body = {name: value for name, value in vars(self).items() if value is not None or name not in EXTRAS}
         return body | {"rejection": self.rejection and vars(self.rejection), "model": vars(self.model)}
 
@@ -153,6 +156,7 @@ class Prediction:
             timing_ms=dict(body["timing_ms"]),
             image=body.get("image"),
             explanation=body.get("explanation"),
+            ink=body.get("ink"),
         )
 
 

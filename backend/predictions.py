@@ -24,7 +24,7 @@ from backend.contract import (
 from backend.decoding import PictureError, TooManyPixels, pixels
 from backend.explanation import cover, heat
 from backend.numbers import parts
-from backend.preprocessing import normalise
+from backend.preprocessing import draw_ink, find_digit, normalise_found
 from backend.problems import ApiProblem, describe
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def predict_one(predictor: Predictor, data: bytes, request_id: str = "", extras:
     """One encoded picture -> its prediction, with the `extras` of contract.EXTRAS. Raises PictureError, ModelError."""
     started = perf_counter()
     with READERS:
-        x = normalise(data)
+        found = find_digit(data)
+    x = normalise_found(found)
     preprocessed = perf_counter()
     explain = "explanation" in extras
     answers = predictor.predict(cover(x) if explain else x[None], request_id)
@@ -51,6 +52,7 @@ def predict_one(predictor: Predictor, data: bytes, request_id: str = "", extras:
         prediction,
         image=to_png(x) if "image" in extras else None,
         explanation=to_png(heat(x, answers.probabilities)) if explain else None,
+        ink=to_png(draw_ink(found)) if "ink" in extras else None,
     )
 
 
@@ -88,7 +90,7 @@ def model_of(answers: Answers) -> Model:
 
 
 def to_png(picture: NDArray[np.uint8]) -> str:
-    """(28, 28) -> base64 PNG."""
+    """(h, w) -> base64 PNG."""
     buffer = BytesIO()
     Image.fromarray(picture).save(buffer, "PNG")
     return b64encode(buffer.getvalue()).decode()
@@ -113,7 +115,7 @@ def _normalise(picture: bytes | ApiProblem, budget: int) -> NDArray[np.uint8]:
     if budget < 0:
         raise TooManyPixels(f"The batch has more than {MAX_BATCH_MEGAPIXELS} megapixels up to here.")
     with READERS:
-        return normalise(picture)
+        return normalise_found(find_digit(picture))
 
 
 def _prediction(

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from backend import canvas
-from backend.contract import SIDE
+from backend.contract import INK_SIDE, SIDE
 from backend.decoding import (
     LARGEST_AS_IT_IS,
     BlankPicture,
@@ -45,14 +45,18 @@ __all__ = [
     "MIN_CONTRAST",
     "NOISE",
     "BlankPicture",
+    "Found",
     "PictureError",
     "Sheet",
     "TooManyPixels",
     "UnreadablePicture",
     "UnsupportedPicture",
     "decode",
+    "draw_ink",
+    "find_digit",
     "find_ink",
     "normalise",
+    "normalise_found",
     "normalise_image",
     "normalise_ink",
     "pixels",
@@ -62,6 +66,14 @@ DIGIT_SIDE = 20  # pixels: the longer side of the ink inside the SIDE x SIDE pic
 SMALL = 80  # pixels: a digit that is smaller in a reduced picture is looked at again, closer
 SHEET_SIDE = 700  # pixels: a sheet with a number is reduced to between this and twice this
 AROUND = 0.5  # of a digit's size: what of the picture around it is looked at then
+
+
+class Found(NamedTuple):
+    """A digit's ink; width and height of the picture, or of its part, that it was found in; how that lies (EXIF)."""
+
+    ink: Ink
+    size: tuple[int, int]
+    orientation: int = 1
 
 
 class Sheet(NamedTuple):
@@ -76,13 +88,41 @@ class Sheet(NamedTuple):
 
 def normalise(data: bytes) -> NDArray[np.uint8]:
     """Encoded picture -> (28, 28) uint8, ink 255 on paper 0. Raises PictureError."""
-    drawn = canvas.read_ink(data, LARGEST_AS_IT_IS)
-    return _centre(on_clean_paper(Ink.of(drawn))) if drawn is not None else _normalise_file(Picture(data))
+    return normalise_found(find_digit(data))
+
+
+def find_digit(data: bytes) -> Found:
+    """Encoded picture -> the ink that is taken for the digit. Raises PictureError."""
+    if drawn := canvas.read_ink(data, LARGEST_AS_IT_IS):
+        return Found(on_clean_paper(Ink.of(*drawn)), canvas.size(data))
+    picture = Picture(data)
+    for seen in picture.looks():  # the first frame with ink
+        with suppress(BlankPicture):
+            return Found(*_closely(seen, picture.look), picture.orientation)
+    raise BlankPicture(BLANK)
+
+
+def normalise_found(found: Found) -> NDArray[np.uint8]:
+    """(28, 28) uint8, ink 255 on paper 0."""
+    if found.orientation == 1:
+        return _centre(found.ink)
+    turned = upright(Image.fromarray(found.ink.pixels), found.orientation)
+    return _centre(Ink.of(np.asarray(turned)))
+
+
+def draw_ink(found: Found) -> NDArray[np.uint8]:
+    """The ink in its place: (h, w) uint8, 255 the darkest, the longer side INK_SIDE at most."""
+    ink, sheet = found.ink, Image.new("L", found.size)
+    h, w = ink.pixels.shape
+    clean = ink.pixels.tobytes().translate(_stretch(ink.peak))
+    sheet.paste(Image.frombuffer("L", (w, h), clean, "raw", "L", 0, 1), (ink.left, ink.top))
+    sheet.thumbnail((INK_SIDE, INK_SIDE), Image.Resampling.BOX)
+    return np.asarray(upright(sheet, found.orientation))
 
 
 def normalise_image(image: Image.Image) -> NDArray[np.uint8]:
     """Decoded picture -> (28, 28) uint8, ink 255 on paper 0. Raises BlankPicture."""
-    return _centre(_closely(look(image), partial(look, image)))
+    return _centre(_closely(look(image), partial(look, image))[0])
 
 
 def find_ink(data: bytes) -> Sheet:
@@ -104,24 +144,12 @@ def normalise_ink(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return _centre(Ink.of(ink))
 
 
-def _normalise_file(picture: Picture) -> NDArray[np.uint8]:
-    """The first frame with ink."""
-    for seen in picture.looks():
-        with suppress(BlankPicture):
-            ink = _closely(seen, picture.look)
-            if picture.orientation != 1:
-                turned = upright(Image.fromarray(ink.pixels), picture.orientation)
-                ink = Ink.of(np.asarray(turned))
-            return _centre(ink)
-    raise BlankPicture(BLANK)
-
-
-def _closely(seen: Look, look_at: Callable[[Box], Look]) -> Ink:
-    """The ink of a picture; of a small digit on a large page from the file's own pixels."""
+def _closely(seen: Look, look_at: Callable[[Box], Look]) -> tuple[Ink, tuple[int, int]]:
+    """The ink of a picture, and its size; of a small digit on a large page from the file's own pixels around it."""
     find_ink = find_faint if seen.stretched else find
     ink = find_ink(seen.image)
     if seen.reduced == 1 or ink.size >= SMALL:
-        return ink
+        return ink, seen.image.size
     left, top, right, bottom = ink.box(EDGE * ink.peak)
     margin, (w, h) = AROUND * ink.size + 2, seen.image.size
     box = (
@@ -130,7 +158,8 @@ def _closely(seen: Look, look_at: Callable[[Box], Look]) -> Ink:
         min(1, (ink.left + right + margin) / w),
         min(1, (ink.top + bottom + margin) / h),
     )
-    return find_ink(look_at(box).image)
+    closer = look_at(box).image
+    return find_ink(closer), closer.size
 
 
 def _centre(ink: Ink) -> NDArray[np.uint8]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image, ImageOps
 
-from backend.contract import FORMATS, MAX_BODY_BYTES, MAX_MEGAPIXELS
+from backend.contract import FORMATS, MAX_BODY_BYTES, MAX_MEGAPIXELS, SIDE
 from ui import client, formats
 from ui.visit import Failure
 
@@ -29,8 +29,8 @@ WELCOME = {  # one sentence for each way to give a picture
     "Upload": "Choose pictures of a digit: the answer comes by itself.",
     "Camera": "Photograph a digit: the answer comes by itself.",
 }
-NO_DIGIT = "no digit"  # what people read for the label NOT_A_DIGIT
-NOT_A_DIGIT = "not_a_digit"  # as feedback has it, and the reason of a rejection
+HUSHED = "Live is off now: press Submit when a drawing is done. This one is asked for again in a moment."
+NO_DIGIT = "no digit"  # what people read for the label visit.NOT_A_DIGIT
 
 
 class Apology(NamedTuple):
@@ -96,7 +96,7 @@ def percent(probability: float) -> str:
 
 def check(prediction: Prediction) -> None:
     """Raises NotUnderstood where a picture within the answer cannot be shown."""
-    for image in (prediction.image, prediction.explanation):
+    for image in (prediction.image, prediction.explanation, prediction.ink):
         try:
             if image:
                 _decode(image)
@@ -105,13 +105,13 @@ def check(prediction: Prediction) -> None:
 
 
 def page(answer: Answer, *, stale: bool) -> str:
-    """HTML: all of an answer. `stale`: the drawing has changed since."""
+    """HTML: an answer and how it was read. `stale`: the drawing has changed since."""
     prediction = answer.prediction
     shares = bars(prediction)
     if prediction.label is None:
         shares = f"<details><summary>The nearest guesses</summary>{shares}</details>"
-    parts = (headline(prediction, stale=stale), shares, pictures(answer.picture, prediction))
-    return f'<div class="answer">{"".join(parts)}{trust(prediction, answer.seconds)}</div>'
+    parts = (headline(prediction, stale=stale), shares, steps(answer.picture, prediction))
+    return f'<div class="answer">{"".join(parts)}</div>'
 
 
 def headline(prediction: Prediction, *, stale: bool) -> str:
@@ -157,18 +157,40 @@ def bars(prediction: Prediction | Digit) -> str:
     return f'<ul class="bars" aria-label="How likely each label is">{"".join(rows)}</ul>'
 
 
-def pictures(picture: Picture, prediction: Prediction) -> str:
-    """HTML: the drawing, the 28x28 that the model saw, and what mattered in it."""
-    figures = [_figure(inline(picture.preview), "The picture as you gave it", "Yours")]
+def steps(picture: Picture, prediction: Prediction) -> str:
+    """HTML: how the picture was read, one small picture and one sentence a step."""
+    rows = [(_image(inline(picture.preview), "The picture as you gave it"), "This is your picture.")]
+    if prediction.ink:
+        ink = _image(inline(b64decode(prediction.ink)), "What was taken for ink, white on black")
+        rows.append((ink, "Only the ink counts, not the paper."))
     if prediction.image:
-        seen = _decode(prediction.image)
-        alt = "The picture as the model saw it: 28 by 28 pixels, centred, white on black"
-        figures.append(_figure(_inline_image(_enlarge(seen)), alt, "Model's view"))
-        if prediction.explanation:
-            heat = _decode(prediction.explanation)
-            alt = f"The same with the pixels that carried the decision glowing, most of all {_place(heat)}"
-            figures.append(_figure(_inline_image(_glow(seen, heat)), alt, "What counted"))
-    return f'<div class="pictures">{"".join(figures)}</div>'
+        rows += _views(_decode(prediction.image), prediction.explanation)
+    rows.append((_columns(prediction), f"It shares 100 % among {len(prediction.probabilities)} answers."))
+    items = "".join(f"<li>{shown}<p>{sentence}</p></li>" for shown, sentence in rows)
+    return f'<section><h3>How it was read</h3><ol class="steps">{items}</ol></section>'
+
+
+def _views(seen: Image.Image, explanation: str | None) -> list[tuple[str, str]]:
+    """What the model saw, and what mattered in it."""
+    alt = f"The picture as the model saw it: {SIDE} by {SIDE} pixels, centred, white on black"
+    cut = f"It is cut out, centred and made {SIDE}x{SIDE} pixels small."
+    rows = [(_image(_inline_image(_enlarge(seen)), alt), cut)]
+    if explanation:
+        heat = _decode(explanation)
+        alt = f"The same with the pixels that carried the decision glowing, most of all {_place(heat)}"
+        rows.append((_image(_inline_image(_glow(seen, heat)), alt), "Hide what glows, and the answer is less sure."))
+    return rows
+
+
+def _columns(prediction: Prediction) -> str:
+    """HTML: the bars once more, small and upright."""
+    top = max(prediction.probabilities, key=prediction.probabilities.__getitem__)
+    bars = "".join(
+        f'<span class="{"top" if label == top else ""}" style="height:{100 * p:.2f}%"></span>'
+        for label, p in prediction.probabilities.items()
+    )
+    alt = f"{len(prediction.probabilities)} bars, the highest for {escape(top)}"
+    return f'<div class="columns" role="img" aria-label="{alt}">{bars}</div>'
 
 
 def trust(prediction: Prediction, seconds: float) -> str:
@@ -233,8 +255,8 @@ def inline(data: bytes) -> str:
     return f"data:image/{kind};base64,{b64encode(data).decode()}"
 
 
-def _figure(source: str, alt: str, caption: str) -> str:
-    return f'<figure><img src="{source}" alt="{escape(alt)}"><figcaption>{caption}</figcaption></figure>'
+def _image(source: str, alt: str) -> str:
+    return f'<img src="{source}" alt="{escape(alt)}">'
 
 
 def _milliseconds(ms: float) -> str:

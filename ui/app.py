@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import streamlit as st
 
@@ -17,7 +17,7 @@ import streamlit as st
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from ui import answer as words
-from ui import asking, history, numbers, pad, snippets, uploads, visit
+from ui import asking, history, live, numbers, pad, snippets, uploads, visit
 from ui.client import ApiError, Client
 from ui.visit import Answer
 
@@ -59,12 +59,12 @@ class Given(NamedTuple):
     glance: DeltaGenerator | None = None  # the place above the sheet for the answer's one line
 
 
-def give(here: Visit) -> Given:
+def give(client: Client, here: Visit) -> Given:
     """The three ways to give a picture."""
     numbers.switch(here)
     draw, upload, camera = st.tabs([DRAW, UPLOAD, CAMERA], key="way", on_change=visit.Visit.forget, args=(here,))
     with draw:
-        drawn = sheet(here)
+        drawn = sheet(client, here)
     if upload.open:
         with upload:
             return Given(uploads.files(here), UPLOAD)
@@ -74,20 +74,23 @@ def give(here: Visit) -> Given:
     return drawn
 
 
-def sheet(here: Visit) -> Given:
+def sheet(client: Client, here: Visit) -> Given:
     """The canvas and what belongs to it."""
     with st.container(key="drawing"):
         glance = st.container(horizontal=True, vertical_alignment="center", key="glance")
         pen = st.session_state.get("pen", pad.PEN[-1])
         drawn = pad.draw(here, pen)
-        with st.container(horizontal=True):
-            st.button("Submit", key="submit", type="primary", on_click=here.ask, shortcut="Ctrl+Enter", width="stretch")
-            st.button("Clear", key="clear", on_click=here.take_sheet, shortcut="Ctrl+Backspace", width="stretch")
-        with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-            thinnest, thickest, first = pad.PEN
-            st.slider("Pen width", thinnest, thickest, first, key="pen")
-            live = st.toggle("Live", key="live", help="Answers after each stroke, without Submit.")
-    return Given([drawn] if drawn else [], LIVE if live else DRAW, glance)
+        buttons = st.container(horizontal=True)
+        with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+            at_once = live.switch(client, here)
+            with st.popover("More", key="more"):
+                thinnest, thickest, first = pad.PEN
+                st.slider("Pen width", thinnest, thickest, first, key="pen")
+    with buttons:
+        kind: Literal["primary", "secondary"] = "secondary" if at_once else "primary"
+        st.button("Submit", key="submit", type=kind, on_click=here.ask, shortcut="Ctrl+Enter", width="stretch")
+        st.button("Clear", key="clear", on_click=here.take_sheet, shortcut="Ctrl+Backspace", width="stretch")
+    return Given([drawn] if drawn else [], LIVE if at_once else DRAW, glance)
 
 
 def show_glance(here: Visit, given: Given, said: str) -> None:
@@ -125,13 +128,13 @@ def main() -> None:
     here = visit.current()
     left, right = st.columns([5, 6], gap="large")
     with left:
-        given = give(here)
+        given = give(client, here)
     pictures, first = given.pictures, next(iter(given.pictures), None)
     with right:
         if len(pictures) > 1:
             said = uploads.several(client, here, pictures)
         else:
-            said = asking.show(client, here, first, given.way, live=given.way != DRAW)
+            said = asking.show(client, here, first, given.way, at_once=given.way != DRAW)
     show_glance(here, given, said)
     history.show(here, bring_back)
     if isinstance(here.answer, Answer):

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from backend.contract import MARKS
+from backend.contract import EXTRAS, MARKS
 from ui import answer as words
-from ui import correction, examples, numbers
-from ui.client import ApiError, BadPicture, Client, ModelStarting
+from ui import correction, examples, live, numbers
+from ui.client import ApiError, BadPicture, Client, ModelStarting, RateLimited
 from ui.visit import Answer, Failure, Picture
 
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ USUAL_START = 60  # seconds: a serverless endpoint's cold start
 TICK = 0.25  # seconds between two looks at the page's own buttons while waiting
 
 
-def show(client: Client, visit: Visit, picture: Picture | None, way: str, *, live: bool) -> str:
+def show(client: Client, visit: Visit, picture: Picture | None, way: str, *, at_once: bool) -> str:
     """Ask if an answer is wanted, then show the state of things -> what a screen reader says of it."""
     place = st.empty()
     if picture and picture.digest in visit.known and not visit.asked:
         visit.answer = visit.known[picture.digest]
-    visit.asked = visit.asked or (live and _is_new(visit, picture))
+    visit.asked = visit.asked or (at_once and _is_new(visit, picture))
     if visit.asked and picture:
         _ask(client, visit, picture)
     emptied, visit.asked = visit.asked and not picture, False
@@ -59,6 +59,9 @@ def _ask(client: Client, visit: Visit, picture: Picture) -> None:
             visit.keep(_predict(client, visit, picture))
         except ApiError as error:
             visit.fail(Failure(picture, error))
+            if isinstance(error, RateLimited) and live.wanted():
+                visit.hushed = True
+                st.rerun()  # to show the switch as it now is
 
 
 def _predict(client: Client, visit: Visit, picture: Picture) -> Answer:
@@ -70,7 +73,7 @@ def _predict(client: Client, visit: Visit, picture: Picture) -> Answer:
             if numbers.wanted():
                 number = client.read_number(picture.data, allow=MARKS)
                 return Answer(picture, numbers.as_prediction(number), perf_counter() - started, number=number)
-            prediction = client.predict(picture.data, include=("image", "explanation"))
+            prediction = client.predict(picture.data, include=EXTRAS)
             words.check(prediction)
             return Answer(picture, prediction, perf_counter() - started)
         except ModelStarting as error:
@@ -101,6 +104,8 @@ def _nothing(sentence: str) -> str:
 def failure(client: Client, visit: Visit, failed: Failure) -> str:
     """Say it in a sentence, offer to ask again, and do so unasked once the API is well -> what a screen reader says."""
     said = words.apology(failed.error, failed.picture)
+    if visit.hushed and isinstance(failed.error, RateLimited):
+        said = said._replace(remedy=words.HUSHED)
     st.html(words.apologise(said))
     if not isinstance(failed.error, BadPicture):  # the same picture would be refused again
         st.button("Retry", key="retry", on_click=visit.ask, type="primary")
@@ -124,7 +129,8 @@ def _answer(client: Client, visit: Visit, answer: Answer, picture: Picture | Non
     st.html(numbers.page(answer, answer.number, stale=stale) if answer.number else words.page(answer, stale=stale))
     if answer.picture.strokes:
         st.button("Next digit", key="next", on_click=visit.take_sheet)
-    if answer.number:
-        return numbers.sentence(answer.number)
-    correction.show(client, visit, answer)
-    return words.sentence(answer.prediction)
+    if not answer.number:
+        correction.show(client, visit, answer)
+    with st.expander("Details"):
+        st.html(words.trust(answer.prediction, answer.seconds))
+    return numbers.sentence(answer.number) if answer.number else words.sentence(answer.prediction)

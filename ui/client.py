@@ -31,7 +31,7 @@ import requests
 from requests.exceptions import InvalidHeader, InvalidSchema, InvalidURL, SSLError
 
 from backend import contract
-from backend.contract import Number, Prediction, ProblemDetails
+from backend.contract import Model, Number, Prediction, ProblemDetails
 from ui import formats, wire
 from ui.exchange import Exchange, Garbled, Reply, Unusable, was_connected
 from ui.pictures import NotAPicture, Picture, TooManyBytes, encode
@@ -207,6 +207,10 @@ class Client:
         except ApiError:
             return False
         return True
+
+    def model(self) -> Model:
+        """Which model answers right now. Raises ApiError."""
+        return _read(self._send("GET", contract.READY), wire.readiness)
 
     def send_feedback(self, picture: bytes, label: str, prediction: Prediction) -> str:
         """Give a drawing and its right label away, with consent -> the id to take it back by. Raises ApiError."""

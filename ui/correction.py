@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui.answer import NO_DIGIT, NOT_A_DIGIT
+from ui.answer import NO_DIGIT
 from ui.client import ApiError, Client
+from ui.visit import NOT_A_DIGIT
 
 if TYPE_CHECKING:
     from ui.visit import Answer, Visit
@@ -57,8 +58,8 @@ def _pick(answer: Answer) -> None:
 
 
 def _thanks(answer: Answer) -> str:
-    right = answer.truth == (answer.prediction.label or NOT_A_DIGIT)
-    return "Glad to hear it." if right else f"Thanks: noted as {escape(spoken(answer.truth))} in this visit's history."
+    noted = f"Thanks: noted as {escape(spoken(answer.truth))} in this visit's history."
+    return "Glad to hear it." if answer.right else noted
 
 
 @st.cache_data(ttl=300, show_spinner=False, hash_funcs={Client: lambda client: client.url})

@@ -76,7 +76,7 @@ def sentence(number: Number) -> str:
 def page(answer: Answer, number: Number, *, stale: bool) -> str:
     """HTML: all of an answer. `stale`: the drawing has changed since."""
     parts = (_headline(number, answer.prediction, stale=stale), _boxes(answer.picture, number), _digits(number))
-    return f'<div class="answer">{"".join(parts)}{words.trust(answer.prediction, answer.seconds)}</div>'
+    return f'<div class="answer">{"".join(parts)}</div>'
 
 
 def _headline(number: Number, shown: Prediction, *, stale: bool) -> str:

@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit_drawable_canvas import st_canvas  # type: ignore[import-untyped] # it has no py.typed
 
 from backend.contract import IMAGE_TYPES
+from ui import live
 from ui.formats import TAKEN
 from ui.visit import Failure, Picture
 
@@ -56,7 +57,7 @@ def dress(visit: Visit, picture: Picture | None, announcement: str) -> None:
         "answer": visit.answer.picture.digest if visit.answer else "",
         "failed": isinstance(visit.answer, Failure),
         "announcement": announcement,
-        "live": bool(st.session_state.get("live")),
+        "live": live.wanted(),
         "accept": ",".join((*IMAGE_TYPES, *TAKEN)),
     }
     _script()(key="dress", data=state)

@@ -11,7 +11,7 @@ from functools import cached_property
 from hashlib import sha256
 from io import BytesIO, StringIO
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import streamlit as st
 from PIL import Image
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 PREVIEW, PREVIEW_BYTES = 336, 20_000  # pixels of the longer side; what need not be made smaller
 WHITE = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg==")
 HISTORY = 20  # drawings that one visit remembers
+NOT_A_DIGIT = "not_a_digit"  # as feedback has it, and the reason of a rejection
 CACHE = 64  # answers kept by content, so that live mode and undo ask only once for the same picture
 
 
@@ -77,6 +78,11 @@ class Answer:
     feedback_id: str | None = None  # to take a given drawing back
     number: Number | None = None  # where a whole number was asked for; `prediction` then holds it as its label
 
+    @property
+    def right(self) -> bool:
+        """Whether the person said that it is."""
+        return self.truth == (self.prediction.label or NOT_A_DIGIT)
+
 
 @dataclass
 class Failure:
@@ -84,6 +90,20 @@ class Failure:
 
     picture: Picture
     error: ApiError
+
+
+class Tally(NamedTuple):
+    """How many pictures were read, how many of them the person judged, and how many of those were right."""
+
+    drawn: int = 0
+    judged: int = 0
+    right: int = 0
+
+    def and_these(self, answers: list[Answer]) -> Tally:
+        """With these counted, too."""
+        judged = [answer for answer in answers if answer.truth is not None]
+        right = sum(answer.right for answer in judged)
+        return Tally(self.drawn + len(answers), self.judged + len(judged), self.right + right)
 
 
 @dataclass
@@ -95,13 +115,20 @@ class Visit:
     asked: bool = False  # an answer is wanted and not there yet
     answer: Answer | Failure | None = None
     history: list[Answer] = field(default_factory=list)
+    past: Tally = field(default_factory=Tally)  # of what the history holds no more
     consent: bool | None = None  # None: not asked yet
     failures: int = 0  # in a row
     quiet_until: float = 0.0  # monotonic seconds: before that nothing is asked without a press
+    hushed: bool = False  # live mode was switched off because the API asked for fewer questions
     waking_since: float | None = None  # monotonic seconds: since when a starting model is waited for
     known: OrderedDict[str, Answer] = field(default_factory=OrderedDict)  # by digest
     files: dict[str, Picture] = field(default_factory=dict)  # what is uploaded at the moment, by Streamlit's id
     several: tuple[str, list[Prediction | ApiError]] | None = None  # the last set of files, by digests
+
+    @property
+    def tally(self) -> Tally:
+        """Of the whole visit."""
+        return self.past.and_these(self.history)
 
     def take_sheet(self, start: Picture | None = None) -> None:
         """A new sheet: empty, or with an earlier drawing on it."""
@@ -123,7 +150,8 @@ class Visit:
         self.known[answer.picture.digest] = answer
         if len(self.known) > CACHE:
             self.known.popitem(last=False)
-        self.history = [*(old for old in self.history if not _same(old.picture, answer.picture)), answer][-HISTORY:]
+        history = [*(old for old in self.history if not _same(old.picture, answer.picture)), answer]
+        self.past, self.history = self.past.and_these(history[:-HISTORY]), history[-HISTORY:]
 
     def fail(self, failure: Failure) -> None:
         """Show a failure; the pause before asking again by itself doubles from 3 seconds to a minute.

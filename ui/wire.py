@@ -9,7 +9,7 @@ from math import isfinite
 from typing import Any
 
 from backend import contract
-from backend.contract import Number, NumberLine, Prediction, ProblemDetails
+from backend.contract import Model, Number, NumberLine, Prediction, ProblemDetails
 
 MOST_LABELS = 1000  # each is a bar on the page
 MOST_CHARACTERS = 200  # of a name; a problem's sentence may have five times as many
@@ -76,6 +76,17 @@ def feedback_id(body: Any) -> str:
     return given
 
 
+def readiness(body: Any) -> Model:
+    """The model that GET /ready tells of. Raises Malformed."""
+    try:
+        model = Model(*(body["model"][name] for name in ("name", "version", "served_by")))
+    except (KeyError, TypeError) as error:
+        raise Malformed from error
+    if not all(map(_is_name, vars(model).values())):
+        raise Malformed
+    return model
+
+
 def clean(text: str) -> str:
     """A stranger's sentence, without what steers a terminal, and not without end."""
     return UNSAFE.sub(" ", text)[: 5 * MOST_CHARACTERS]
@@ -99,6 +110,7 @@ def _check(answer: Prediction) -> None:
     names = [*labels, *answer.timing_ms, model.name, model.version, model.served_by, answer.request_id]
     ok &= all(map(_is_name, names if answer.rejection is None else [*names, answer.rejection.reason]))
     ok &= all(_is_picture(picture) for picture in (answer.image, answer.explanation) if picture is not None)
+    ok &= answer.ink is None or _is_ink(answer.ink)
     if not ok:
         raise Malformed
 
@@ -130,3 +142,10 @@ def _is_name(text: Any) -> bool:
 def _is_picture(text: str) -> bool:
     """Whether it is the head of a PNG of 28x28 in base64."""
     return b64decode(text, validate=True).startswith(PNG_HEAD)
+
+
+def _is_ink(text: str) -> bool:
+    """Whether it is the head of a PNG of INK_SIDE at most in base64."""
+    head = b64decode(text, validate=True)[:24]
+    sides = (int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:], "big"))
+    return head[:16] == PNG_HEAD[:16] and all(0 < side <= contract.INK_SIDE for side in sides)

@@ -13,7 +13,7 @@ from tests.browser.conftest import STROKES, Visit, start_page, stop
 
 COUNT = 20  # strokes measured, after three to warm up
 WATCH = """() => {
-  const source = () => document.querySelectorAll(".pictures img")[0]?.src;
+  const source = () => document.querySelectorAll(".steps img")[0]?.src;
   const seen = (window.waits = []);
   let lifted = null, before = null;
   document.addEventListener("pointerup", () => { lifted = performance.now(); before = source(); }, true);
@@ -52,8 +52,7 @@ def _visits(visit: Visit, url: str) -> tuple[float, list[float]]:
 
 def _live(visit: Visit, url: str) -> list[float]:
     """Milliseconds from pen-up to answer, for strokes that each change the picture."""
-    visitor = visit(url)
-    visitor.page.locator(".st-key-live label").first.click()
+    visitor = visit(url, live=True)
     visitor.page.evaluate(WATCH)
     visitor.draw("1")
     for number in range(COUNT + 3):

@@ -262,13 +262,18 @@ class Visitor:
 
 
 class Visit:
-    """visit(url, phone=True, dark=True) -> a Visitor in a browser of their own, gone with the test."""
+    """visit(url, phone=True, dark=True) -> a Visitor in a browser of their own, gone with the test.
+
+    `live`: as the page is by itself, where the API is near; without, each drawing waits for Submit.
+    """
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
         self.contexts: list[BrowserContext] = []
 
-    def __call__(self, url: str, *, phone: bool = False, dark: bool = False, **options: Any) -> Visitor:
+    def __call__(
+        self, url: str, *, phone: bool = False, dark: bool = False, live: bool = False, **options: Any
+    ) -> Visitor:
         context = self._browser.new_context(
             viewport=PHONE if phone else DESK,
             color_scheme="dark" if dark else "light",
@@ -277,7 +282,7 @@ class Visit:
             **options,
         )
         self.contexts.append(context)
-        return Visitor(context, url)
+        return Visitor(context, url if live else f"{url}{'&' if '?' in url else '?'}live=off")
 
 
 @pytest.fixture

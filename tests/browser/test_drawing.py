@@ -31,10 +31,11 @@ def test_the_page_alone_answers_with_the_embedded_model(visit: Visit, page_url: 
     visitor = visit(page_url)
     visitor.draw("4")
     visitor.submit()
-    visitor.await_text("embedded in the API")
     assert visitor.page.locator(".bars li").count() == 10
     assert visitor.page.locator(".bars li.top .name").inner_text() == "4"
-    assert visitor.page.locator(".pictures img").count() == 3
+    assert visitor.page.locator(".steps li").count() == 5
+    visitor.page.get_by_text("Details").click()
+    visitor.await_text("embedded in the API")
 
 
 def test_clear_gives_an_empty_sheet(visit: Visit, page_url: str) -> None:
@@ -113,9 +114,12 @@ def test_changing_the_pen_width_keeps_the_drawing(visit: Visit, page_url: str) -
     visitor.draw("1")
     visitor.await_strokes(1)
     before = visitor.state["drawing"]
+    visitor.page.locator(".st-key-more button").click()
     slider = visitor.page.get_by_role("slider", name="Pen width")
     slider.focus()
     slider.press("ArrowRight")
+    slider.press("Escape")
+    slider.wait_for(state="hidden")
     visitor.stroke([[20, 20], [40, 20]])
     visitor.await_strokes(2)
     visitor.press("Undo")
@@ -125,8 +129,7 @@ def test_changing_the_pen_width_keeps_the_drawing(visit: Visit, page_url: str) -
 def test_live_mode_answers_after_each_stroke_and_knows_earlier_answers(
     visit: Visit, moody_url: str, api: MoodyApi
 ) -> None:
-    visitor = visit(moody_url)
-    visitor.page.locator(".st-key-live label").first.click()
+    visitor = visit(moody_url, live=True)
     visitor.stroke(FOUR[0])
     visitor.await_answer()
     visitor.stroke(FOUR[1])

@@ -93,8 +93,7 @@ def test_a_starting_model_is_waited_for_with_progress(visit: Visit, moody_url: s
 
 
 def test_live_mode_leaves_a_rate_limited_api_alone(visit: Visit, moody_url: str, api: MoodyApi) -> None:
-    visitor = visit(moody_url)
-    visitor.page.locator(".st-key-live label").first.click()
+    visitor = visit(moody_url, live=True)
     api.refuse(429, "rate-limited", **{"Retry-After": "600"})
     visitor.stroke([[60, 60], [200, 60]])
     visitor.await_text("That was a lot of questions.")
@@ -103,6 +102,25 @@ def test_live_mode_leaves_a_rate_limited_api_alone(visit: Visit, moody_url: str,
     visitor.await_strokes(4)
     visitor.page.wait_for_timeout(1500)
     assert api.asked == 1
+
+
+def test_an_api_that_asks_for_quiet_switches_live_mode_off_and_submit_still_asks(
+    visit: Visit, moody_url: str, api: MoodyApi
+) -> None:
+    visitor = visit(moody_url, live=True)
+    visitor.await_state(live="true")
+    api.refuse(429, "rate-limited", **{"Retry-After": "600"})
+    visitor.draw("7")
+    visitor.await_text("Live is off now: press Submit when a drawing is done.")
+    visitor.await_state(live="false", failed="true", strokes="1")
+    api.mend()
+    assert visitor.submit().startswith("Read as 7:")
+    visitor.page.locator(".st-key-live label").first.click()
+    visitor.await_state(live="true")
+    visitor.page.reload()
+    visitor.sheet = -1
+    visitor.await_sheet()
+    visitor.await_state(live="true")  # what was chosen outlives a reload
 
 
 def test_a_slow_answer_shows_that_it_is_being_read(visit: Visit, moody_url: str, api: MoodyApi) -> None:

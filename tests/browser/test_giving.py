@@ -119,7 +119,7 @@ def test_a_large_photo_is_read_and_only_a_preview_goes_back_to_the_browser(visit
     visitor = visit(page_url)
     upload(visitor, {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": buffer.getvalue()})
     assert visitor.await_answer().startswith("Read as 1:")
-    sizes = visitor.page.locator(".pictures img, .strip img").evaluate_all("all => all.map(e => e.src.length)")
+    sizes = visitor.page.locator(".steps img, .strip img").evaluate_all("all => all.map(e => e.src.length)")
     assert max(sizes) < 60_000
 
 
@@ -154,7 +154,7 @@ def test_the_camera_gives_a_photo(visit: Visit, page_url: str) -> None:
     visitor.page.wait_for_function("() => document.querySelector('video')?.videoWidth > 0")  # before, it takes none
     visitor.press("Take Photo")
     visitor.page.locator(".answer").wait_for()
-    assert visitor.page.locator(".pictures img").count() == 3
+    assert visitor.page.locator(".steps img").count() == 4
 
 
 def test_leaving_the_sheet_and_coming_back_keeps_the_drawing(visit: Visit, page_url: str, drawing: Drawing) -> None:

@@ -62,9 +62,8 @@ def test_next_digit_brings_the_sheet_back_from_below(visit: Visit, page_url: str
 
 
 def test_a_live_answer_on_a_phone_is_in_sight(visit: Visit, page_url: str) -> None:
-    visitor = visit(page_url, phone=True)
+    visitor = visit(page_url, live=True, phone=True)
     page = resized(visitor, **PHONE)
-    page.locator(".st-key-live label").first.click()
     page.evaluate("document.querySelector('[data-testid=stMain]').scrollTo(0, 0)")
     visitor.draw("7")
     visitor.await_answer()
@@ -116,8 +115,7 @@ SENDS = """() => {
 
 def test_live_mode_sends_before_the_canvas_itself_would(visit: Visit, moody_url: str, api: MoodyApi) -> None:
     """It waits 200 ms after the pen is lifted; each stroke is asked for once, and none is lost."""
-    visitor = visit(moody_url)
-    visitor.page.locator(".st-key-live label").first.click()
+    visitor = visit(moody_url, live=True)
     visitor.await_state(live="true")
     visitor.page.evaluate(SENDS)
     for number in range(5):
@@ -130,8 +128,7 @@ def test_live_mode_sends_before_the_canvas_itself_would(visit: Visit, moody_url:
 
 
 def test_the_page_does_not_grow_with_live_digits(visit: Visit, page_url: str) -> None:
-    visitor = visit(page_url, reduced_motion="reduce")
-    visitor.page.locator(".st-key-live label").first.click()
+    visitor = visit(page_url, live=True, reduced_motion="reduce")
     session = visitor.page.context.new_cdp_session(visitor.page)
     session.send("Performance.enable")
 

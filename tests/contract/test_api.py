@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import requests
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from backend import contract
 from backend.app import create_app
@@ -219,6 +219,29 @@ def test_include_takes_commas_and_repetition(client: FlaskClient, seven: bytes, 
     assert picture_of(body["explanation"]).shape == (28, 28)
     assert picture_of(body["explanation"]).max() == 255
     assert "image" in body
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_include_ink_is_what_was_taken_for_ink_in_its_place(client: FlaskClient, drawing: Drawing, kind: str) -> None:
+    """A 7 of 280 pixels, reduced to 112: white on black, and nothing but the stroke."""
+    body = client.post("/predictions?include=ink", data=drawing("7", kind=kind), **PNG).json
+    ink = picture_of(body["ink"])
+    sheet = Image.open(BytesIO(drawing("7"))).convert("L").resize((112, 112), Image.Resampling.BOX)
+    assert ink.shape == (112, 112)
+    assert np.abs(ink.astype(int) - (255 - np.asarray(sheet).astype(int))).mean() < 1
+    assert "image" not in body
+
+
+def test_the_ink_of_a_photo_stands_as_the_photo_is_seen(client: FlaskClient) -> None:
+    """EXIF's orientation 6: stored on its side. The ink is at the stored picture's left, which is seen above."""
+    exif, buffer, picture = Image.Exif(), BytesIO(), Image.new("L", (400, 200), 255)
+    exif[0x0112] = 6
+    ImageDraw.Draw(picture).line((40, 60, 120, 140), 0, 16)
+    picture.save(buffer, "JPEG", exif=exif)
+    ink = picture_of(client.post("/predictions?include=ink", data=buffer.getvalue(), **PNG).json["ink"])
+    assert ink.shape == (112, 56)
+    assert ink[:50].max() == 255
+    assert ink[50:].max() == 0
 
 
 def test_an_explanation_leaves_the_answer_as_it_is(client: FlaskClient, seven: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import io
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,11 +36,12 @@ class Model(LinearModel):
     """Fails while it has an error."""
 
     error: Exception | None = None
+    served_by = "embedded"
 
     def predict(self, x: NDArray[np.uint8], request_id: str = "") -> Answers:
         if self.error:
             raise self.error
-        return super().predict(x, request_id)
+        return replace(super().predict(x, request_id), served_by=self.served_by)
 
 
 class Page:
@@ -48,6 +50,7 @@ class Page:
     def __init__(self, requests: list[str], model: Model) -> None:
         self.requests, self.model = requests, model
         self.test = AppTest.from_file(str(APP), default_timeout=60)
+        self.test.query_params["live"] = "off"
 
     def asked(self, what: str) -> int:
         return self.requests.count(what)
@@ -107,6 +110,16 @@ def test_live_mode_asks_for_each_new_drawing_and_leaves_a_failing_api_alone(page
     for digit in "345":
         page.draw(drawing(digit))
     assert page.asked(PREDICT) == 3
+
+
+@pytest.mark.parametrize(("served_by", "on"), [("embedded", True), ("sagemaker", False)])
+def test_live_mode_is_the_default_where_a_question_is_quick_and_costs_nothing(
+    page: Page, served_by: str, on: bool
+) -> None:
+    page.model.served_by = served_by
+    del page.test.query_params["live"]
+    page.test.run()
+    assert page.test.toggle(key="live").value is on
 
 
 def judged(page: Page, picture: bytes, consent: str) -> None:

@@ -37,7 +37,13 @@ BARS = (
     '<li class=""><span class="name">Ankle boot</span><span class="bar" aria-hidden="true">'
     '<span style="width:1.50%"></span></span><span class="share">1.5 %</span></li></ul>'
 )
-YOURS = f'<figure><img src="{URL}" alt="The picture as you gave it"><figcaption>Yours</figcaption></figure>'
+STEPS = (
+    '<section><h3>How it was read</h3><ol class="steps">'
+    f'<li><img src="{URL}" alt="The picture as you gave it"><p>This is your picture.</p></li>'
+    '<li><div class="columns" role="img" aria-label="3 bars, the highest for 7"><span class="" style="height:0.50%">'
+    '</span><span class="top" style="height:98.00%"></span><span class="" style="height:1.50%"></span></div>'
+    "<p>It shares 100 % among 3 answers.</p></li></ol></section>"
+)
 EARLIER = '<p class="earlier">for an earlier drawing: press Submit again</p>'
 TRUST = (
     '<p class="trust">Read by <strong>digits 2026.11.1</strong>, {}.<br>'
@@ -46,11 +52,11 @@ TRUST = (
 
 
 @pytest.mark.parametrize("stale", [False, True])
-def test_an_answer_is_its_digit_its_bars_the_picture_and_who_read_it(stale: bool) -> None:
+def test_an_answer_is_its_digit_its_bars_and_how_it_was_read(stale: bool) -> None:
     assert words.page(Answer(SEEN, READ, 1.5), stale=stale) == (
         '<div class="answer"><div class="headline"><div class="digit" aria-hidden="true">7</div>'
         '<div><h2><span class="visually-hidden">Read as 7. </span>Very sure</h2><p>98.0 %</p>'
-        f'{EARLIER * stale}</div></div>{BARS}<div class="pictures">{YOURS}</div>{TRUST.format("on SageMaker")}</div>'
+        f"{EARLIER * stale}</div></div>{BARS}{STEPS}</div>"
     )
 
 
@@ -60,7 +66,7 @@ def test_a_rejected_drawing_folds_the_nearest_guesses_away(stale: bool) -> None:
         '<div class="answer"><div class="headline rejected"><div class="digit" aria-hidden="true">?</div><div>'
         "<h2>That does not look like a digit</h2><p>Try one digit, large and alone.</p>"
         f"{EARLIER * stale}</div></div><details><summary>The nearest guesses</summary>{BARS}</details>"
-        f'<div class="pictures">{YOURS}</div>{TRUST.format("on SageMaker")}</div>'
+        f"{STEPS}</div>"
     )
 
 
@@ -180,18 +186,22 @@ def test_the_model_s_view_is_large_and_glows_where_it_counted(x: int, y: int, pl
     """A picture of one grey; the heat on one of nine fields, whose middle is all yellow."""
     seen, heat = np.full((28, 28), 200, np.uint8), np.zeros((28, 28), np.uint8)
     heat[y - 4 : y + 5, x - 4 : x + 5] = 255
-    page = words.pictures(SEEN, replace(READ, image=encoded(seen), explanation=encoded(heat)))
+    ink = encoded(np.full((112, 90), 7, np.uint8))
+    page = words.steps(SEEN, replace(READ, ink=ink, image=encoded(seen), explanation=encoded(heat)))
     assert re.findall(r'alt="(.*?)"', page) == [
         "The picture as you gave it",
+        "What was taken for ink, white on black",
         "The picture as the model saw it: 28 by 28 pixels, centred, white on black",
         f"The same with the pixels that carried the decision glowing, most of all in the {place}",
     ]
-    assert re.findall(r"<figcaption>(.*?)<", page) == [
-        "Yours",
-        "Model&#x27;s view".replace("&#x27;", "'"),
-        "What counted",
+    assert re.findall(r"<p>(.*?)<", page) == [
+        "This is your picture.",
+        "Only the ink counts, not the paper.",
+        "It is cut out, centred and made 28x28 pixels small.",
+        "Hide what glows, and the answer is less sure.",
+        "It shares 100 % among 3 answers.",
     ]
-    view, glow = (Image.open(io.BytesIO(base64.b64decode(data))) for data in re.findall(r'base64,(.*?)"', page)[1:])
+    view, glow = (Image.open(io.BytesIO(base64.b64decode(data))) for data in re.findall(r'base64,(.*?)"', page)[2:])
     assert view.size == glow.size == (168, 168)
     assert view.getextrema() == (200, 200)
     assert glow.getpixel((6 * x + 3, 6 * y + 3)) == (0xFF, 0xE2, 0x7A)
@@ -201,7 +211,7 @@ def test_the_model_s_view_is_large_and_glows_where_it_counted(x: int, y: int, pl
 def test_the_model_s_view_has_hard_pixels_and_the_glow_soft_edges() -> None:
     seen = np.where(np.arange(28) % 2, 255, 0).astype(np.uint8) * np.ones((28, 1), np.uint8)
     heat = np.where(np.arange(28) < 14, 255, 0).astype(np.uint8) * np.ones((28, 1), np.uint8)
-    page = words.pictures(SEEN, replace(READ, image=encoded(seen), explanation=encoded(heat)))
+    page = words.steps(SEEN, replace(READ, image=encoded(seen), explanation=encoded(heat)))
     view, glow = (
         np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))) for data in re.findall(r'base64,(.*?)"', page)[1:]
     )
@@ -211,7 +221,7 @@ def test_the_model_s_view_has_hard_pixels_and_the_glow_soft_edges() -> None:
 
 def test_half_the_heat_is_half_of_an_orange() -> None:
     half = np.full((28, 28), 128, np.uint8)
-    page = words.pictures(SEEN, replace(READ, image=encoded(0 * half), explanation=encoded(half)))
+    page = words.steps(SEEN, replace(READ, image=encoded(0 * half), explanation=encoded(half)))
     glow = Image.open(io.BytesIO(base64.b64decode(re.findall(r'base64,(.*?)"', page)[2])))
     assert glow.getpixel((84, 84)) == pytest.approx((0xFF // 2, 0x5A // 2, 0x1F // 2), abs=2)
 
@@ -223,9 +233,9 @@ def test_a_picture_is_inlined_as_what_it_is(start: bytes, kind: str) -> None:
     assert words.inline(start) == f"data:image/{kind};base64,{base64.b64encode(start).decode()}"
 
 
-def test_a_picture_without_its_explanation_has_two_figures() -> None:
-    page = words.pictures(SEEN, replace(READ, image=encoded(np.zeros((28, 28), np.uint8))))
-    assert page.count("<figure>") == 2
+def test_a_picture_without_ink_and_explanation_has_three_steps() -> None:
+    page = words.steps(SEEN, replace(READ, image=encoded(np.zeros((28, 28), np.uint8))))
+    assert page.count("<li>") == 3
 
 
 def test_a_format_that_is_not_taken_has_its_own_remedy_and_an_api_that_is_away_has_its_own_words() -> None:

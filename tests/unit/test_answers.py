@@ -18,7 +18,7 @@ from backend.contract import BatchPrediction, BatchResult, Model, Prediction, Pr
 from backend.explanation import cover, heat
 from backend.predictions import predict_many, predict_one, timing
 from backend.predictors import Answers, BadModelAnswer, checked, read_answers
-from backend.preprocessing import normalise
+from backend.preprocessing import Found, find_digit, normalise
 from backend.problems import TABLE, describe
 
 if TYPE_CHECKING:
@@ -69,16 +69,16 @@ def test_four_pictures_at_most_are_decoded_at_once(monkeypatch: pytest.MonkeyPat
     """Each takes up to 100 MB while it is decoded. Twelve requests; the fifth has to wait for one of the first four."""
     decoding: set[int] = set()
     counts: list[int] = []
-    x = normalise(seven)
+    found = find_digit(seven)
 
-    def slowly(*_: object) -> NDArray[np.uint8]:
+    def slowly(*_: object) -> Found:
         decoding.add(threading.get_ident())
         counts.append(len(decoding))
-        time.sleep(0.02)
+        time.sleep(0.1)
         decoding.remove(threading.get_ident())
-        return x
+        return found
 
-    monkeypatch.setattr("backend.predictions.normalise", slowly)
+    monkeypatch.setattr("backend.predictions.find_digit", slowly)
     app = create_app({}, Fixed(1))
     with ThreadPoolExecutor(12) as pool:
         posted = [pool.submit(app.test_client().post, path, data={"image": (BytesIO(seven), "a")}) for _ in range(12)]
@@ -212,11 +212,11 @@ def test_there_is_no_heat_where_the_answer_does_not_suffer(certainty: float) -> 
 
 def test_the_contract_writes_and_reads_the_wire() -> None:
     model, p = Model("m", "1", "embedded"), {"7": 0.9, "1": 0.1}
-    read = Prediction("7", 0.9, p, None, model, "id", {"total": 1.0}, image="aaaa", explanation="bbbb")
+    read = Prediction("7", 0.9, p, None, model, "id", {"total": 1.0}, image="aaaa", explanation="bbbb", ink="cccc")
     rejected = Prediction(None, 0.9, p, Rejection("not_a_digit", 0.2), model, "id", {"total": 1.0})
     problem = ProblemDetails("/problems/blank-image", "The sheet is empty", 422, "Nothing.", "id")
     batch = BatchPrediction([BatchResult(read), BatchResult(rejected), BatchResult(problem=problem)], "id", {"a": 2.0})
-    without_extras = {name: value for name, value in asdict(rejected).items() if name not in ("image", "explanation")}
+    without_extras = {name: value for name, value in asdict(rejected).items() if name not in contract.EXTRAS}
     results = [{"prediction": asdict(read)}, {"prediction": without_extras}, {"problem": asdict(problem)}]
     wire = {"results": results, "request_id": "id", "timing_ms": {"a": 2.0}}
     assert batch.to_json() == wire

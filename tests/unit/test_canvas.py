@@ -6,7 +6,6 @@ import struct
 import tracemalloc
 import zlib
 from functools import partial
-from typing import TYPE_CHECKING
 
 import hypothesis.strategies as st
 import pytest
@@ -20,17 +19,13 @@ from tests.benchmarks import drawings
 from tests.benchmarks.drawings import chunk
 from training.data.pictures import encode
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
 PAPERS = ("white", "black", "#fff4d8")
 
 
 canvas_png = partial(drawings.canvas_png, most=100)  # bytes of a chunk: Chromium writes several too
 
 
-def read_ink(data: bytes) -> NDArray[np.uint8] | None:
+def read_ink(data: bytes) -> canvas.Drawn | None:
     """As preprocessing asks for it."""
     return canvas.read_ink(data, LARGEST_AS_IT_IS)
 
@@ -74,7 +69,7 @@ def test_a_canvas_drawing_takes_the_short_way(ink: str, paper: str) -> None:
     """Any ink on any paper: the ink's box, and how far each pixel is from the paper."""
     found = read_ink(canvas_png(sheet(ink=ink, paper=paper)))
     assert found is not None
-    assert found.shape < (180, 140)
+    assert found.pixels.shape < (180, 140)
     assert (normalise(canvas_png(sheet(ink=ink, paper=paper))) == normalise_image(sheet(ink=ink, paper=paper))).all()
 
 

@@ -205,6 +205,15 @@ def test_whether_the_model_answers_is_asked_of_ready(server: Canned) -> None:
     assert {f"{each.method} {each.path}" for each in server.requests} == {"GET /ready"}
 
 
+def test_which_model_answers_is_told_by_ready(server: Canned) -> None:
+    model = {"name": "digits", "version": "7", "served_by": "embedded"}
+    server.answer(200, {"status": "ready", "model": model | {"new": 1}})
+    server.answer(200, {"status": "ready", "model": model | {"name": 7}})
+    assert Client(server.url).model() == contract.Model(**model)
+    with pytest.raises(module.NotUnderstood):
+        Client(server.url).model()
+
+
 def test_a_batch_holds_as_many_pictures_as_one_request_may(server: Canned) -> None:
     """2.9 MB of pictures, which are 3.9 MB in base64: two of 1.4 MB, and the third goes alone."""
     server.answer(200, {"results": 2 * [{"prediction": PREDICTION}], "request_id": "r", "timing_ms": {}})

@@ -141,8 +141,9 @@ def test_what_a_model_a_file_or_a_person_says_is_escaped() -> None:
     model = Model("<b>name", "<b>version", "<b>server")
     evil = replace(PREDICTION, label="<b>label", probabilities={"<b>label": 1.0}, model=model)
     answer = Answer(Picture(png(), name="<b>.png"), evil, 0.1, truth="<b>truth")
-    parts = (words.page(answer, stale=False), words.table([(answer.picture, evil)]), correction._thanks(answer))
-    assert [part.count("&lt;b&gt;") for part in parts] == [2 + 1 + 3, 2, 1]
+    parts = [words.page(answer, stale=False), words.table([(answer.picture, evil)]), correction._thanks(answer)]
+    parts.append(words.trust(evil, 0.1))
+    assert [part.count("&lt;b&gt;") for part in parts] == [4, 2, 1, 3]
     assert not any("<b>" in part for part in parts)
 
 

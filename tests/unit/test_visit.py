@@ -88,6 +88,18 @@ def test_the_history_holds_the_last_twenty_and_one_entry_a_sheet() -> None:
     assert [answer.picture.sheet for answer in visit.history] == list(range(30 - HISTORY, 30))
 
 
+def test_a_visit_counts_what_was_drawn_and_what_was_right_beyond_its_history() -> None:
+    visit = Visit()
+    for number in range(HISTORY + 5):
+        answer = Answer(Picture(bytes([number])), REJECTED if number == 3 else READ, 0.1)
+        visit.keep(answer)
+        answer.truth = {0: "7", 1: "1", 3: "not_a_digit", 24: "7"}.get(number)
+    assert visit.tally == (HISTORY + 5, 4, 3)
+    assert visit.past == (5, 3, 2)
+    visit.keep(visit.history[0])
+    assert visit.tally == (HISTORY + 5, 4, 3), "brought back, and no drawing more"
+
+
 def test_pauses_between_retries_double_up_to_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ui.visit.monotonic", lambda: 0.0)
     visit, pauses = Visit(), []

@@ -50,6 +50,9 @@ WRONG: dict[str, Any] = {
     "image not base64": {"image": "?"},
     "image of 50,000x50,000": {"image": base64.b64encode(wire.PNG_HEAD[:16] + b"\0\0\xc3\x50" * 2).decode()},
     "explanation a list": {"image": PNG, "explanation": ["x"]},
+    "ink no picture": {"ink": "AAAA"},
+    "ink of 113x28": {"ink": base64.b64encode(wire.PNG_HEAD[:16] + b"\0\0\0\x71\0\0\0\x1c").decode()},
+    "ink of 0x28": {"ink": base64.b64encode(wire.PNG_HEAD[:16] + b"\0\0\0\0\0\0\0\x1c").decode()},
 }
 
 
@@ -68,7 +71,7 @@ def test_a_prediction_without_one_of_its_members_is_malformed(member: str) -> No
 
 @pytest.mark.parametrize("body", [None, [], "text", 7, True])
 def test_what_is_no_object_is_malformed(body: Any) -> None:
-    for check in (wire.prediction, wire.problem, wire.feedback_id, lambda each: wire.batch(each, 0)):
+    for check in (wire.prediction, wire.problem, wire.feedback_id, wire.readiness, lambda each: wire.batch(each, 0)):
         with pytest.raises(Malformed):
             check(body)
 
@@ -80,7 +83,7 @@ def test_what_is_no_json_is_malformed(body: bytes) -> None:
 
 
 def test_unknown_members_are_ignored_and_pictures_of_28x28_pass() -> None:
-    answer = wire.prediction(PREDICTION | {"new": 1, "image": PNG, "explanation": PNG})
+    answer = wire.prediction(PREDICTION | {"new": 1, "image": PNG, "explanation": PNG, "ink": PNG})
     assert answer.image == PNG
     assert isinstance(answer, Prediction)
 
