@@ -11,11 +11,21 @@ from flask import Flask, Response, g, request
 
 from backend import contract
 from backend.artifact import ArtifactError
-from backend.contract import BatchPrediction, Health, Prediction, Readiness
+from backend.catalogue import Catalogue
+from backend.contract import BatchPrediction, Health, ModelList, Prediction, Readiness
 from backend.cors import share
 from backend.fallback import FallbackPredictor
 from backend.feedback import collect
-from backend.intake import ImageBody, ImagesBody, PictureRequest, read_choices, read_picture, read_pictures
+from backend.intake import (
+    ImageBody,
+    ImagesBody,
+    PictureRequest,
+    check_query,
+    read_choices,
+    read_model,
+    read_picture,
+    read_pictures,
+)
 from backend.keys import guard
 from backend.numbers import views as views_of_numbers
 from backend.openapi import (
@@ -30,7 +40,6 @@ from backend.openapi import (
 from backend.predictions import model_of, predict_many, predict_one
 from backend.predictors import EmbeddedPredictor, Predictor, SageMakerPredictor
 from backend.problems import answer_problems
-from backend.readiness import Probe
 from backend.settings import Settings, SettingsError
 from backend.telemetry import watch, watched
 from backend.tracing import trace
@@ -55,12 +64,14 @@ def create_app(config: Mapping[str, str] | None = None, predictor: Predictor | N
     watch(app, settings)
     guard(app, settings)
     share(app, settings.cors_origins)
-    views = Views(watched(predictor or make_predictor(settings), settings))
+    deployed = watched(predictor or make_predictor(settings), settings)
+    views = Views(Catalogue(deployed, settings, lambda other: watched(other, settings)))
     app.add_url_rule(contract.PREDICTIONS, view_func=views.predict, methods=["POST"])
     app.add_url_rule(contract.BATCH, view_func=views.predict_batch, methods=["POST"])
+    app.add_url_rule(contract.MODELS, view_func=views.models)
     app.add_url_rule(contract.HEALTH, view_func=health)
     app.add_url_rule(contract.READY, view_func=views.ready)
-    views_of_numbers.serve(app, views.predictor)
+    views_of_numbers.serve(app, deployed)
     describe_itself(app, settings)
     if settings.feedback:
         collect(app, settings.feedback)
@@ -91,44 +102,56 @@ def health() -> Response:
 
 
 class Views:
-    """The views that need the predictor."""
+    """The views that need a model."""
 
-    def __init__(self, predictor: Predictor) -> None:
-        self.predictor, self._probe = predictor, Probe(predictor)
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
 
     @operation(answers=Readiness, problems=MODEL_PROBLEMS)
     def ready(self) -> Response:
         """Ready: the model answers, and it is this one."""
-        return answer(Readiness(model_of(self._probe.ask(g.request_id))))
+        return answer(Readiness(model_of(self._catalogue.probe.ask(g.request_id))))
+
+    @operation(answers=ModelList, problems=MODEL_PROBLEMS)
+    def models(self) -> Response:
+        """The models that answer here, with their cards."""
+        return answer(ModelList(self._catalogue.cards(g.request_id)))
 
     @operation(
         answers=Prediction,
-        problems=PICTURE_PROBLEMS + MODEL_PROBLEMS,
+        problems=(*PICTURE_PROBLEMS, contract.UNKNOWN_MODEL, *MODEL_PROBLEMS),
         raw=True,
         form=ONE_FILE,
         json=ImageBody,
         extras=contract.EXTRAS,
+        named=True,
     )
     def predict(self) -> Response:
         """One picture in, one answer out."""
-        extras = _extras(contract.EXTRAS)
-        prediction = predict_one(self.predictor, read_picture(request), g.request_id, extras)
+        extras, predictor = self._asked(contract.EXTRAS)
+        prediction = predict_one(predictor, read_picture(request), g.request_id, extras)
         g.predictions = [prediction]
         return answer(prediction.to_json())
 
     @operation(
         answers=BatchPrediction,
-        problems=BODY_PROBLEMS + MODEL_PROBLEMS,
+        problems=(*BODY_PROBLEMS, contract.UNKNOWN_MODEL, *MODEL_PROBLEMS),
         form=MANY_FILES,
         json=ImagesBody,
         extras=BATCH_EXTRAS,
+        named=True,
     )
     def predict_batch(self) -> Response:
         """Up to 64 pictures in; an answer or a problem for each, in their order."""
-        extras = _extras(BATCH_EXTRAS)
-        batch = predict_many(self.predictor, read_pictures(request), g.request_id, extras)
+        extras, predictor = self._asked(BATCH_EXTRAS)
+        batch = predict_many(predictor, read_pictures(request), g.request_id, extras)
         g.predictions = [result.prediction for result in batch.results if result.prediction]
         return answer(batch.to_json())
+
+    def _asked(self, extras: tuple[str, ...]) -> tuple[set[str], Predictor]:
+        """What the query asks for: extras and a model. Raises ApiProblem 400 or 404, ModelError."""
+        check_query(request, "include", "model")
+        return read_choices(request, "include", extras), self._catalogue.choose(read_model(request), g.request_id)
 
 
 def answer(body: object, status: int = 200) -> Response:
@@ -145,7 +168,3 @@ def _end(response: Response) -> Response:
     response.headers[contract.REQUEST_ID_HEADER] = g.get("request_id", "")
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
-
-
-def _extras(allowed: tuple[str, ...]) -> set[str]:
-    return read_choices(request, "include", allowed)

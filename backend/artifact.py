@@ -28,13 +28,18 @@ class ArtifactError(ValueError):
 
 
 class Card(msgspec.Struct):
-    """What a caller needs of card.json."""
+    """What a caller needs of card.json, and what GET /models tells."""
 
     name: Text
     version: Text
     labels: Annotated[list[Text], msgspec.Meta(min_length=1)]
     threshold: Annotated[float, msgspec.Meta(ge=0, le=1)]
     sha256: dict[str, str] = {}
+    date: str | None = None
+    network: str | None = None
+    parameters: int | None = None
+    sources: list[str] = []
+    metrics: dict[str, float] = {}
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class Artifact:
 
 def read(folder: Path) -> Artifact:
     """Both files, each checked by itself and against the other. Raises ArtifactError."""
-    card, content = _read_card(folder / CARD), _read(folder / MODEL)
+    card, content = read_card(folder), _read(folder / MODEL)
     expected = card.sha256.get(MODEL, "")
     if expected and sha256(content).hexdigest() != expected:
         raise ArtifactError(f"{folder / MODEL} is damaged, or not the model of the {CARD} beside it: copy both again.")
@@ -65,7 +70,9 @@ def settled(artifact: Artifact, seen: State) -> bool:
     return MODEL in artifact.card.sha256 or time() - max(mtime for mtime, *_ in seen) / 1e9 > SETTLED
 
 
-def _read_card(path: Path) -> Card:
+def read_card(folder: Path) -> Card:
+    """The card alone. Raises ArtifactError."""
+    path = folder / CARD
     try:
         card = msgspec.json.decode(_read(path), type=Card)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

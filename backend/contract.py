@@ -14,6 +14,7 @@ NUMBERS = "/numbers"
 NUMBERS_BATCH = "/numbers/batch"
 HEALTH = "/health"
 READY = "/ready"
+MODELS = "/models"
 FEEDBACK = "/feedback"
 OPENAPI = "/openapi.json"
 DOCS = "/docs"
@@ -50,6 +51,7 @@ class Problem(NamedTuple):
 MALFORMED = Problem("malformed-request", 400, "The request is malformed")
 UNAUTHORIZED = Problem("invalid-api-key", 401, "The API key is missing or wrong")
 NOT_FOUND = Problem("not-found", 404, "There is nothing at this address")
+UNKNOWN_MODEL = Problem("unknown-model", 404, "There is no model of this name")
 METHOD_NOT_ALLOWED = Problem("method-not-allowed", 405, "This address does not take this method")
 TOO_LARGE = Problem("too-large", 413, "The picture is too large")
 UNSUPPORTED_MEDIA = Problem("unsupported-media-type", 415, f"This is not a {FORMATS} picture")
@@ -68,6 +70,7 @@ PROBLEMS = (
     MALFORMED,
     UNAUTHORIZED,
     NOT_FOUND,
+    UNKNOWN_MODEL,
     METHOD_NOT_ALLOWED,
     TOO_LARGE,
     UNSUPPORTED_MEDIA,
@@ -99,6 +102,41 @@ class Model:
     name: str
     version: str
     served_by: str
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """One model that answers here, by `name` where ?model= asks for it; the `deployed` one answers where nothing does.
+
+    `bytes` is its file's size, `metrics` shares from 0 to 1 of what it reads rightly. What an endpoint does not tell of
+    its model is null or empty.
+    """
+
+    name: str
+    version: str
+    served_by: str
+    deployed: bool
+    labels: list[str]
+    threshold: float
+    network: str | None
+    parameters: int | None
+    bytes: int | None
+    date: str | None
+    sources: list[str]
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class ModelList:
+    """GET /models: the deployed model first, then the others by name."""
+
+    models: list[ModelCard]
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> ModelList:
+        """The wire's object -> ModelList. Raises KeyError or TypeError; unknown members are ignored."""
+        names = ModelCard.__annotations__
+        return cls([ModelCard(**{name: card[name] for name in names}) for card in body["models"]])
 
 
 @dataclass(frozen=True)

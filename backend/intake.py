@@ -115,11 +115,24 @@ def _is_json(request: Request, data: bytes) -> bool:
     return request.mimetype == "application/json"
 
 
+def check_query(request: Request, *names: str) -> None:
+    """Raise ApiProblem 400 where the query has a name that is none of these."""
+    if unknown := sorted(request.args.keys() - set(names)):
+        found = ", ".join(f'"{each[:40]}"' for each in unknown[:3])
+        takes = " and ".join(f'"{name}"' for name in names) + " alone" * (len(names) == 1)
+        raise ApiProblem(contract.MALFORMED, f"There is no {found} in this address's query; it takes {takes}.")
+
+
+def read_model(request: Request) -> str:
+    """The model that ?model= asks for, or "". Raises ApiProblem 400."""
+    names = request.args.getlist("model")
+    if len(names) > 1:
+        raise ApiProblem(contract.MALFORMED, f'"model" takes one name; here are {len(names)}.')
+    return names[0] if names else ""
+
+
 def read_choices(request: Request, name: str, allowed: tuple[str, ...]) -> set[str]:
-    """What ?name= asks for, comma-separated or repeated; the query's only name. Raises ApiProblem 400."""
-    if unknown := sorted(request.args.keys() - {name}):
-        names = ", ".join(f'"{each[:40]}"' for each in unknown[:3])
-        raise ApiProblem(contract.MALFORMED, f'There is no {names} in this address\'s query; it takes "{name}" alone.')
+    """What ?name= asks for, comma-separated or repeated. Raises ApiProblem 400."""
     chosen = {choice for value in request.args.getlist(name) for choice in value.split(",")}
     if chosen - set(allowed):
         raise ApiProblem(contract.MALFORMED, f'"{name}" takes {" and ".join(allowed)} here.')

@@ -36,7 +36,12 @@ class Head(Protocol):
 
 
 Networks = list[IPv4Network | IPv6Network]
-GUARDED = (contract.PREDICTIONS, contract.NUMBERS, contract.FEEDBACK)  # and what is below them; the rest is open
+GUARDED = (
+    contract.PREDICTIONS,
+    contract.NUMBERS,
+    contract.MODELS,
+    contract.FEEDBACK,
+)  # and what is below them; the rest is open
 LOOPBACK_NAMES = ("localhost", ".localhost", "127.0.0.1", "::1")
 
 

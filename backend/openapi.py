@@ -49,6 +49,7 @@ SERVICE = "service"
 TAGS = {
     "predictions": "Which digit a picture shows.",
     "numbers": "Which whole number a picture shows.",
+    "models": "Which models answer.",
     "feedback": "Drawings that people give, and take back.",
     SERVICE: "Whether the API and its model answer, and what it takes.",
 }
@@ -73,6 +74,7 @@ class Operation:
     raw: bool = False  # whether a picture may be the whole body
     extras: tuple[str, ...] = ()  # what ?include= takes
     marks: tuple[str, ...] = ()  # what ?allow= takes
+    named: bool = False  # whether ?model= may name another model
 
 
 def operation(**about: Any) -> Callable[[View], View]:
@@ -185,6 +187,11 @@ def _parameters(path: str, about: Operation) -> list[dict[str, Any]]:
         if choices:
             items = {"type": "array", "items": {"type": "string", "enum": list(choices)}}
             parameters.append({"name": name, "in": "query", "description": description, "schema": items})
+    if about.named:
+        description = (
+            f"Which of the models of GET {contract.MODELS} is to answer; the deployed one where none is named."
+        )
+        parameters.append({"name": "model", "in": "query", "description": description, **TEXT})
     return parameters
 
 

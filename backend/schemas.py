@@ -64,6 +64,22 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "timing_ms": TIMING,
     },
     "ProblemDetails": PROBLEM,
+    "ModelList": {
+        "models": [
+            {
+                **MODEL,
+                "deployed": True,
+                "labels": list("0123456789"),
+                "threshold": 0.044185,
+                "network": "convnet",
+                "parameters": 306155,
+                "bytes": 621476,
+                "date": "2026-11-25",
+                "sources": ["MNIST: Y. LeCun, C. Cortes, C. J. C. Burges; CC BY-SA 3.0"],
+                "metrics": {"test": 0.9958, "unseen pen": 0.98047},
+            }
+        ]
+    },
     "Health": {"status": "ok"},
     "Readiness": {"model": MODEL, "status": "ready"},
     "Feedback": {"image": PICTURE, "consent": True, **GIVEN},
@@ -104,7 +120,7 @@ def _refine(name: str, schema: dict[str, Any]) -> dict[str, Any]:
         }
     if name == "Feedback":
         schema["properties"]["consent"] = {"const": True, "type": "boolean"}
-    if name == "Model":
+    if name in ("Model", "ModelCard"):
         schema["properties"]["served_by"]["enum"] = ["embedded", "sagemaker", "fallback"]
     return schema
 

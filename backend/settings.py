@@ -38,6 +38,7 @@ class Settings:
 
     sagemaker_endpoint_name  SAGEMAKER_ENDPOINT_NAME: relay to this endpoint; empty: answer with the embedded model
     model_dir                folder of the embedded model's model.tflite and card.json
+    models_dir               folder of further embedded models, a folder each, which ?model= asks for by name
     labels                   comma-separated, for an endpoint that answers plain rows of probabilities: what they are of
     fallback                 "embedded": answer with the embedded model while the endpoint fails
     api_keys                 SHA-256 of each accepted X-Api-Key, in hex, comma-separated; empty: no key needed
@@ -55,6 +56,7 @@ class Settings:
 
     sagemaker_endpoint_name: str = ""
     model_dir: Path = SHIPPED_MODEL
+    models_dir: Path = SHIPPED_MODEL.parent
     labels: tuple[str, ...] = ()
     fallback: str = ""
     api_keys: tuple[str, ...] = ()

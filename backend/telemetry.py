@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from backend.predictors import Answers, Predictor
 
 SERVICE = "api"
+OF_AN_ANSWER = ("served_by", "model", "rejections", "ink", "label", "labels", "confidence")
 STDOUT = Output("stdout")
 
 
@@ -57,7 +58,8 @@ def watch(app: Flask, settings: Settings) -> None:
     def note(response: Response) -> Response:
         record = _record(response)
         if meters:
-            meters.count(record | {"labels": _labels(record)})
+            counted = _counted(record)
+            meters.count(counted | {"labels": _labels(counted)})
         if settings.log or settings.metrics:
             _write(record, settings)
         return response
@@ -75,9 +77,16 @@ def _wanted(settings: Settings) -> bool:
 
 
 def _write(record: dict[str, Any], settings: Settings) -> None:
-    line = (record if settings.log else {}) | (_metrics(settings, record) if settings.metrics else {})
+    line = (record if settings.log else {}) | (_metrics(settings, _counted(record)) if settings.metrics else {})
     if line:
         STDOUT.write(msgspec.json.encode(line).decode() + "\n")
+
+
+def _counted(record: dict[str, Any]) -> dict[str, Any]:
+    """What counters take of a record: the answer of a model asked by name is a comparison, and no sign of drift."""
+    if not request.args.get("model"):
+        return record
+    return {name: value for name, value in record.items() if name not in OF_AN_ANSWER}
 
 
 def _check_library() -> None:

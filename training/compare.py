@@ -1,12 +1,14 @@
 """Every network on every dataset: `python -m training.compare` trains what is missing and prints the README's table.
 
 The accuracy is on pictures of people whom the network never saw: the official test set, or the writers and alphabets of
-one fold; with all classes that the dataset has, "none of the labels" among them.
+one fold; with all classes that the dataset has, "none of the labels" among them. `--ship` makes of each network a model
+for `?model=`, calibrated on that fold.
 """
 
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -18,7 +20,7 @@ from ai_edge_litert.interpreter import Interpreter
 from training.data.datasets import PLANS
 from training.data.readers import NEVER_HELD_OUT, TEST
 from training.data.sources import DataError
-from training.export import calibrated, logits_of, read_run, to_lite
+from training.export import ARTIFACT, calibrated, export, judge, logits_of, make_card, read_run, to_lite
 from training.models import BODIES
 from training.train import Plan, targets, train
 
@@ -60,6 +62,14 @@ def _ms(lite: bytes) -> float:
     return 1000 * float(np.median(times[50:]))
 
 
+def ship(run: Run, name: str) -> None:
+    """Put the network beside the deployed model, by this name; without SageMaker's file, for it is only embedded."""
+    folder = ARTIFACT.parent / name
+    card = make_card(run, judge(run), folder)
+    command = shlex.join(["python", "-m", "training.compare", *sys.argv[1:]])
+    export(run.model, card | {"name": name, "trained_by": command, "exported_by": command}, folder, endpoint=False)
+
+
 def markdown(rows: list[Row]) -> str:
     """The table as the README carries it."""
     lines = ["| dataset | network | read rightly | parameters | kB | ms |", "|---|---|---:|---:|---:|---:|"]
@@ -79,6 +89,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--epochs", type=float, default=2.0, help="of each training")
     parser.add_argument("--bfloat16", action="store_true", help="see training.train")
     parser.add_argument("--quick", action="store_true", help="3 %% of the pictures: a test, not a comparison")
+    parser.add_argument("--ship", action="store_true", help="put each beside the deployed model, for ?model=")
     parser.add_argument("--runs", type=Path, default=Path("runs/compare"))
     options = parser.parse_args(arguments)
     rows = []
@@ -88,7 +99,10 @@ def main(arguments: list[str] | None = None) -> None:
                 fold = NEVER_HELD_OUT if dataset in HAVE_TEST_SETS else 0
                 folder = options.runs / f"{dataset}-{model}"
                 train(Plan(dataset, model, options.epochs, 1, fold, options.quick, options.bfloat16), folder)
-                rows.append(measure(read_run(folder)))
+                run = read_run(folder)
+                rows.append(measure(run))
+                if options.ship:
+                    ship(run, model)
         except DataError as error:
             print(f"{dataset} is left out: {error}", file=sys.stderr)
     print(markdown(rows))

@@ -127,18 +127,24 @@ class Endpoint(tf.Module):
         }
 
 
-def export(model: keras.Model, card: dict[str, Any], folder: Path) -> None:
-    """Write the three files into `folder`; each is complete or not there."""
+def export(model: keras.Model, card: dict[str, Any], folder: Path, *, endpoint: bool = True) -> None:
+    """Write the three files into `folder`, two without `endpoint`; each is complete or not there."""
     folder.mkdir(parents=True, exist_ok=True)
     answering = calibrated(model, card["temperature"])
-    endpoint = Endpoint(answering, card)
-    with tempfile.TemporaryDirectory() as temporary:
-        tf.saved_model.save(endpoint, f"{temporary}/1", signatures={"serving_default": endpoint.answer})
-        files = {"model.tar.gz": pack(Path(temporary) / "1"), "model.tflite": to_lite(answering)}
+    files = {"model.tar.gz": for_endpoint(answering, card)} if endpoint else {}
+    files["model.tflite"] = to_lite(answering)
     card = card | {"sha256": {name: sha256(content).hexdigest() for name, content in files.items()}}
     files["card.json"] = (json.dumps(card, indent=2, ensure_ascii=False) + "\n").encode()
     for name, content in files.items():
         _write(folder / name, content)
+
+
+def for_endpoint(answering: keras.Model, card: dict[str, Any]) -> bytes:
+    """SageMaker's file."""
+    endpoint = Endpoint(answering, card)
+    with tempfile.TemporaryDirectory() as temporary:
+        tf.saved_model.save(endpoint, f"{temporary}/1", signatures={"serving_default": endpoint.answer})
+        return pack(Path(temporary) / "1")
 
 
 def to_lite(model: keras.Model) -> bytes:

@@ -18,7 +18,7 @@ try:
     import click
 
     from backend.contract import MARKS
-    from ui.client import ApiError, BadSetting, Client
+    from ui.client import ApiError, BadSetting, Client, UnknownModel
     from ui.formats import SUFFIXES, TAKEN
     from ui.spreadsheet import ANSWER, Spreadsheet, outcome
 except ModuleNotFoundError as error:
@@ -49,6 +49,7 @@ class Outcome(NamedTuple):
 @click.option(
     "--allow", multiple=True, type=click.Choice(MARKS), help="With --numbers: read -12.5 too; may be given twice."
 )
+@click.option("--model", default="", help="The model that answers, by its name in the API's list, GET /models.")
 @click.option("--json", "style", flag_value="json", help="One JSON object a line: the API's whole answer.")
 @click.option("--csv", "style", flag_value="csv", help="CSV; the default where a folder is among PICTURES.")
 @click.option(
@@ -63,10 +64,13 @@ def main(  # noqa: PLR0913, PLR0917 - one for each option
     key: str | None,
     numbers: bool,
     allow: tuple[str, ...],
+    model: str,
     style: str | None,
     output: Path,
 ) -> None:
     """Read the digits in PICTURES: files, or folders of them."""
+    if numbers and model:
+        raise click.UsageError("--model reads one digit a picture, and --numbers whole numbers: give one of them.")
     paths = list(_expand(pictures))
     if not paths:
         raise click.UsageError(f"There are no pictures in there: {', '.join(TAKEN)}.")
@@ -74,9 +78,9 @@ def main(  # noqa: PLR0913, PLR0917 - one for each option
     try:
         with _opened(output) as file:
             client = Client(url, key)
-            answers = client.read_numbers(paths, allow=allow) if numbers else client.predict_batch(paths)
+            answers = client.read_numbers(paths, allow=allow) if numbers else client.predict_batch(paths, model=model)
             complete = _write(_outcomes(answers, paths), style, file)
-    except BadSetting as error:
+    except (BadSetting, UnknownModel) as error:
         _give_up(str(error), 2)
     except ApiError as error:
         _give_up(f"{error}\nIs the API running there? Set --url or API_URL, and --key or API_KEY.")

@@ -60,6 +60,7 @@ APOLOGIES: dict[type[ApiError], Apology] = {
     client.Unreachable: Apology("The API cannot be reached.", "The page tries again by itself.", passing=True),
     client.TimedOut: Apology("The API took too long.", "The page tries again by itself.", passing=True),
     client.NotUnderstood: Apology("What answers is not this page's API.", "Whoever runs this page must check API_URL."),
+    client.UnknownModel: Apology("This API has no such model.", "Whoever runs this page must check API_URL."),
     client.SwitchedOff: Apology("This API cannot do that.", "Whoever runs this page must check API_URL."),
     client.ServerFailed: Apology("Something went wrong in the API.", "Press Retry; your picture is still here."),
 }
@@ -198,7 +199,7 @@ def trust(prediction: Prediction, seconds: float) -> str:
     model, timing = prediction.model, prediction.timing_ms
     where = WHERE.get(model.served_by, model.served_by)
     stages = {"Normalising": timing.get("preprocess"), "model": timing.get("inference"), "in all": 1000 * seconds}
-    times = " · ".join(f"{name} {_milliseconds(ms)}" for name, ms in stages.items() if ms is not None)
+    times = " · ".join(f"{name} {milliseconds(ms)}" for name, ms in stages.items() if ms is not None)
     return (
         f'<p class="trust">Read by <strong>{escape(model.name)} {escape(model.version)}</strong>, {escape(where)}.<br>'
         f"{times}</p>"
@@ -259,7 +260,10 @@ def _image(source: str, alt: str) -> str:
     return f'<img src="{source}" alt="{escape(alt)}">'
 
 
-def _milliseconds(ms: float) -> str:
+def milliseconds(ms: float) -> str:
+    """A time, with its unit."""
+    if ms < 1:
+        return f"{ms:.2f} ms"
     return f"{ms:.1f} ms" if ms < 10 else f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from backend.contract import EXTRAS, MARKS
 from ui import answer as words
-from ui import correction, examples, live, numbers
+from ui import compare, correction, examples, live, numbers
 from ui.client import ApiError, BadPicture, Client, ModelStarting, RateLimited
 from ui.visit import Answer, Failure, Picture
 
@@ -131,6 +131,7 @@ def _answer(client: Client, visit: Visit, answer: Answer, picture: Picture | Non
         st.button("Next digit", key="next", on_click=visit.take_sheet)
     if not answer.number:
         correction.show(client, visit, answer)
+        compare.show(client, visit, answer.picture)
     with st.expander("Details"):
         st.html(words.trust(answer.prediction, answer.seconds))
     return numbers.sentence(answer.number) if answer.number else words.sentence(answer.prediction)

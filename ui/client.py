@@ -12,6 +12,7 @@ ApiError                 whatever kept an answer away; str() is a sentence
  +- RateLimited          429: wait `retry_after` seconds
  +- ModelStarting        503: the model is being loaded; wait `retry_after` seconds
  +- ModelFailed          502 503 504: the model is away, slow or answers nonsense
+ +- UnknownModel         404: no model of the name that was asked for; the sentence names those there are
  +- SwitchedOff          404 405 507: this API does not offer that, or no more
  +- ServerFailed         any other refusal
 """
@@ -31,7 +32,7 @@ import requests
 from requests.exceptions import InvalidHeader, InvalidSchema, InvalidURL, SSLError
 
 from backend import contract
-from backend.contract import Model, Number, Prediction, ProblemDetails
+from backend.contract import Model, ModelCard, Number, Prediction, ProblemDetails
 from ui import formats, wire
 from ui.exchange import Exchange, Garbled, Reply, Unusable, was_connected
 from ui.pictures import NotAPicture, Picture, TooManyBytes, encode
@@ -108,6 +109,10 @@ class SwitchedOff(ApiError):
     """This API does not offer that."""
 
 
+class UnknownModel(ApiError):
+    """There is no model of this name."""
+
+
 class ServerFailed(ApiError):
     """Any other refusal."""
 
@@ -115,6 +120,7 @@ class ServerFailed(ApiError):
 BY_SLUG: dict[str, type[ApiError]] = {
     contract.BLANK_IMAGE.slug: BlankSheet,
     contract.MODEL_STARTING.slug: ModelStarting,
+    contract.UNKNOWN_MODEL.slug: UnknownModel,
 }
 # API Gateway refuses in its own words (403 for a bad key, 413, 429, 504), so the status must do for those.
 BY_STATUS: dict[int, type[ApiError]] = {
@@ -164,21 +170,26 @@ class Client:
             raise BadSetting(str(error)) from None
         self.url, self._retries = self._exchange.url, retries
 
-    def predict(self, picture: Picture, *, include: Collection[str] = ()) -> Prediction:
+    def predict(self, picture: Picture, *, include: Collection[str] = (), model: str = "") -> Prediction:
         """A path, bytes, an open file, a PIL image or an array -> the answer. Raises ApiError; OSError for a path.
 
-        `include`: "image" adds the 28x28 that the model saw, "explanation" what mattered in it.
+        `include`: "image" adds the 28x28 that the model saw, "explanation" what mattered in it. `model`: the name of
+        one of `models`, the deployed one if empty.
         """
-        return self._predict(_encoded(picture), include)
+        return self._predict(_encoded(picture), model, include)
 
-    def predict_batch(self, pictures: Iterable[Picture]) -> Iterator[Prediction | ApiError]:
+    def models(self) -> list[ModelCard]:
+        """The models that this API serves, the deployed one first. Raises ApiError."""
+        return _read(self._send("GET", contract.MODELS), wire.models)
+
+    def predict_batch(self, pictures: Iterable[Picture], *, model: str = "") -> Iterator[Prediction | ApiError]:
         """Any number of pictures -> an answer or an error for each, in order; 64 at a time are held in memory.
 
         A picture that cannot be sent, read or understood is an error in its place. Raises ApiError where no picture
         would get an answer: an API that is away, or a wrong key.
         """
         for group in _groups(map(_encoded_or_error, pictures)):
-            answers = iter(self._together([data for data in group if isinstance(data, bytes)]))
+            answers = iter(self._together([data for data in group if isinstance(data, bytes)], model))
             yield from (next(answers) if isinstance(each, bytes) else each for each in group)
 
     def read_number(self, picture: Picture, *, allow: Collection[str] = ()) -> Number:
@@ -230,33 +241,34 @@ class Client:
             return False
         return True
 
-    def _predict(self, data: bytes, include: Collection[str] = ()) -> Prediction:
-        query = {"include": ",".join(include)} if include else None
+    def _predict(self, data: bytes, model: str, include: Collection[str] = ()) -> Prediction:
+        query = {"include": ",".join(include)} if include else {}
+        query |= {"model": model} if model else {}
         reply = self._send("POST", contract.PREDICTIONS, data=data, params=query, headers=_media_type(data))
         return _read(reply, wire.prediction)
 
-    def _together(self, group: list[bytes]) -> list[Prediction | ApiError]:
+    def _together(self, group: list[bytes], model: str) -> list[Prediction | ApiError]:
         """A group in one request. Raises ApiError where that would be the answer to each."""
         if len(group) < 2:
-            return self._one_by_one(group)
+            return self._one_by_one(group, model)
         body = {"images": [b64encode(data).decode() for data in group]}
         try:
-            reply = self._send("POST", contract.BATCH, json=body)
+            reply = self._send("POST", contract.BATCH, json=body, params={"model": model} if model else {})
         except (BadPicture, ServerFailed):  # one picture may have cost the others their answers
-            return self._one_by_one(group)
+            return self._one_by_one(group, model)
         results = _read(reply, lambda answer: wire.batch(answer, len(group)))
         return [result if isinstance(result, Prediction) else _refusal(result) for result in results]
 
-    def _one_by_one(self, group: list[bytes]) -> list[Prediction | ApiError]:
-        answers = [self._alone(data) for data in group]
+    def _one_by_one(self, group: list[bytes], model: str) -> list[Prediction | ApiError]:
+        answers = [self._alone(data, model) for data in group]
         failed = [answer for answer in answers if isinstance(answer, ServerFailed)]
         if failed and len(failed) == len(answers):
             raise failed[0]
         return answers
 
-    def _alone(self, data: bytes) -> Prediction | ApiError:
+    def _alone(self, data: bytes, model: str) -> Prediction | ApiError:
         try:
-            return self._predict(data)
+            return self._predict(data, model)
         except (BadPicture, ServerFailed) as error:
             return error
 

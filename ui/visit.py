@@ -23,6 +23,7 @@ from ui.spreadsheet import Spreadsheet
 if TYPE_CHECKING:
     from backend.contract import Number, Prediction
     from ui.client import ApiError
+    from ui.compare import Reading
 
 PREVIEW, PREVIEW_BYTES = 336, 20_000  # pixels of the longer side; what need not be made smaller
 WHITE = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg==")
@@ -123,6 +124,7 @@ class Visit:
     waking_since: float | None = None  # monotonic seconds: since when a starting model is waited for
     known: OrderedDict[str, Answer] = field(default_factory=OrderedDict)  # by digest
     files: dict[str, Picture] = field(default_factory=dict)  # what is uploaded at the moment, by Streamlit's id
+    compared: tuple[str, list[Reading]] | None = None  # the last picture that all models read, by its digest
     several: tuple[str, list[Prediction | ApiError]] | None = None  # the last set of files, by digests
 
     @property

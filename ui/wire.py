@@ -9,7 +9,7 @@ from math import isfinite
 from typing import Any
 
 from backend import contract
-from backend.contract import Model, Number, NumberLine, Prediction, ProblemDetails
+from backend.contract import Model, ModelCard, ModelList, Number, NumberLine, Prediction, ProblemDetails
 
 MOST_LABELS = 1000  # each is a bar on the page
 MOST_CHARACTERS = 200  # of a name; a problem's sentence may have five times as many
@@ -48,6 +48,17 @@ def number(body: Any) -> Number:
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise Malformed from error
     return answer
+
+
+def models(body: Any) -> list[ModelCard]:
+    """The answer of GET /models. Raises Malformed."""
+    try:
+        cards = ModelList.from_json(body).models
+        for card in cards:
+            _check_card(card)
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        raise Malformed from error
+    return cards
 
 
 def batch(body: Any, n: int) -> list[Prediction | ProblemDetails]:
@@ -111,6 +122,18 @@ def _check(answer: Prediction) -> None:
     ok &= all(map(_is_name, names if answer.rejection is None else [*names, answer.rejection.reason]))
     ok &= all(_is_picture(picture) for picture in (answer.image, answer.explanation) if picture is not None)
     ok &= answer.ink is None or _is_ink(answer.ink)
+    if not ok:
+        raise Malformed
+
+
+def _check_card(card: ModelCard) -> None:
+    """Raises ValueError, or TypeError where a member is of another kind."""
+    ok = 0 < len(card.labels) <= MOST_LABELS and card.name != "" and type(card.deployed) is bool
+    facts = (fact for fact in (card.network, card.date) if fact is not None)
+    ok &= all(map(_is_name, [card.name, card.version, card.served_by, *card.labels, *card.metrics, *facts]))
+    ok &= all(n is None or (type(n) is int and n >= 0) for n in (card.parameters, card.bytes))
+    ok &= all(isfinite(share) for share in [card.threshold, *card.metrics.values()])
+    ok &= all(isinstance(source, str) for source in card.sources)
     if not ok:
         raise Malformed
 

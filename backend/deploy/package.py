@@ -27,6 +27,7 @@ PYTHON = "3.13"  # 3.11 on Lambda is Amazon Linux 2 with glibc 2.26, for which N
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux2014_x86_64")  # Lambda has glibc 2.34
 NOT_ON_LAMBDA = ("boto3", "waitress")  # the runtime brings the one, API Gateway does the other's work
 NOT_SERVED = ("deploy", "server.py", "connections.py", "Dockerfile")  # of backend/: the deployers and the local server
+OTHERS = ARTIFACT.parent  # what ?model= names beside the deployed model, where the function has LiteRT
 MODEL_FILES = ("model.tflite", "card.json")
 PRUNED = (  # never imported when a drawing is answered; each decoder is tried from the zip in tests/cloud
     "**/tests",
@@ -89,11 +90,18 @@ def build(name: str, *, embedded: bool, model: Path = ARTIFACT) -> Path:
         ROOT / "backend", folder / "app" / "backend", ignore=shutil.ignore_patterns("__pycache__", *NOT_SERVED)
     )
     if embedded:
-        (folder / "app" / "model").mkdir()
-        for file in MODEL_FILES:
-            shutil.copyfile(model / file, folder / "app" / "model" / file)
+        _copy_model(model, folder / "app" / "model")
+        for card in OTHERS.glob("*/card.json"):
+            if card.parent != model:
+                _copy_model(card.parent, folder / "app" / card.parent.relative_to(ROOT))
     compile_all(folder / "app")
     return folder
+
+
+def _copy_model(source: Path, place: Path) -> None:
+    place.mkdir(parents=True)
+    for file in MODEL_FILES:
+        shutil.copyfile(source / file, place / file)
 
 
 def site_packages(runtime: Path) -> Path:

@@ -9,7 +9,7 @@ from flask import Response, g, request
 
 from backend import contract
 from backend.contract import Number, NumberBatch
-from backend.intake import ImageBody, ImagesBody, read_choices, read_picture, read_pictures
+from backend.intake import ImageBody, ImagesBody, check_query, read_choices, read_picture, read_pictures
 from backend.numbers.answers import read_many, read_one
 from backend.openapi import BODY_PROBLEMS, MANY_FILES, MODEL_PROBLEMS, ONE_FILE, PICTURE_PROBLEMS, operation
 
@@ -32,6 +32,7 @@ def serve(app: Flask, predictor: Predictor) -> None:
     )
     def read_number() -> Response:
         """One picture in, the whole number on it out."""
+        check_query(request, "allow")
         allowed = read_choices(request, "allow", contract.MARKS)
         number = read_one(predictor, read_picture(request), g.request_id, allowed)
         g.predictions = [number]
@@ -46,6 +47,7 @@ def serve(app: Flask, predictor: Predictor) -> None:
     )
     def read_numbers() -> Response:
         """Up to 64 pictures in; a number or a problem for each, in their order."""
+        check_query(request, "allow")
         allowed = read_choices(request, "allow", contract.MARKS)
         batch = read_many(predictor, read_pictures(request), g.request_id, allowed)
         g.predictions = [result.number for result in batch.results if result.number]

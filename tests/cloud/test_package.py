@@ -112,6 +112,9 @@ def test_nothing_is_in_it_that_does_not_answer_drawings(zips: dict[str, Path], m
     assert not re.search(r"(?i)secret|password|AKIA|api_key", settings)
     assert not any(name.startswith(f"backend/{file}") for name in names for file in package.NOT_SERVED)
     assert ("model/model.tflite" in names) == (mode == "embedded")
+    others = {name for name in names if name.startswith("training/")} - {"training/", "training/artifacts/"}
+    assert bool(others) == (mode == "embedded")
+    assert all(name.endswith(("/", "/model.tflite", "/card.json")) for name in others)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
@@ -127,6 +130,14 @@ def test_every_format_is_read_rightly_on_lambda(running: Function, drawing: Draw
 def test_picture_the_model_saw_comes_back_whole(running: Function, drawing: Drawing) -> None:
     answer = running.request("POST", "/predictions?include=image", drawing("5"), {"Content-Type": "image/png"})
     assert answer.json["image"]
+
+
+def test_every_model_that_ships_answers_on_lambda(running: Function, drawing: Drawing) -> None:
+    shipped = {card.parent.name for card in Path("training/artifacts").glob("*/card.json")}
+    assert {card["name"] for card in running.request("GET", "/models").json["models"]} == shipped
+    for name in shipped:
+        answer = running.request("POST", f"/predictions?model={name}", drawing("5"), {"Content-Type": "image/png"})
+        assert answer.json["model"]["name"] == name
 
 
 def test_batch_is_answered_on_lambda(running: Function, drawing: Drawing) -> None:

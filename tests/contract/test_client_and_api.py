@@ -204,6 +204,23 @@ def test_no_answer_is_said_to_be_beyond_doubt(tmp_path: Path) -> None:
         assert run(api.url, str(tmp_path / "7.png")).stdout == f"{tmp_path}/7.png: 7 (99.9 %)\n"
 
 
+def test_the_model_that_is_named_answers_the_command(live_api: str, folder: Path) -> None:
+    result = run(live_api, "--model", "digits", "--json", str(folder / "3.png"))
+    assert json.loads(result.stdout)["model"]["name"] == "digits"
+
+
+def test_a_model_that_is_none_is_2_and_those_there_are_are_named(live_api: str, folder: Path) -> None:
+    result = run(live_api, "--model", "resnet", str(folder / "3.png"), str(folder / "5.png"))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith('There is no model "resnet" here; there are: digits')
+    assert run(live_api, "--model", "digits", "--numbers", str(folder / "3.png")).exit_code == 2
+
+
+def test_the_client_lists_the_models(live_api: str) -> None:
+    first, *_ = Client(live_api).models()
+    assert (first.name, first.deployed, len(first.labels)) == ("digits", True, 10)
+
+
 def test_wrong_usage_is_2_and_an_absent_api_is_3_with_the_remedy(folder: Path) -> None:
     assert run("http://127.0.0.1:9", str(folder / "absent.png")).exit_code == 2
     result = run("http://127.0.0.1:9", str(folder / "3.png"))

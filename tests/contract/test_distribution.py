@@ -52,8 +52,9 @@ def test_the_wheel_has_all_that_serves_and_deploys_and_nothing_else(built: Path)
     assert {name.partition("/")[0] for name in names} == set(packages)
     data = ("backend/templates/docs.html", "backend/deploy/prices.json", "backend/deploy/policies/function.json")
     model = ("training/artifacts/digits/model.tflite", "training/artifacts/digits/card.json")
+    models = {f"training/artifacts/{folder.name}/model.tflite" for folder in (ROOT / "training/artifacts").iterdir()}
     page = {f"ui/{file.name}" for kind in ("css", "js", "svg") for file in (ROOT / "ui").glob(f"*.{kind}")}
-    assert {*data, *model, *page, "ui/.streamlit/config.toml"} <= names
+    assert {*data, *model, *models, *page, "ui/.streamlit/config.toml"} <= names
 
 
 def test_the_sdist_has_tests_and_commands_and_no_secret(built: Path) -> None:

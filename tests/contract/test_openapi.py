@@ -70,7 +70,7 @@ def test_the_description_is_valid_openapi_3_1(described: dict[str, Any]) -> None
 
 def test_every_route_of_the_contract_is_described(described: dict[str, Any]) -> None:
     routes = {contract.PREDICTIONS, contract.BATCH, contract.NUMBERS, contract.NUMBERS_BATCH}
-    routes |= {contract.HEALTH, contract.READY, contract.OPENAPI, contract.DOCS}
+    routes |= {contract.MODELS, contract.HEALTH, contract.READY, contract.OPENAPI, contract.DOCS}
     assert routes <= set(described["paths"])
 
 
@@ -107,6 +107,7 @@ def test_what_is_answered_is_as_its_schema_says(client: FlaskClient, described: 
     batch = client.post("/predictions/batch", json={"images": [PICTURE, "!"]}).json
     assert (one["label"], batch["results"][1]["problem"]["status"]) == ("1", 400)
     answers = {"Prediction": one, "BatchPrediction": batch, "Readiness": client.get("/ready").json}
+    answers["ModelList"] = client.get("/models").json
     for name, answer in answers.items():
         whole = {"$ref": f"#/components/schemas/{name}", "components": described["components"]}
         jsonschema.validate(answer, whole, jsonschema.Draft202012Validator)

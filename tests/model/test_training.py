@@ -304,6 +304,21 @@ def test_compare_prints_each_network_on_each_dataset_and_leaves_out_what_cannot_
     assert "fashion_mnist is left out" in said.err
 
 
+def test_networks_are_put_beside_the_deployed_model_and_answer_by_name(
+    tiny_sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without SageMaker's file: calibrated on a fold that was not learnt, under the network's own name."""
+    monkeypatch.setattr(compare, "ARTIFACT", tmp_path / "artifacts" / "digits")
+    options = ["--models", "softmax", "lenet5", "--datasets", "digits", "--runs", str(tmp_path / "runs")]
+    compare.main([*options, "--epochs", "1", "--ship"])
+    made = {f"{path.parent.name}/{path.name}" for path in (tmp_path / "artifacts").rglob("*.*")}
+    assert made == {f"{name}/{file}" for name in ("softmax", "lenet5") for file in ("card.json", "model.tflite")}
+    x = np.zeros((1, 28, 28), np.uint8)
+    for name in ("softmax", "lenet5"):
+        answers = EmbeddedPredictor(tmp_path / "artifacts" / name).predict(x)
+        assert (answers.name, len(answers.labels)) == (name, 10)
+
+
 def test_a_run_without_weights_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="Train first"):
         export.main(["--run", str(tmp_path)])

@@ -33,6 +33,21 @@ PREDICTION: dict[str, Any] = {
     "timing_ms": {"total": 1.0},
 }
 
+CARD: dict[str, Any] = {
+    "name": "digits",
+    "version": "1",
+    "served_by": "sagemaker",
+    "deployed": True,
+    "labels": ["0", "1"],
+    "threshold": 0.1,
+    "network": None,
+    "parameters": None,
+    "bytes": 1000,
+    "date": "2026-11-27",
+    "sources": ["MNIST"],
+    "metrics": {"test": 0.99},
+}
+
 
 class Canned(StandIn):
     """Answers with `script`'s (status, headers, body, seconds to wait) one by one, the last of them for ever."""
@@ -74,6 +89,7 @@ EXCEPTIONS: dict[contract.Problem, type[ApiError]] = {
     contract.MALFORMED: module.BadPicture,
     contract.UNAUTHORIZED: module.KeyRejected,
     contract.NOT_FOUND: module.SwitchedOff,
+    contract.UNKNOWN_MODEL: module.UnknownModel,
     contract.METHOD_NOT_ALLOWED: module.SwitchedOff,
     contract.TOO_LARGE: module.TooLarge,
     contract.UNSUPPORTED_MEDIA: module.BadPicture,
@@ -212,6 +228,22 @@ def test_which_model_answers_is_told_by_ready(server: Canned) -> None:
     assert Client(server.url).model() == contract.Model(**model)
     with pytest.raises(module.NotUnderstood):
         Client(server.url).model()
+
+
+def test_the_model_that_is_asked_for_is_named_in_the_query(server: Canned) -> None:
+    server.answer(200, PREDICTION)
+    server.answer(200, {"results": 2 * [{"prediction": PREDICTION}], "request_id": "r", "timing_ms": {}})
+    Client(server.url).predict(b"x", include=("image",), model="mlp")
+    list(Client(server.url).predict_batch([b"x", b"y"], model="mlp"))
+    asked = ["/predictions?include=image&model=mlp", "/predictions/batch?model=mlp"]
+    assert [each.path for each in server.requests] == asked
+
+
+def test_the_models_are_listed(server: Canned) -> None:
+    server.answer(200, {"models": [CARD, CARD | {"new": "member"}]})
+    first, second = Client(server.url).models()
+    assert first == second == contract.ModelCard(**CARD)
+    assert server.requests[0].path == "/models"
 
 
 def test_a_batch_holds_as_many_pictures_as_one_request_may(server: Canned) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from backend.contract import Prediction
-from tests.unit.test_client import PREDICTION
+from tests.unit.test_client import CARD, PREDICTION
 from ui import wire
 from ui.wire import Malformed
 
@@ -115,3 +115,37 @@ def test_a_problems_sentence_cannot_steer_a_terminal_and_has_an_end() -> None:
 def test_an_id_that_is_no_part_of_an_address_is_malformed(given: Any) -> None:
     with pytest.raises(Malformed):
         wire.feedback_id({"id": given})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": ""},
+        {"name": "\x07"},
+        {"version": 7},
+        {"deployed": "yes"},
+        {"labels": []},
+        {"labels": [7]},
+        {"threshold": float("nan")},
+        {"network": 5},
+        {"parameters": "many"},
+        {"parameters": True},
+        {"bytes": -1},
+        {"sources": None},
+        {"sources": [1]},
+        {"metrics": {"test": "good"}},
+        {"metrics": {"x" * 300: 1.0}},
+        {"date": ["today"]},
+    ],
+    ids=str,
+)
+def test_a_models_card_with_a_wrong_member_is_malformed(change: dict[str, Any]) -> None:
+    wire.models({"models": [CARD]})
+    with pytest.raises(Malformed):
+        wire.models({"models": [CARD | change]})
+
+
+@pytest.mark.parametrize("body", [[], None, {}, {"models": 5}, {"models": [5]}, {"models": [{"name": "digits"}]}])
+def test_a_list_of_models_that_is_none_is_malformed(body: Any) -> None:
+    with pytest.raises(Malformed):
+        wire.models(body)
