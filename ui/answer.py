@@ -14,11 +14,15 @@ from ui import client, formats
 from ui.visit import Failure
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from backend.contract import Digit, Prediction
     from ui.client import ApiError
     from ui.visit import Answer, Picture
 
 NAMES = 20  # of files left out that are listed
+MOST_BARS = 12  # labels whose bars are shown at once, in the model's order; of more the likeliest, the rest in a fold
+DIGITS = frozenset("0123456789")
 ENLARGED = 168  # pixels: 28 x 6
 MIB = MAX_BODY_BYTES // 1024**2
 HINT = f"Try a {FORMATS} file of up to {MIB} MB and {MAX_MEGAPIXELS} megapixels."
@@ -30,7 +34,6 @@ WELCOME = {  # one sentence for each way to give a picture
     "Camera": "Photograph a digit: the answer comes by itself.",
 }
 HUSHED = "Live is off now: press Submit when a drawing is done. This one is asked for again in a moment."
-NO_DIGIT = "no digit"  # what people read for the label visit.NOT_A_DIGIT
 
 
 class Apology(NamedTuple):
@@ -77,8 +80,20 @@ def apology(error: ApiError, picture: Picture) -> Apology:
 def sentence(prediction: Prediction) -> str:
     """The answer as one spoken sentence."""
     if prediction.label is None:
-        return "That does not look like a digit."
+        return f"That does not look like {sought(prediction.probabilities)}."
     return f"Read as {prediction.label}: {how_sure(prediction.confidence).lower()}, {percent(prediction.confidence)}."
+
+
+def sought(labels: Collection[str]) -> str:
+    """What a rejected picture does not look like."""
+    return "a digit" if DIGITS.issuperset(labels) else f"any of the {len(labels)} labels"
+
+
+def spoken(label: str | None, labels: Collection[str]) -> str:
+    """A label as people say it; NOT_A_DIGIT, or None, where it is none of `labels`."""
+    if label not in (None, NOT_A_DIGIT):
+        return str(label)
+    return "no digit" if DIGITS.issuperset(labels) else "none of these"
 
 
 def how_sure(confidence: float) -> str:
@@ -121,7 +136,9 @@ def headline(prediction: Prediction, *, stale: bool) -> str:
     if prediction.label is None:
         return (
             f'<div class="headline rejected"><div class="digit" aria-hidden="true">?</div><div>'
-            f"<h2>That does not look like a digit</h2><p>Try one digit, large and alone.</p>{earlier}</div></div>"
+            f"<h2>That does not look like {sought(prediction.probabilities)}</h2>"
+            f"<p>Try one{' digit' * DIGITS.issuperset(prediction.probabilities)}, large and alone.</p>"
+            f"{earlier}</div></div>"
         )
     label = escape(prediction.label)
     size = "digit" if len(label) < 3 else "digit word"
@@ -140,20 +157,29 @@ def glance(answer: Answer | Failure | None, nothing: str) -> str:
         sure = f"{how_sure(answer.prediction.confidence)}, {percent(answer.prediction.confidence)}"
         text = f"<b>{escape(answer.prediction.label)}</b> {sure}"
     elif answer:
-        text = f"<b>?</b> That does not look like a {'number' if answer.number else 'digit'}."
+        what = "a number" if answer.number else sought(answer.prediction.probabilities)
+        text = f"<b>?</b> That does not look like {what}."
     else:
         text = nothing
     return f'<p class="glance" aria-hidden="true">{text}</p>'
 
 
 def bars(prediction: Prediction | Digit) -> str:
-    """HTML: one bar per label, the highest marked."""
-    top = max(prediction.probabilities, key=prediction.probabilities.__getitem__)
+    """HTML: one bar per label, the highest marked; of many labels the likeliest first, the rest folded away."""
+    shares = prediction.probabilities
+    ranked = sorted(shares, key=shares.__getitem__, reverse=True)
+    if len(shares) <= MOST_BARS:
+        return _bars(shares, ranked[0])
+    first, rest = ({label: shares[label] for label in part} for part in (ranked[:MOST_BARS], ranked[MOST_BARS:]))
+    return f"{_bars(first, ranked[0])}<details><summary>{len(rest)} more</summary>{_bars(rest, ranked[0])}</details>"
+
+
+def _bars(shares: Mapping[str, float], top: str) -> str:
     rows = (
         f'<li class="{"top" if label == top else ""}"><span class="name">{escape(label)}</span>'
         f'<span class="bar" aria-hidden="true"><span style="width:{100 * p:.2f}%"></span></span>'
         f'<span class="share">{percent(p)}</span></li>'
-        for label, p in prediction.probabilities.items()
+        for label, p in shares.items()
     )
     return f'<ul class="bars" aria-label="How likely each label is">{"".join(rows)}</ul>'
 
@@ -242,7 +268,7 @@ def _row(picture: Picture, result: Prediction | ApiError) -> str:
     if isinstance(result, client.ApiError):
         return "".join(f"<td>{cell}</td>" for cell in [*cells, "", _problem(result, picture)])
     label = f"<strong>{escape(result.label)}</strong>" if result.label else ""
-    sure = percent(result.confidence) if result.label else "not a digit"
+    sure = percent(result.confidence) if result.label else f"not {sought(result.probabilities)}"
     return "".join(f"<td>{cell}</td>" for cell in [*cells, label, sure])
 
 
@@ -262,8 +288,6 @@ def _image(source: str, alt: str) -> str:
 
 def milliseconds(ms: float) -> str:
     """A time, with its unit."""
-    if ms < 1:
-        return f"{ms:.2f} ms"
     return f"{ms:.1f} ms" if ms < 10 else f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
 
 

@@ -100,7 +100,8 @@ def _row(reading: Reading) -> str:
     label = "?" if result.label is None else escape(result.label)
     share = f'<span class="bar" aria-hidden="true"><span style="width:{100 * result.confidence:.2f}%"></span></span>'
     sure = words.percent(result.confidence) if result.label else "rejected"
-    time = words.milliseconds(result.timing_ms.get("inference", 0))
+    ms = result.timing_ms.get("inference", 0.0)
+    time = f"{ms:.2f} ms" if ms < 1 else words.milliseconds(ms)
     return f'{name}<td class="read">{label}</td><td class="bars">{share}{sure}</td><td>{time}</td>'
 
 

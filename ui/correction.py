@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui.answer import NO_DIGIT
+from ui.answer import spoken
 from ui.client import ApiError, Client
 from ui.visit import NOT_A_DIGIT
 
@@ -40,13 +41,9 @@ def _question(answer: Answer) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Right", key="right", on_click=_judge, args=(answer, said))
         with st.popover("It was a …", key="wrong"):
-            key = f"truth-{answer.picture.digest}"
-            st.pills("What was it?", others, key=key, format_func=spoken, on_change=_pick, args=(answer,))
-
-
-def spoken(label: str | None) -> str:
-    """A label as people say it."""
-    return NO_DIGIT if label in (None, NOT_A_DIGIT) else str(label)
+            key, labels = f"truth-{answer.picture.digest}", answer.prediction.probabilities
+            words = partial(spoken, labels=labels)
+            st.pills("What was it?", others, key=key, format_func=words, on_change=_pick, args=(answer,))
 
 
 def _judge(answer: Answer, label: str | None) -> None:
@@ -58,7 +55,7 @@ def _pick(answer: Answer) -> None:
 
 
 def _thanks(answer: Answer) -> str:
-    noted = f"Thanks: noted as {escape(spoken(answer.truth))} in this visit's history."
+    noted = f"Thanks: noted as {escape(spoken(answer.truth, answer.prediction.probabilities))} in this visit's history."
     return "Glad to hear it." if answer.right else noted
 
 

@@ -8,7 +8,6 @@ import streamlit as st
 
 from ui import answer as words
 from ui import strip
-from ui.correction import spoken
 from ui.visit import archive
 
 if TYPE_CHECKING:
@@ -44,6 +43,7 @@ def _picked(visit: Visit, digest: str, bring_back: Callable[[Answer], None]) -> 
 
 def _item(answer: Answer) -> strip.Item:
     label = answer.prediction.label
-    said = f", you said {spoken(answer.truth)}" if answer.truth and spoken(answer.truth) != spoken(label) else ""
-    name = f"Bring back: read as {spoken(label)}{said}"
+    read, truth = (words.spoken(each, answer.prediction.probabilities) for each in (label, answer.truth))
+    said = f", you said {truth}" if answer.truth and truth != read else ""
+    name = f"Bring back: read as {read}{said}"
     return strip.Item(answer.picture.digest, words.inline(answer.picture.preview), label or "?", name)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import html
 import io
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from flask import request
 from PIL import Image
@@ -15,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 from backend.app import create_app
 from backend.predictors import ModelUnavailable
 from tests.contract.misbehaving import LinearModel
+from tests.contract.test_models import put
 from tests.unit.test_page import APP, canvas
 from ui import uploads
 
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    import numpy as np
     from flask import Flask
     from numpy.typing import NDArray
 
@@ -79,7 +81,7 @@ class Page:
 def page(fresh_page: None, serve: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Page:
     requests: list[str] = []
     model = Model()
-    app = create_app({"feedback": str(tmp_path / "kept")}, model)
+    app = create_app({"feedback": str(tmp_path / "kept"), "models_dir": str(tmp_path / "models")}, model)
     app.before_request(lambda: requests.append(f"{request.method} {request.path}"))
     monkeypatch.setenv("API_URL", serve(app))
     return Page(requests, model)
@@ -120,6 +122,58 @@ def test_live_mode_is_the_default_where_a_question_is_quick_and_costs_nothing(
     del page.test.query_params["live"]
     page.test.run()
     assert page.test.toggle(key="live").value is on
+
+
+@pytest.fixture
+def comparing(fresh_page: None, serve: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Page:
+    """The page before an API with a second model, which knows ten letters."""
+    put(tmp_path, "letters", labels=list("ABCDEFGHIJ"), threshold=0)
+    requests: list[str] = []
+    app = create_app({"models_dir": str(tmp_path)})
+    app.before_request(lambda: requests.append(f"{request.method} {request.full_path.rstrip('?')}"))
+    monkeypatch.setenv("API_URL", serve(app))
+    return Page(requests, Model())
+
+
+def test_all_models_read_the_drawing_once_when_the_comparison_is_opened(comparing: Page, drawing: Drawing) -> None:
+    comparing.draw(drawing("7"))
+    comparing.press("submit")
+    named = [f"{PREDICT}?model={name}" for name in ("digits", "letters")]
+    assert [comparing.asked(each) for each in named] == [0, 0]
+    comparing.test.session_state["compare"] = True
+    for _ in range(2):
+        comparing.test.run()
+    assert [comparing.asked(each) for each in named] == [1, 1]
+    assert "They disagree: 1 of 2 read it as 7." in comparing.text
+    comparing.draw(drawing("3"))
+    comparing.press("submit")
+    assert [comparing.asked(each) for each in named] == [2, 2]
+
+
+def test_with_one_model_there_is_nothing_to_compare(page: Page, seven: bytes) -> None:
+    page.draw(seven)
+    page.press("submit")
+    assert not [each for each in page.test.expander if "Compare" in each.label]
+
+
+def test_a_correction_takes_any_of_36_labels(
+    fresh_page: None, serve: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seven: bytes
+) -> None:
+    class Letters(LinearModel):
+        matrix = np.random.default_rng(7).normal(size=(28 * 28, 36))
+        labels = tuple("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+
+    app = create_app({"feedback": str(tmp_path / "kept"), "models_dir": str(tmp_path)}, Letters())
+    monkeypatch.setenv("API_URL", serve(app))
+    page = Page([], Model())
+    page.draw(seven)
+    page.press("submit")
+    [pills] = page.test.get("button_group")
+    assert {"Q", "none of these"} < set(pills.options)
+    pills.set_value(["Q"]).run()
+    page.press("consent-yes")
+    [kept] = (tmp_path / "kept").rglob("*.json")
+    assert json.loads(kept.read_text())["label"] == "Q"
 
 
 def judged(page: Page, picture: bytes, consent: str) -> None:

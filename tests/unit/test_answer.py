@@ -64,7 +64,7 @@ def test_an_answer_is_its_digit_its_bars_and_how_it_was_read(stale: bool) -> Non
 def test_a_rejected_drawing_folds_the_nearest_guesses_away(stale: bool) -> None:
     assert words.page(Answer(SEEN, REJECTED, 1.5), stale=stale) == (
         '<div class="answer"><div class="headline rejected"><div class="digit" aria-hidden="true">?</div><div>'
-        "<h2>That does not look like a digit</h2><p>Try one digit, large and alone.</p>"
+        "<h2>That does not look like any of the 3 labels</h2><p>Try one, large and alone.</p>"
         f"{EARLIER * stale}</div></div><details><summary>The nearest guesses</summary>{BARS}</details>"
         f"{STEPS}</div>"
     )
@@ -136,7 +136,7 @@ def test_several_pictures_are_a_table() -> None:
         '<th scope="col">Label</th><th scope="col">How sure</th></tr></thead><tbody>'
         f'<tr><td><img src="{URL}" {size}></td><td>7.png</td><td><strong>7</strong></td><td>98.0 %</td></tr>'
         f'<tr><td><img src="data:image/gif;base64,R0lGOA==" {size}></td><td>&lt;2&gt;.gif</td><td></td>'
-        "<td>not a digit</td></tr>"
+        "<td>not any of the 3 labels</td></tr>"
         f'<tr><td><img src="data:image/webp;base64,UklGRg==" {size}></td><td>3</td><td></td>'
         "<td>There is nothing to read in this picture.</td></tr>"
         "<tr><td></td><td>4</td><td></td><td>This picture cannot be read.</td></tr>"
@@ -245,3 +245,30 @@ def test_a_format_that_is_not_taken_has_its_own_remedy_and_an_api_that_is_away_h
     assert "Photoshop" in said.remedy
     assert words.apology(client.BadPicture(""), SEEN) is words.APOLOGIES[client.BadPicture]
     assert words.apology(client.RateLimited(""), layers) is words.APOLOGIES[client.RateLimited]
+
+
+LETTERS = {label: (1 - abs(place - 11) / 36) / 19 for place, label in enumerate("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")}
+
+
+def test_of_many_labels_the_likeliest_bars_come_first_and_the_rest_is_folded_away() -> None:
+    first, _, rest = words.bars(replace(READ, label="B", probabilities=LETTERS)).partition("<details>")
+    assert re.findall(r'class="name">(.)<', first) == list("BAC9D8E7F6G5")
+    assert first.count('class="top"') == 1
+    assert rest.startswith("<summary>24 more</summary>")
+    assert len(re.findall(r'class="name">', rest)) == 24
+    assert 'class="top"' not in rest
+
+
+def test_up_to_twelve_labels_stand_in_the_models_own_order() -> None:
+    twelve = dict(list(LETTERS.items())[:12])
+    assert re.findall(r'class="name">(.)<', words.bars(replace(READ, probabilities=twelve))) == list(twelve)
+
+
+@pytest.mark.parametrize(("labels", "what"), [("0123456789", "a digit"), (LETTERS, "any of the 36 labels")])
+def test_what_is_rejected_is_none_of_the_labels_there_are(labels: str | dict[str, float], what: str) -> None:
+    none = replace(REJECTED, probabilities=dict.fromkeys(labels, 0.1))
+    said = f"That does not look like {what}."
+    assert words.sentence(none) == said
+    assert said in words.glance(Answer(SEEN, none, 1.5), "")
+    assert words.spoken("not_a_digit", labels) == ("no digit" if what == "a digit" else "none of these")
+    assert words.spoken("Q", labels) == "Q"
