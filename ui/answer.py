@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 
 from backend.contract import FORMATS, MAX_BODY_BYTES, MAX_MEGAPIXELS, SIDE
 from ui import client, formats
-from ui.visit import Failure
+from ui.visit import NOT_A_DIGIT, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from html import escape
 from math import inf
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from backend.contract import ModelCard, Prediction
+from backend.contract import Prediction
 from ui import answer as words
 from ui.client import ApiError, Client
+from ui.visit import Reading
 
 if TYPE_CHECKING:
+    from backend.contract import ModelCard
     from ui.visit import Picture, Visit
 
 NETWORKS = {  # what each can tell
@@ -22,13 +24,6 @@ NETWORKS = {  # what each can tell
     "lenet5": "two convolutions, of 1998",
     "convnet": "six convolutions",
 }
-
-
-class Reading(NamedTuple):
-    """A model, and what it makes of the drawing."""
-
-    card: ModelCard
-    result: Prediction | ApiError
 
 
 def show(client: Client, visit: Visit, picture: Picture) -> None:

@@ -21,9 +21,8 @@ from ui.pictures import upright
 from ui.spreadsheet import Spreadsheet
 
 if TYPE_CHECKING:
-    from backend.contract import Number, Prediction
+    from backend.contract import ModelCard, Number, Prediction
     from ui.client import ApiError
-    from ui.compare import Reading
 
 PREVIEW, PREVIEW_BYTES = 336, 20_000  # pixels of the longer side; what need not be made smaller
 WHITE = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg==")
@@ -105,6 +104,13 @@ class Tally(NamedTuple):
         judged = [answer for answer in answers if answer.truth is not None]
         right = sum(answer.right for answer in judged)
         return Tally(self.drawn + len(answers), self.judged + len(judged), self.right + right)
+
+
+class Reading(NamedTuple):
+    """A model, and what it makes of a picture."""
+
+    card: ModelCard
+    result: Prediction | ApiError
 
 
 @dataclass

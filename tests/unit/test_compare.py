@@ -11,7 +11,7 @@ from backend.contract import ModelCard, Prediction
 from tests.unit.test_answer import READ, REJECTED
 from tests.unit.test_client import CARD
 from ui import client, compare
-from ui.compare import Reading
+from ui.visit import Reading
 
 DEPLOYED = ModelCard(**CARD | {"network": "convnet", "bytes": 621_476, "parameters": 306_155})
 SMALL = replace(DEPLOYED, name="mlp", network="mlp", deployed=False, bytes=209_000)
