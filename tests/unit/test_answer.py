@@ -92,7 +92,7 @@ def test_how_sure_in_words_and_never_100_percent(confidence: float, sure: str, n
 
 def test_an_answer_is_said_in_one_sentence() -> None:
     assert words.sentence(READ) == "Read as 7: very sure, 98.0 %."
-    assert words.sentence(REJECTED) == "That does not look like a digit."
+    assert words.sentence(REJECTED) == "That does not look like any of the 3 labels."
 
 
 @pytest.mark.parametrize(
