@@ -67,6 +67,7 @@ APOLOGIES: dict[type[ApiError], Apology] = {
     client.SwitchedOff: Apology("This API cannot do that.", "Whoever runs this page must check API_URL."),
     client.ServerFailed: Apology("Something went wrong in the API.", "Press Retry; your picture is still here."),
 }
+BAD_LINK = Apology("This link holds no drawing.", "Draw a digit here, or ask for the whole link.")
 BLANK_PICTURE = Apology("There is nothing to read in this picture.", "Try one of a single dark digit on plain paper.")
 
 

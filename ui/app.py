@@ -17,7 +17,7 @@ import streamlit as st
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from ui import answer as words
-from ui import asking, history, live, numbers, pad, snippets, uploads, visit
+from ui import asking, history, link, live, numbers, pad, play, snippets, strokes, uploads, visit
 from ui.client import ApiError, Client
 from ui.visit import Answer
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ui.visit import Picture, Visit
 
 HERE = Path(__file__).parent
-DRAW, UPLOAD, CAMERA = "Draw", "Upload", "Camera"
+DRAW, UPLOAD, CAMERA, PLAY = "Draw", "Upload", "Camera", "Play"
 LIVE = "Live"  # drawing, with an answer after each stroke
 
 
@@ -57,12 +57,14 @@ class Given(NamedTuple):
     pictures: list[Picture]
     way: str
     glance: DeltaGenerator | None = None  # the place above the sheet for the answer's one line
+    said: str = ""  # of a game
 
 
 def give(client: Client, here: Visit) -> Given:
-    """The three ways to give a picture."""
+    """The four ways to give a picture."""
     numbers.switch(here)
-    draw, upload, camera = st.tabs([DRAW, UPLOAD, CAMERA], key="way", on_change=visit.Visit.forget, args=(here,))
+    ways = [DRAW, UPLOAD, CAMERA, PLAY]
+    draw, upload, camera, game = st.tabs(ways, key="way", on_change=visit.Visit.forget, args=(here,))
     with draw:
         drawn = sheet(client, here)
     if upload.open:
@@ -71,6 +73,10 @@ def give(client: Client, here: Visit) -> Given:
     if camera.open:
         with camera:
             return Given(uploads.photo(here), CAMERA)
+    if game.open:
+        with game:
+            playing, said = play.show(client, here, open_drawing)
+            return Given([playing] if playing else [], PLAY, said=said)
     return drawn
 
 
@@ -78,18 +84,18 @@ def sheet(client: Client, here: Visit) -> Given:
     """The canvas and what belongs to it."""
     with st.container(key="drawing"):
         glance = st.container(horizontal=True, vertical_alignment="center", key="glance")
-        pen = st.session_state.get("pen", pad.PEN[-1])
-        drawn = pad.draw(here, pen)
+        drawn = here.drawn = pad.draw(here.sheet, here.start)
         buttons = st.container(horizontal=True)
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
             at_once = live.switch(client, here)
             with st.popover("More", key="more"):
-                thinnest, thickest, first = pad.PEN
+                thinnest, thickest, first = strokes.PEN
                 st.slider("Pen width", thinnest, thickest, first, key="pen")
     with buttons:
         kind: Literal["primary", "secondary"] = "secondary" if at_once else "primary"
+        clear = None if st.session_state.get("way") == PLAY else "Ctrl+Backspace"  # the game has a sheet of its own
         st.button("Submit", key="submit", type=kind, on_click=here.ask, shortcut="Ctrl+Enter", width="stretch")
-        st.button("Clear", key="clear", on_click=here.take_sheet, shortcut="Ctrl+Backspace", width="stretch")
+        st.button("Clear", key="clear", on_click=here.take_sheet, shortcut=clear, width="stretch")
     return Given([drawn] if drawn else [], LIVE if at_once else DRAW, glance)
 
 
@@ -103,6 +109,14 @@ def show_glance(here: Visit, given: Given, said: str) -> None:
             st.button("Next digit", key="next-glance", on_click=here.take_sheet)
 
 
+def open_drawing(picture: Picture) -> None:
+    """Put a drawing on a new sheet and read it."""
+    here = visit.current()
+    here.take_sheet(picture)
+    here.ask()
+    st.session_state["way"] = DRAW
+
+
 def bring_back(answer: Answer) -> None:
     """Put an earlier picture and its answer on the page again."""
     here = visit.current()
@@ -110,6 +124,15 @@ def bring_back(answer: Answer) -> None:
         here.take_sheet(answer.picture)
         st.session_state["way"] = DRAW
     here.answer = answer
+
+
+def dress(here: Visit, given: Given, said: str) -> None:
+    """Make the sheet that is in sight fit for touch and keyboard, and say what came of it."""
+    first, game = next(iter(given.pictures), None), play.current()
+    if given.way == PLAY and game and not game.over:
+        pad.dress(game.sheet, first, game.reading, said, live=True)
+    else:
+        pad.dress(here.sheet, first, here.answer, said, live=given.way == LIVE)
 
 
 def main() -> None:
@@ -131,7 +154,10 @@ def main() -> None:
         given = give(client, here)
     pictures, first = given.pictures, next(iter(given.pictures), None)
     with right:
-        if len(pictures) > 1:
+        if given.way == PLAY:
+            play.board()
+            said = given.said
+        elif len(pictures) > 1:
             said = uploads.several(client, here, pictures)
         else:
             said = asking.show(client, here, first, given.way, at_once=given.way != DRAW)
@@ -139,7 +165,8 @@ def main() -> None:
     history.show(here, bring_back)
     if isinstance(here.answer, Answer):
         snippets.show(setting("API_URL"), here.answer.picture, with_key=bool(setting("API_KEY")))
-    pad.dress(here, first, said)
+    dress(here, given, said)
+    link.follow(here, UPLOAD, open_drawing)
 
 
 main()

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from time import monotonic, perf_counter, sleep
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
 
 from backend.contract import EXTRAS, MARKS
 from ui import answer as words
-from ui import compare, correction, examples, live, numbers
+from ui import compare, correction, examples, live, numbers, share
 from ui.client import ApiError, BadPicture, Client, ModelStarting, RateLimited
 from ui.visit import Answer, Failure, Picture
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ui.visit import Visit
+
+T = TypeVar("T")
 
 PATIENCE = 180  # seconds that a starting model is waited for
 USUAL_START = 60  # seconds: a serverless endpoint's cold start
@@ -33,14 +37,17 @@ def show(client: Client, visit: Visit, picture: Picture | None, way: str, *, at_
     with place.container(key="answer"):
         if emptied:
             return _nothing(words.EMPTY)
+        if visit.bad_link:
+            st.html(words.apologise(words.BAD_LINK))
         if isinstance(visit.answer, Failure):
             return failure(client, visit, visit.answer)
         if isinstance(visit.answer, Answer):
             return _answer(client, visit, visit.answer, picture)
-        _nothing(words.WELCOME[way])
+        if not visit.bad_link:
+            _nothing(words.WELCOME[way])
         if way in ("Draw", "Live"):
             examples.show(visit)
-        return ""
+        return words.BAD_LINK.what if visit.bad_link else ""
 
 
 def _is_new(visit: Visit, picture: Picture | None) -> bool:
@@ -56,7 +63,7 @@ def _ask(client: Client, visit: Visit, picture: Picture) -> None:
         return visit.keep(visit.known[picture.digest])
     with st.spinner("Reading …"):
         try:
-            visit.keep(_predict(client, visit, picture))
+            visit.keep(awake(visit, lambda: _predict(client, picture)))
         except ApiError as error:
             visit.fail(Failure(picture, error))
             if isinstance(error, RateLimited) and live.wanted():
@@ -64,18 +71,25 @@ def _ask(client: Client, visit: Visit, picture: Picture) -> None:
                 st.rerun()  # to show the switch as it now is
 
 
-def _predict(client: Client, visit: Visit, picture: Picture) -> Answer:
-    """Wait for a starting model, up to PATIENCE. Raises ApiError."""
+def _predict(client: Client, picture: Picture) -> Answer:
+    """Ask once. Raises ApiError."""
+    started = perf_counter()
+    if numbers.wanted():
+        number = client.read_number(picture.data, allow=MARKS)
+        return Answer(picture, numbers.as_prediction(number), perf_counter() - started, number=number)
+    prediction = client.predict(picture.data, include=EXTRAS)
+    words.check(prediction)
+    return Answer(picture, prediction, perf_counter() - started)
+
+
+def awake(visit: Visit, ask: Callable[[], T]) -> T:
+    """Ask, and wait for a starting model, up to PATIENCE. Raises ApiError."""
     bar = st.empty()
     while True:
-        started = perf_counter()
         try:
-            if numbers.wanted():
-                number = client.read_number(picture.data, allow=MARKS)
-                return Answer(picture, numbers.as_prediction(number), perf_counter() - started, number=number)
-            prediction = client.predict(picture.data, include=EXTRAS)
-            words.check(prediction)
-            return Answer(picture, prediction, perf_counter() - started)
+            answer = ask()
+            visit.waking_since = None
+            return answer
         except ModelStarting as error:
             visit.waking_since = visit.waking_since or monotonic()
             left = visit.waking_since + PATIENCE - monotonic()
@@ -127,8 +141,10 @@ def _recover(client: Client, visit: Visit) -> None:
 def _answer(client: Client, visit: Visit, answer: Answer, picture: Picture | None) -> str:
     stale = picture is not None and picture.digest != answer.picture.digest
     st.html(numbers.page(answer, answer.number, stale=stale) if answer.number else words.page(answer, stale=stale))
-    if answer.picture.strokes:
-        st.button("Next digit", key="next", on_click=visit.take_sheet)
+    with st.container(horizontal=True):
+        if answer.picture.strokes:
+            st.button("Next digit", key="next", on_click=visit.take_sheet)
+        share.show(answer)
     if not answer.number:
         correction.show(client, visit, answer)
         compare.show(client, visit, answer.picture)

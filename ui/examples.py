@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from functools import cache
-from io import BytesIO
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from PIL import Image, ImageDraw
-
-from ui import strip
-from ui.visit import Picture
+from ui import strip, strokes
+from ui.strokes import PEN, Stroke
 
 if TYPE_CHECKING:
-    from ui.visit import Visit
+    from ui.strokes import Point
+    from ui.visit import Picture, Visit
 
-SIDE, WIDTH = 400, 22  # pixels of the sheet and of the pen
-Stroke = tuple[tuple[float, float], ...]  # points in pixels of the sheet, y downwards
-EXAMPLES: dict[str, tuple[Stroke, ...]] = {
+EXAMPLES: dict[str, tuple[tuple[Point, ...], ...]] = {
     "An easy 3": (
         (
             *((135, 110), (165, 82), (205, 76), (243, 92), (254, 125), (240, 158), (208, 180), (184, 188)),
@@ -71,70 +66,20 @@ def _try(visit: Visit, name: str) -> None:
 
 @cache
 def picture(name: str) -> Picture:
-    """The example as the sheet would send it: PNG, 400x400, black on white."""
-    scale = 2  # drawn larger and reduced: smooth edges
-    sheet = Image.new("L", (scale * SIDE, scale * SIDE), 255)
-    pen = ImageDraw.Draw(sheet)
-    for stroke in map(_smooth, EXAMPLES[name]):
-        for (x, y), (u, v) in pairwise(stroke):
-            pen.line((scale * x, scale * y, scale * u, scale * v), 0, scale * WIDTH)
-        for x, y in stroke:
-            r = WIDTH / 2
-            pen.ellipse([scale * edge for edge in (x - r, y - r, x + r, y + r)], 0)
-    buffer = BytesIO()
-    sheet.reduce(scale).save(buffer, "PNG")
-    return Picture(buffer.getvalue(), _on_canvas(name), name=f"{name.strip('?').replace(' ', '-').lower()}.png")
-
-
-def _smooth(stroke: Stroke) -> list[tuple[float, float]]:
-    """The stroke along quadratic curves through the middles of its sides, as the canvas' brush draws it."""
-    middles = [((x + u) / 2, (y + v) / 2) for (x, y), (u, v) in pairwise(stroke)]
-    points = [stroke[0]]
-    for (x, y), (u, v), (z, w) in zip(middles, stroke[1:-1], middles[1:], strict=False):
-        for t in (k / 8 for k in range(9)):
-            a, b, c = (1 - t) ** 2, 2 * t * (1 - t), t**2
-            points.append((a * x + b * u + c * z, a * y + b * v + c * w))
-    return [*points, stroke[-1]]
-
-
-def _commands(stroke: Stroke) -> list[list[Any]]:
-    """The same curve as an SVG path's commands."""
-    middles = [((x + u) / 2, (y + v) / 2) for (x, y), (u, v) in pairwise(stroke)]
-    curves = [["Q", *control, *end] for control, end in zip(stroke[1:-1], middles[1:], strict=True)]
-    return [["M", *stroke[0]], ["L", *middles[0]], *curves, ["L", *stroke[-1]]]
-
-
-def _on_canvas(name: str) -> dict[str, Any]:
-    """The example as the canvas keeps a drawing: one of Fabric's paths a stroke."""
-    return {"version": "7.4.0", "background": "#ffffff", "objects": [_path(stroke) for stroke in EXAMPLES[name]]}
-
-
-def _path(stroke: Stroke) -> dict[str, Any]:
-    xs, ys = zip(*_smooth(stroke), strict=True)
-    return {
-        "type": "Path",
-        "originX": "center",
-        "originY": "center",
-        "left": (min(xs) + max(xs)) / 2,
-        "top": (min(ys) + max(ys)) / 2,
-        "fill": None,
-        "stroke": "#000000",
-        "strokeWidth": WIDTH,
-        "strokeLineCap": "round",
-        "strokeLineJoin": "round",
-        "path": _commands(stroke),
-    }
+    """The example as the sheet would send it."""
+    file = f"{name.strip('?').replace(' ', '-').lower()}.png"
+    return strokes.picture(tuple(map(Stroke, EXAMPLES[name])), file)
 
 
 @cache
 def _thumbnail(name: str) -> str:
     """An SVG as a data: URL that draws itself once, stroke after stroke, unless motion is to be reduced."""
     lines = ""
-    for n, stroke in enumerate(EXAMPLES[name]):
-        d = " ".join(str(part) for command in _commands(stroke) for part in command)
+    for n, points in enumerate(EXAMPLES[name]):
+        d = " ".join(str(part) for command in strokes.commands(points) for part in command)
         lines += f'<path pathLength="1" style="animation-delay:{0.5 * n}s" d="{d}"/>'
     style = (
-        f"path{{fill:none;stroke:#000;stroke-width:{WIDTH};stroke-linecap:round;stroke-linejoin:round}}"
+        f"path{{fill:none;stroke:#000;stroke-width:{PEN[-1]};stroke-linecap:round;stroke-linejoin:round}}"
         "@media(prefers-reduced-motion:no-preference){"
         "path{stroke-dasharray:1 1;animation:draw .9s ease-in-out backwards}}"
         "@keyframes draw{from{stroke-dashoffset:1}}"

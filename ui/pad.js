@@ -81,7 +81,7 @@ function show() {
 
 // A new sheet that was asked for from further down, or from beside it, comes into sight.
 function bringSheet() {
-  const place = document.querySelector(".st-key-drawing");
+  const place = document.querySelector(".st-key-playing") ?? document.querySelector(".st-key-drawing");
   if (place?.getBoundingClientRect().top < 0) bring(place);
 }
 

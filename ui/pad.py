@@ -10,37 +10,36 @@ import streamlit as st
 from streamlit_drawable_canvas import st_canvas  # type: ignore[import-untyped] # it has no py.typed
 
 from backend.contract import IMAGE_TYPES
-from ui import live
 from ui.formats import TAKEN
+from ui.strokes import PEN, SIDE
 from ui.visit import Failure, Picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ui.visit import Visit
+    from ui.visit import Answer
 
-SIDE = 400  # pixels of the drawing; pad.js shows it in whatever width there is
-PEN = (6, 48, 22)  # pixels: thinnest, thickest, at first; the model was trained on the whole range
 HERE = Path(__file__).parent
 
 
-def draw(visit: Visit, pen: int) -> Picture | None:
-    """Show the sheet -> what is drawn on it, None while it is empty."""
-    start = visit.start
+def draw(sheet: int | str, start: Picture | None = None) -> Picture | None:
+    """Show the sheet; pad.js makes it as wide as there is room -> what is drawn on it, None while it is empty."""
     result = st_canvas(
-        stroke_width=pen,
+        stroke_width=st.session_state.get("pen", PEN[-1]),
         stroke_color="#000000",
         background_color="#ffffff",  # never the default: black ink on a transparent sheet decodes to all black
         width=SIDE,
         height=SIDE,
         initial_drawing=start.strokes if start else None,
         return_image_data=True,
-        key=f"canvas-{visit.sheet}",
+        key=f"canvas-{sheet}",
     )
     strokes: dict[str, Any] = result.json_data or {}
     if not strokes.get("objects"):
         return None
-    return Picture(result.image_bytes, strokes, visit.sheet) if result.image_bytes else start
+    if not result.image_bytes:  # it sends none before the first stroke
+        return start
+    return Picture(result.image_bytes, strokes, sheet)
 
 
 def count(picture: Picture | None) -> int:
@@ -48,16 +47,16 @@ def count(picture: Picture | None) -> int:
     return len((picture.strokes or {}).get("objects", ())) if picture else 0
 
 
-def dress(visit: Visit, picture: Picture | None, announcement: str) -> None:
-    """Lay pad.js over the sheet, and have a screen reader say `announcement` for each new answer. Last in a run."""
+def dress(sheet: int | str, picture: Picture | None, answer: Answer | Failure | None, said: str, *, live: bool) -> None:
+    """Lay pad.js over the sheet, and have a screen reader say `said` for each new answer. Last in a run."""
     state = {
-        "sheet": visit.sheet,
+        "sheet": sheet,
         "strokes": count(picture),
         "drawing": picture.digest if picture else "",
-        "answer": visit.answer.picture.digest if visit.answer else "",
-        "failed": isinstance(visit.answer, Failure),
-        "announcement": announcement,
-        "live": live.wanted(),
+        "answer": answer.picture.digest if answer else "",
+        "failed": isinstance(answer, Failure),
+        "announcement": said,
+        "live": live,
         "accept": ",".join((*IMAGE_TYPES, *TAKEN)),
     }
     _script()(key="dress", data=state)

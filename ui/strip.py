@@ -27,7 +27,11 @@ def show(key: str, items: list[Item], picked: Callable[[str], None]) -> None:
     _component()(key=key, data=data, on_picked_change=lambda: picked(st.session_state[key]["picked"]))
 
 
+def script() -> str:
+    """page.js, which other parts of the page make their components of, too."""
+    return Path(__file__).with_name("page.js").read_text(encoding="utf-8")
+
+
 @cache
 def _component() -> Callable[..., Any]:
-    html, js = '<div class="strip"></div>', Path(__file__).with_name("strip.js").read_text(encoding="utf-8")
-    return st.components.v2.component("strip", html=html, js=js, isolate_styles=False)
+    return st.components.v2.component("strip", html='<div class="strip"></div>', js=script(), isolate_styles=False)

@@ -37,7 +37,7 @@ class Picture:
 
     data: bytes
     strokes: dict[str, Any] | None = None
-    sheet: int | None = None
+    sheet: int | str | None = None
     name: str = "drawing.png"
 
     @cached_property
@@ -119,6 +119,9 @@ class Visit:
 
     sheet: int = 0  # counts up with every new sheet of paper: the canvas' key
     start: Picture | None = None  # what was already on that sheet
+    drawn: Picture | None = None  # what is on the sheet now
+    opened: str = ""  # the last link's drawing, as text
+    bad_link: bool = False  # and it held none
     asked: bool = False  # an answer is wanted and not there yet
     answer: Answer | Failure | None = None
     history: list[Answer] = field(default_factory=list)
@@ -146,7 +149,7 @@ class Visit:
 
     def forget(self) -> None:
         """Another way of giving a picture was chosen: the answer to the last one goes."""
-        self.answer, self.asked, self.failures, self.waking_since = None, False, 0, None
+        self.answer, self.asked, self.failures, self.waking_since, self.bad_link = None, False, 0, None, False
 
     def ask(self) -> None:
         """Want an answer."""
@@ -154,7 +157,7 @@ class Visit:
 
     def keep(self, answer: Answer) -> None:
         """Show an answer and remember it; in the history it replaces what came of the same sheet or picture before."""
-        self.answer, self.asked, self.failures, self.waking_since = answer, False, 0, None
+        self.answer, self.asked, self.failures, self.waking_since, self.bad_link = answer, False, 0, None, False
         self.known[answer.picture.digest] = answer
         if len(self.known) > CACHE:
             self.known.popitem(last=False)

@@ -36,8 +36,9 @@ TAKES_THE_PEN = """pen => {
   const { x, y } = pen.getBoundingClientRect();
   pen.dispatchEvent(new MouseEvent("mousemove", { clientX: x + 1, clientY: y + 1, bubbles: true }));
   const paper = pen.parentElement.querySelector(".lower-canvas").getContext("2d").getImageData(1, 1, 1, 1);
-  const line = document.querySelector(".st-key-glance"); // above the sheet on a phone
-  const top = document.querySelector(".st-key-drawing").getBoundingClientRect().y;
+  const playing = document.querySelector(".st-key-playing");
+  const line = document.querySelector(playing ? ".st-key-task" : ".st-key-glance"); // above the sheet, here on a phone
+  const top = (playing ?? document.querySelector(".st-key-drawing")).getBoundingClientRect().y;
   const above = line?.offsetParent ? line.getBoundingClientRect().bottom : top;
   const inPlace = y - above < 20;
   return inPlace && pen.style.cursor === "crosshair" && paper.data[3] === 255;
@@ -185,7 +186,7 @@ class Visitor:
         self.page: Page = context.new_page()
         self.page.set_default_timeout(PATIENCE)
         self.page.goto(url)
-        self.sheet = -1
+        self.sheet: int | str = -1
         self.await_sheet()
 
     @property
@@ -250,14 +251,14 @@ class Visitor:
     def await_text(self, text: str) -> None:
         self.page.get_by_text(text).filter(visible=True).first.wait_for()  # a phone has it in another place
 
-    def await_sheet(self) -> None:
-        """Another sheet than before, in its place, and with a pen."""
+    def await_sheet(self, sheet: str = "") -> None:
+        """This sheet, or another than before, in its place and with a pen."""
         self.page.wait_for_function(
-            "old => { const e = document.getElementById('announcement');"
-            " return e && Number(e.dataset.sheet) > old && e.dataset.dressed === e.dataset.sheet }",
-            arg=self.sheet,
+            "([wanted, old]) => { const e = document.getElementById('announcement'), now = e?.dataset.sheet;"
+            " return e && e.dataset.dressed === now && (wanted ? now === wanted : now !== String(old)) }",
+            arg=[sheet, self.sheet],
         )
-        self.sheet = int(self.state["sheet"])
+        self.sheet = sheet or int(self.state["sheet"])
         self.page.wait_for_function(TAKES_THE_PEN, arg=self.paper.element_handle())
 
 
@@ -282,7 +283,13 @@ class Visit:
             **options,
         )
         self.contexts.append(context)
-        return Visitor(context, url if live else f"{url}{'&' if '?' in url else '?'}live=off")
+        return Visitor(context, url if live else without_live(url))
+
+
+def without_live(url: str) -> str:
+    """The page's address for a visit where each drawing waits for Submit."""
+    address, mark, fragment = url.partition("#")
+    return f"{address}{'&' if '?' in address else '?'}live=off{mark}{fragment}"
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from base64 import b64encode
 from typing import TYPE_CHECKING
 
 import pytest
@@ -186,6 +187,76 @@ def test_the_history_brings_a_drawing_back_and_leaves_as_zip(visit: Visit, page_
         assert archive.namelist() == ["01-drawing.png", "02-drawing.png", "answers.csv"]
         rows = list(csv.DictReader(io.StringIO(archive.read("answers.csv").decode())))
     assert {row["label"] for row in rows} == {"3", "5"}
+
+
+PASTE = """([selector, kind, files]) => {
+  const transfer = new DataTransfer();
+  for (const [name, type, data] of files)
+    transfer.items.add(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], name, { type }));
+  const options = { bubbles: true, cancelable: true, composed: true };
+  const event = kind === "paste"
+    ? new ClipboardEvent("paste", { ...options, clipboardData: transfer })
+    : new DragEvent(kind, { ...options, dataTransfer: transfer });
+  return document.querySelector(selector).dispatchEvent(event);
+}"""
+
+
+def hand(visitor: Visitor, kind: str, *files: FilePayload, selector: str = "body") -> bool:
+    """Paste files, or drag or drop them somewhere -> whether the browser would do what it does by itself."""
+    listed = [[each["name"], each["mimeType"], b64encode(each["buffer"]).decode()] for each in files]
+    done: bool = visitor.page.evaluate(PASTE, [selector, kind, listed])
+    return done
+
+
+@pytest.mark.parametrize("kind", ["paste", "drop"])
+def test_a_picture_pasted_or_dropped_anywhere_goes_the_way_of_upload(
+    visit: Visit, page_url: str, drawing: Drawing, kind: str
+) -> None:
+    visitor = visit(page_url)
+    visitor.draw("9")
+    visitor.await_strokes(1)
+    assert not hand(visitor, kind, file("mine.png", drawing("6")), selector=".masthead")
+    assert visitor.await_answer().startswith("Read as 6:")
+    assert visitor.page.get_by_role("tab", name="Upload").get_attribute("aria-selected") == "true"
+    visitor.page.get_by_role("tab", name="Draw").click()
+    visitor.await_strokes(1)
+
+
+def test_a_picture_is_pasted_by_the_keyboard(visit: Visit, page_url: str, drawing: Drawing) -> None:
+    visitor = visit(page_url, permissions=["clipboard-read", "clipboard-write"])
+    write = (
+        "data => navigator.clipboard.write([new ClipboardItem({"
+        " 'image/png': new Blob([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], { type: 'image/png' }) })])"
+    )
+    visitor.page.evaluate(write, b64encode(drawing("2")).decode())
+    visitor.page.keyboard.press("Control+v")
+    assert visitor.await_answer().startswith("Read as 2:")
+
+
+def test_several_files_dropped_beside_the_place_for_them_make_a_table(
+    visit: Visit, page_url: str, drawing: Drawing
+) -> None:
+    visitor = visit(page_url)
+    hand(visitor, "dragover", file("0.png", drawing("0")))
+    assert visitor.page.evaluate("document.body.classList.contains('dropping')")
+    hand(visitor, "drop", file("0.png", drawing("0")), file("notes.txt", b"no picture"))
+    visitor.await_text("1 of 2 pictures read.")
+    assert not visitor.page.evaluate("document.body.classList.contains('dropping')")
+
+
+def test_what_is_no_picture_is_refused_in_words_and_never_leaves_the_page(visit: Visit, page_url: str) -> None:
+    visitor = visit(page_url)
+    address = visitor.page.url
+    hand(visitor, "drop", {"name": "scan.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7"})
+    visitor.await_text("Take a screenshot of the digit.")
+    assert not hand(visitor, "dragover"), "the browser would follow a link that is dropped"
+    assert not hand(visitor, "drop")
+    assert visitor.page.url == address
+
+
+def test_text_is_pasted_where_text_goes(visit: Visit, page_url: str) -> None:
+    visitor = visit(page_url)
+    assert hand(visitor, "paste"), "without a file a paste is the browser's own"
 
 
 RUNNERS = {"curl": ["bash", "call.sh"], "Python": [sys.executable, "call.py"], "JavaScript": ["node", "call.mjs"]}

@@ -176,6 +176,47 @@ def test_a_correction_takes_any_of_36_labels(
     assert json.loads(kept.read_text())["label"] == "Q"
 
 
+def play(page: Page) -> None:
+    page.test.session_state["way"] = "Play"
+    page.test.run()
+    page.press("start")
+
+
+def test_play_asks_once_for_each_drawing_and_leaves_history_alone(page: Page, drawing: Drawing) -> None:
+    play(page)
+    game = page.test.session_state["round"]
+    for number in range(3):
+        page.test.session_state[f"canvas-{game.sheet}"] = canvas(drawing(str(number)))
+        page.test.run()
+        page.test.run()
+        assert page.asked(PREDICT) == number + 1
+        if game.reading:
+            page.press("skip")
+    assert len(game.marks) == 3
+    assert page.test.session_state["visit"].history == []
+
+
+def test_play_ends_with_its_score_after_ten_digits(page: Page) -> None:
+    play(page)
+    for _ in range(10):
+        page.press("skip")
+    assert "0 of 10 in" in page.text
+    assert "No drawing fooled it." in page.text
+    page.press("start")
+    assert page.test.session_state["round"].marks == []
+
+
+def test_play_stops_in_a_sentence_where_the_model_does_not_answer(page: Page, seven: bytes) -> None:
+    play(page)
+    page.model.error = ModelUnavailable()
+    page.test.session_state["canvas-play-0"] = canvas(seven)
+    page.test.run()
+    assert "The model is not available." in page.text
+    assert "Start again in a moment." in page.text
+    assert page.asked(PREDICT) == 1
+    assert not page.test.exception
+
+
 def judged(page: Page, picture: bytes, consent: str) -> None:
     """Draw, submit, call the answer right, and answer the question for consent."""
     page.draw(picture)

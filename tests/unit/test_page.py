@@ -19,7 +19,7 @@ from streamlit.testing.v1 import AppTest
 from backend.contract import Model, Prediction, Rejection
 from tests.stand_in import StandIn
 from ui import answer as words
-from ui import client, correction, examples, snippets, wire
+from ui import client, correction, examples, snippets, strokes, wire
 from ui.client import ApiError, Client
 from ui.visit import Answer, Picture
 
@@ -270,6 +270,6 @@ def test_file_names_in_snippets_cannot_break_out() -> None:
 @pytest.mark.parametrize("name", examples.EXAMPLES)
 def test_an_example_is_a_picture_and_its_strokes_on_the_canvas(name: str) -> None:
     picture = examples.picture(name)
-    assert Image.open(io.BytesIO(picture.data)).size == (examples.SIDE, examples.SIDE)
+    assert Image.open(io.BytesIO(picture.data)).size == (strokes.SIDE, strokes.SIDE)
     assert picture.strokes is not None
     assert len(picture.strokes["objects"]) == len(examples.EXAMPLES[name])

@@ -1,0 +1,181 @@
+"""Play: ten digits in 30 seconds, by mouse and by touch; what it says, and what comes at its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.conftest import STROKES
+from tests.browser.test_drawing import touch
+from tests.browser.test_judging import violations
+from tests.browser.test_layout import SCREENS, in_sight, resized
+from tests.browser.test_sharing import EXCESS
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import MoodyApi, Visit, Visitor
+
+SMALL = {"width": 390, "height": 664}
+
+
+def start(visitor: Visitor, *, clock: bool = True) -> None:
+    visitor.page.get_by_role("tab", name="Play").click()
+    button = visitor.page.locator(".st-key-start button")
+    button.wait_for()
+    if not clock:
+        visitor.page.locator(".st-key-unhurried label").first.click()
+    button.click()
+
+
+def wanted(visitor: Visitor, sheet: int) -> str:
+    """The digit that is named, once its sheet takes the pen."""
+    visitor.await_sheet(f"play-{sheet}")
+    return visitor.page.locator(".task b").inner_text()
+
+
+MARKED = """([sheet, strokes]) => {
+  const state = document.getElementById("announcement").dataset;
+  return state.sheet !== sheet || (state.strokes === strokes && state.drawing === state.answer);
+}"""
+
+
+def draw_wanted(visitor: Visitor, digit: str) -> None:
+    """Stroke by stroke, until the model reads it: then the sheet is another one."""
+    for number, stroke in enumerate(STROKES[digit][0], 1):
+        visitor.stroke(stroke)
+        visitor.page.wait_for_function(MARKED, arg=[visitor.sheet, str(number)])
+        if visitor.state["sheet"] != visitor.sheet:
+            return
+
+
+def other(digit: str) -> str:
+    """A digit that is drawn in one stroke and is not this one."""
+    return "3" if digit == "1" else "1"
+
+
+def test_ten_digits_are_named_once_each_marked_and_scored(visit: Visit, page_url: str) -> None:
+    visitor = visit(page_url)
+    start(visitor, clock=False)
+    named = []
+    for sheet in range(10):
+        named.append(wanted(visitor, sheet))
+        assert visitor.state["said"] == f"{'Right. ' if sheet else ''}Draw a {named[-1]}."
+        assert visitor.page.locator(".marks li.right").count() == sheet
+        draw_wanted(visitor, named[-1])
+    visitor.await_text("10 of 10 in")
+    assert sorted(named) == list(STROKES)
+    assert visitor.state["said"].endswith("No drawing fooled it.")
+
+
+def test_the_time_ends_and_the_drawing_that_fooled_it_is_shown_and_looked_at(visit: Visit, page_url: str) -> None:
+    visitor = visit(page_url)
+    start(visitor)
+    first = wanted(visitor, 0)
+    visitor.draw(other(first))
+    visitor.page.locator(".task").get_by_text(f"Read as {other(first)}").wait_for()
+    visitor.press("Skip")
+    second = wanted(visitor, 1)
+    draw_wanted(visitor, second)
+    visitor.await_text("1 of 10 in 30.0 seconds")
+    said = f"This one fooled it: a {first}, read as {other(first)}"
+    assert said in visitor.state["said"]
+    visitor.page.locator(".fooled img").wait_for()
+    assert visitor.page.locator(".marks li").all_inner_texts()[:2] == [
+        f"{first}\nread as {other(first)}",
+        f"{second}\nright",
+    ]
+    visitor.press("Look at it")
+    visitor.page.locator(".headline h2").get_by_text(f"Read as {other(first)}.").wait_for()
+    assert visitor.page.get_by_role("tab", name="Draw").get_attribute("aria-selected") == "true"
+
+
+def test_a_round_is_played_by_finger_on_a_small_phone_without_a_swipe(visit: Visit, page_url: str) -> None:
+    visitor = visit(page_url, phone=True, reduced_motion="reduce")
+    visitor.page.set_viewport_size(SMALL)  # type: ignore[arg-type]
+    start(visitor)
+    session = visitor.page.context.new_cdp_session(visitor.page)
+    for sheet in range(3):
+        digit = wanted(visitor, sheet)
+        for place in (visitor.page.locator(".task"), visitor.paper, visitor.page.get_by_role("button", name="Skip")):
+            assert in_sight(visitor, place)
+        for number, stroke in enumerate(STROKES[digit][0], 1):
+            if visitor.state["sheet"] == visitor.sheet:
+                touch(session, visitor, stroke)
+                visitor.page.wait_for_function(MARKED, arg=[visitor.sheet, str(number)])
+        visitor.page.locator(".marks li.right").nth(sheet).wait_for(state="attached")
+
+
+def test_the_drawing_on_the_sheet_of_draw_outlives_a_game(visit: Visit, page_url: str) -> None:
+    visitor = visit(page_url)
+    visitor.draw("4")
+    visitor.await_strokes(2)
+    start(visitor)
+    wanted(visitor, 0)
+    visitor.page.keyboard.press("Control+Backspace")
+    wanted(visitor, 1)
+    visitor.page.get_by_role("tab", name="Draw").click()
+    visitor.await_state(sheet="0", strokes="2")
+
+
+def test_a_slow_model_costs_no_time_and_one_that_fails_ends_the_round_in_a_sentence(
+    visit: Visit, moody_url: str, api: MoodyApi
+) -> None:
+    visitor = visit(moody_url)
+    start(visitor)
+    digit = wanted(visitor, 0)
+    api.delay = 8
+    visitor.stroke([[140, 60], [141, 60]])  # a dot is no digit
+    visitor.page.locator(".task").get_by_text("No digit yet").wait_for()
+    left = int(visitor.page.locator(".clock").inner_text().removesuffix(" s"))
+    assert left > 10
+    api.refuse(503, "model-unavailable")
+    api.delay = 0
+    visitor.draw(digit)
+    visitor.await_text("The model is not available.")
+    visitor.await_text("Start again in a moment.")
+    api.mend()
+    visitor.page.locator(".st-key-start button").click()
+    visitor.page.locator(".task").wait_for()
+
+
+def test_whoever_has_no_pen_is_told_so_before_the_start(visit: Visit, page_url: str) -> None:
+    visitor = visit(page_url)
+    keyboard = visitor.page.keyboard
+    tab = visitor.page.get_by_role("tab", name="Draw")
+    for _ in range(12):
+        keyboard.press("Tab")
+        if tab.evaluate("e => e === document.activeElement"):
+            break
+    for _ in range(3):
+        keyboard.press("ArrowRight")
+    visitor.await_text("there is no way to play by keyboard alone")
+    visitor.page.locator(".st-key-start button").focus()
+    keyboard.press("Enter")
+    visitor.page.locator(".task").wait_for()
+    assert visitor.page.locator(".clock").get_attribute("role") == "timer"
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_play_fits_every_screen_and_has_no_violation_of_wcag(visit: Visit, page_url: str, dark: bool) -> None:
+    visitor = visit(page_url, dark=dark, phone=True, reduced_motion="reduce")
+    visitor.page.get_by_role("tab", name="Play").click()
+    visitor.page.locator(".st-key-start button").wait_for()
+    assert_fine(visitor, "first")
+    start(visitor, clock=False)
+    digit = wanted(visitor, 0)
+    visitor.draw(other(digit))
+    visitor.page.locator(".task").get_by_text("Read as").wait_for()
+    assert_fine(visitor, "playing")
+    for sheet in range(10):
+        wanted(visitor, sheet)
+        visitor.press("Skip")
+    visitor.page.locator(".fooled").wait_for()
+    assert_fine(visitor, "over")
+
+
+def assert_fine(visitor: Visitor, state: str) -> None:
+    for width, height in SCREENS:
+        resized(visitor, width, height)
+        visitor.page.wait_for_timeout(300)  # colours in flight are no contrast
+        assert violations(visitor) == [], (state, width, height)
+        assert visitor.page.evaluate(EXCESS) == [0, 0], (state, width, height)

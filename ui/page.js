@@ -1,0 +1,122 @@
+// What the page does in the browser besides drawing. Two components are made of it: a row of buttons, told by strip.py
+// {items: [{digest, source, label, name}]}, and the link, told by link.py {fragment, opened, longest, way}.
+export default function (component) {
+  (component.data.items ? strip : link)(component);
+}
+
+// Each button is a small picture with a caption.
+function strip({ data, parentElement, setTriggerValue }) {
+  const strip = parentElement.querySelector(".strip");
+  strip.replaceChildren(
+    ...data.items.map(({ digest, source, label, name }) => {
+      const button = document.createElement("button");
+      const picture = document.createElement("img");
+      const caption = document.createElement("span");
+      button.type = "button";
+      button.title = name;
+      button.setAttribute("aria-label", name);
+      picture.src = source;
+      picture.alt = "";
+      caption.textContent = label;
+      button.append(picture, caption);
+      button.addEventListener("click", () => setTriggerValue("picked", digest));
+      return button;
+    })
+  );
+}
+
+// The drawing stands in the page's address behind the #: reload, back and a link that somebody sent show it again.
+const told = { fragment: "" };
+
+const inAddress = () => location.hash.slice(1);
+
+function link({ data, setTriggerValue }) {
+  told.data = data;
+  told.open = (fragment) => {
+    told.opening = fragment.slice(0, data.longest + 1);
+    setTriggerValue("opened", told.opening);
+  };
+  if (!told.listening) {
+    listen();
+    open();
+  }
+  if (told.opening && told.opening !== data.opened) return; // what the address says comes first
+  told.opening = null;
+  told.fragment = data.fragment;
+  if (inAddress() === data.fragment) return;
+  history.replaceState(history.state, "", data.fragment ? `#${data.fragment}` : location.pathname + location.search);
+  dispatchEvent(new HashChangeEvent("hashchange")); // by which Community Cloud's own frame learns of it
+}
+
+function open() {
+  if (inAddress() && inAddress() !== told.fragment) told.open(inAddress());
+}
+
+function listen() {
+  told.listening = true;
+  addEventListener("hashchange", open);
+  document.addEventListener("click", copy, true);
+  document.addEventListener("paste", paste, true);
+  document.addEventListener("dragstart", () => { told.own = true; }, true); // a picture of the page itself
+  document.addEventListener("dragend", () => { told.own = false; }, true);
+  for (const kind of ["dragover", "dragleave", "drop"]) document.addEventListener(kind, drag, true);
+}
+
+const INPUTS = "input, textarea, [contenteditable]";
+
+function paste(event) {
+  const { files } = event.clipboardData;
+  if (!files.length || event.target.closest?.(INPUTS)) return;
+  event.preventDefault();
+  give(files);
+}
+
+// Without this the browser would leave the page for a file that is dropped beside the place meant for it.
+function drag(event) {
+  const over = event.type === "dragover" && !told.own && event.dataTransfer.types.includes("Files");
+  document.body.classList.toggle("dropping", over);
+  if (event.type === "dragleave" || event.target.closest?.(`[data-testid=stFileUploaderDropzone], ${INPUTS}`)) return;
+  event.preventDefault();
+  if (event.type === "dragover") event.dataTransfer.dropEffect = over ? "copy" : "none";
+  else if (!told.own) give(pictures(event.dataTransfer));
+}
+
+// A folder would come as a file that cannot be read.
+const pictures = ({ items }) =>
+  [...items].filter((item) => item.kind === "file" && !item.webkitGetAsEntry?.()?.isDirectory).map((item) => item.getAsFile());
+
+// Files that come from anywhere go the way of those that are chosen: through the chooser of the tab for files.
+function give(files) {
+  const chosen = new DataTransfer();
+  for (const file of files) chosen.items.add(file);
+  if (!chosen.files.length) return;
+  [...document.querySelectorAll("[role=tab]")].find((tab) => tab.textContent.trim() === told.data.way)?.click();
+  const end = Date.now() + 10_000;
+  const when = () => {
+    const input = document.querySelector(".st-key-files input[type=file]");
+    if (!input) return Date.now() < end && requestAnimationFrame(when);
+    input.files = chosen.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+  when();
+}
+
+// Copies the link or the picture, and says so beside the buttons. Only a script may do it, and only on a press.
+async function copy(event) {
+  const button = event.target.closest?.(".st-key-copy-link button, .st-key-copy-picture button");
+  if (!button) return;
+  const place = document.getElementById("copied");
+  try {
+    await (button.closest(".st-key-copy-link") ? copyLink() : copyPicture());
+    place.textContent = place.dataset.done;
+  } catch {
+    place.textContent = place.dataset.failed;
+  }
+}
+
+const copyLink = async () => navigator.clipboard.writeText(document.querySelector(".st-key-link-text code").textContent);
+
+async function copyPicture() {
+  const picture = fetch(document.querySelector(".card").src).then((reply) => reply.blob());
+  await navigator.clipboard.write([new ClipboardItem({ "image/png": picture })]);
+}
