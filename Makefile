@@ -3,11 +3,14 @@ SHELL := /bin/bash
 PYTHON ?= $(if $(shell command -v python3),python3,python)
 STAGE ?= dev
 REQUESTS_PER_DAY ?= 1000
+ACTION ?= start
 IN := .venv/bin
 DO := @$(PYTHON) -m ui.make
 # For deploy: YES=1 does not ask unless something bills by the hour, ACCEPT_HOURLY=1 nor then; DRY_RUN=1 makes nothing.
+# TAG="team=digits cost=42" tags every part made from now on.
 # Given on the command line, these are remembered by the stage; empty takes one away (EMAIL=, INSTANCE_TYPE=).
-CHOICES = MODE EMAIL RATE BURST QUOTA BUDGET INSTANCE_TYPE INSTANCES MAX_INSTANCES TTL_HOURS MEMORY_MB CONCURRENCY PROVISIONED
+CHOICES = MODE EMAIL RATE BURST QUOTA BUDGET INSTANCE_TYPE INSTANCES MAX_INSTANCES TTL_HOURS MEMORY_MB CONCURRENCY PROVISIONED \
+  DOMAIN CERTIFICATE PERMISSIONS_BOUNDARY
 GIVEN = $(foreach name,$(CHOICES),$(if $(findstring command,$(origin $(name))),--$(call lower,$(name)) "$($(name))"))
 lower = $(shell echo $(1) | tr A-Z_ a-z-)
 ASK = $(if $(YES),--yes) $(if $(ACCEPT_HOURLY),--accept-hourly)
@@ -16,7 +19,7 @@ DRY = $(if $(DRY_RUN),--dry-run)
 BFLOAT16 = $(if $(shell grep -m1 avx512_bf16 /proc/cpuinfo 2>/dev/null),--bfloat16)
 
 .PHONY: run test test-slow siege bench bench-ui screenshots stack train evaluate export compare lint mutants clean help \
-  deploy destroy status logs cost .venv/run .venv/test .venv/deploy
+  deploy canary destroy status logs cost .venv/run .venv/test .venv/deploy
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -59,7 +62,11 @@ evaluate: .venv/test  ## the table of targets, report.json and charts
 
 deploy: .venv/deploy  ## endpoint and API to AWS; tells the cost and asks first
 	$(IN)/python -m backend.deploy up --stage $(STAGE) --requests-per-day $(REQUESTS_PER_DAY) $(GIVEN) \
-	  $(if $(FALLBACK),--$(if $(filter 0,$(FALLBACK)),no-)fallback) $(ASK) $(DRY) $(DEPLOY_ARGS)
+	  $(if $(FALLBACK),--$(if $(filter 0,$(FALLBACK)),no-)fallback) $(if $(TAG),--tag $(TAG)) $(ASK) $(DRY) $(DEPLOY_ARGS)
+
+canary: .venv/deploy  ## a new model for SHARE=10 percent of the callers first (SHADOW=1: asked, answers nobody); ACTION=judge, promote, stop
+	$(IN)/python -m backend.deploy canary $(ACTION) --stage $(STAGE) $(if $(ARTIFACT),--artifact "$(ARTIFACT)") \
+	  $(if $(SHARE),--share $(SHARE)) $(if $(SHADOW),--shadow) $(if $(YES),--yes) $(DRY)
 
 destroy: .venv/deploy  ## all of it away again, what bills first, and the proof
 	$(IN)/python -m backend.deploy destroy --stage $(STAGE) $(DRY)

@@ -11,6 +11,7 @@ from flask import Flask, Response, g, request
 
 from backend import contract
 from backend.artifact import ArtifactError
+from backend.canary import CanaryPredictor
 from backend.catalogue import Catalogue
 from backend.contract import BatchPrediction, Health, ModelList, Prediction, Readiness
 from backend.cors import share
@@ -38,7 +39,7 @@ from backend.openapi import (
     operation,
 )
 from backend.predictions import model_of, predict_many, predict_one
-from backend.predictors import EmbeddedPredictor, Predictor, SageMakerPredictor
+from backend.predictors import EmbeddedPredictor, Predictor, SageMakerPredictor, sagemaker_runtime
 from backend.problems import answer_problems
 from backend.settings import Settings, SettingsError
 from backend.telemetry import watch, watched
@@ -83,7 +84,12 @@ def make_predictor(settings: Settings) -> Predictor:
     if not settings.sagemaker_endpoint_name:
         return _embedded(settings)
     endpoint = SageMakerPredictor(settings.sagemaker_endpoint_name, labels=settings.labels)
-    return FallbackPredictor(endpoint, _embedded(settings)) if settings.fallback else endpoint
+    stable = FallbackPredictor(endpoint, _embedded(settings)) if settings.fallback else endpoint
+    if not settings.canary:
+        return stable
+    # one attempt: where the candidate is late, the stable release still has its 13 seconds of API Gateway's 29
+    candidate = SageMakerPredictor(settings.canary, sagemaker_runtime(attempts=1), settings.labels)
+    return CanaryPredictor(stable, candidate, settings.canary_share / 100, shadow=settings.canary_shadow)
 
 
 def _embedded(settings: Settings) -> Predictor:

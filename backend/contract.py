@@ -22,6 +22,7 @@ PROBLEM_PAGES = "/problems/"  # + slug: where a problem's `type` leads
 
 API_KEY_HEADER = "X-Api-Key"
 REQUEST_ID_HEADER = "X-Request-Id"
+CALLER_HEADER = "X-Caller-Id"  # which of a client's own users asks: a random name, which is neither kept nor logged
 
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "image/tiff")
 FORMATS = "PNG, JPEG, WebP, GIF, BMP or TIFF"

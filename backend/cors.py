@@ -30,7 +30,7 @@ def share(app: Flask, origins: tuple[str, ...]) -> None:
         # flask-cors takes text with a "*" for a regular expression: "https://*.a.example" let https://xa.example in
         origins="*" if everybody else [_pattern(origin) for origin in origins],
         send_wildcard=everybody,
-        allow_headers=["Content-Type", contract.API_KEY_HEADER, contract.REQUEST_ID_HEADER],
+        allow_headers=["Content-Type", contract.API_KEY_HEADER, contract.REQUEST_ID_HEADER, contract.CALLER_HEADER],
         expose_headers=[contract.REQUEST_ID_HEADER, "Retry-After"],
         max_age=600,
     )

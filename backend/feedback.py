@@ -22,7 +22,7 @@ from time import monotonic, time
 from typing import TYPE_CHECKING
 
 import msgspec
-from flask import Response, request
+from flask import Response, g, request
 
 from backend import contract
 from backend.contract import Feedback, FeedbackReceipt, Judged, KeptFeedback
@@ -45,6 +45,7 @@ PROBLEMS = (contract.NOT_FOUND, contract.FEEDBACK_UNAVAILABLE)
 ID = re.compile(r"[0-9a-f]{32}")
 OWN = re.compile(r"[0-9a-f]{32}\.(png|json)|[0-9a-f]{16}\.part")  # nothing else in the folder is counted or swept
 LABEL = re.compile(r"\w[\w /&-]{0,31}")
+NOT_A_DIGIT = "not_a_digit"  # the label of what should be rejected
 MOST_CHARACTERS = 100  # of each text in a prediction
 LEAST_BYTES = 1024  # a drawing may be kept in so many, however few it came in
 SIDES = (1024, 512, 256, 128, 64, 28)  # pixels, where the drawing itself would be kept larger than it came
@@ -126,6 +127,9 @@ class FeedbackViews:
         given = read_json(request, Feedback)
         _check(given)
         receipt = FeedbackReceipt(self._keep(given))
+        if said := given.prediction:
+            right = given.label == (said.label or NOT_A_DIGIT)
+            g.judged = {"model": f"{said.model.name} {said.model.version}", "right": right}
         return Response(msgspec.json.encode(receipt), 201, content_type="application/json")
 
     @operation(answers=KeptFeedback, problems=PROBLEMS)

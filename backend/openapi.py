@@ -39,6 +39,9 @@ FILE = {"type": "string", "format": "binary", "description": PICTURE}
 ONE_FILE = {"image": FILE}
 MANY_FILES = {"image": {"type": "array", "items": FILE, "minItems": 1, "maxItems": contract.MAX_BATCH}}
 TEXT = {"schema": {"type": "string"}}
+CALLER = (
+    "Which of your own users asks, as any random name: while a new model is tried on some, each keeps the same one."
+)
 INFO = {
     "title": "Fullstack Model",
     "version": "1",
@@ -174,8 +177,11 @@ def _operation(name: str, path: str, doc: str, about: Operation, settings: Setti
 
 
 def _parameters(path: str, about: Operation) -> list[dict[str, Any]]:
+    headers = {contract.REQUEST_ID_HEADER: "Comes back with the answer."}
+    if path.startswith((contract.PREDICTIONS, contract.NUMBERS)):
+        headers[contract.CALLER_HEADER] = CALLER
     parameters: list[dict[str, Any]] = [
-        {"name": contract.REQUEST_ID_HEADER, "in": "header", "description": "Comes back with the answer.", **TEXT}
+        {"name": name, "in": "header", "description": description, **TEXT} for name, description in headers.items()
     ]
     for name in re.findall(r"<(\w+)>", path):
         slugs = {"enum": [each.slug for each in contract.PROBLEMS]} if name == "slug" else {}

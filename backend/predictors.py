@@ -204,15 +204,15 @@ def _read(body: StreamingBody) -> bytes:
         return data
 
 
-def sagemaker_runtime() -> SageMakerRuntimeClient:
-    """A client whose waiting is bounded: at most (1 + 5) x 2 seconds and the pause between. Raises SettingsError."""
+def sagemaker_runtime(attempts: int = ATTEMPTS) -> SageMakerRuntimeClient:
+    """A client whose waiting is bounded: (1 + 5) x `attempts` seconds and the pause between. Raises SettingsError."""
     from backend.bounded import make_client
 
     client: SageMakerRuntimeClient = make_client(
         "sagemaker-runtime",
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=READ_TIMEOUT,
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=CONNECTIONS,
         tcp_keepalive=True,
     )

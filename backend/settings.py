@@ -41,6 +41,9 @@ class Settings:
     models_dir               folder of further embedded models, a folder each, which ?model= asks for by name
     labels                   comma-separated, for an endpoint that answers plain rows of probabilities: what they are of
     fallback                 "embedded": answer with the embedded model while the endpoint fails
+    canary                   the endpoint of a new release, beside sagemaker_endpoint_name; empty: none
+    canary_share             percent of the callers whom it answers, the same ones each time
+    canary_shadow            "1": it is asked for every picture and compared, and answers nobody
     api_keys                 SHA-256 of each accepted X-Api-Key, in hex, comma-separated; empty: no key needed
     rate_limit               per key (or address), as "5 per second; 60 per minute"; empty: none (API Gateway has one)
     cors_origins             comma-separated origins whose pages may call, "https://*.a.example", or "*"; empty: none
@@ -59,6 +62,9 @@ class Settings:
     models_dir: Path = SHIPPED_MODEL.parent
     labels: tuple[str, ...] = ()
     fallback: str = ""
+    canary: str = ""
+    canary_share: float = 0.0
+    canary_shadow: bool = False
     api_keys: tuple[str, ...] = ()
     rate_limit: str = ""
     cors_origins: tuple[str, ...] = ()
@@ -95,13 +101,22 @@ class Settings:
             raise SettingsError(f'BACKEND_FALLBACK is "embedded" or empty, not "{self.fallback}".')
         if len(set(self.labels)) < len(self.labels):
             raise SettingsError(f"BACKEND_LABELS names a label twice: {', '.join(self.labels)}.")
-        if self.sagemaker_endpoint_name and not ENDPOINT_NAME.fullmatch(self.sagemaker_endpoint_name):
-            raise SettingsError(
-                f'SAGEMAKER_ENDPOINT_NAME is "{self.sagemaker_endpoint_name}"; it is the endpoint\'s name alone, '
-                "of letters, digits and hyphens, not its address or ARN."
-            )
+        self._check_endpoints()
         if any(len(key) != 64 or set(key) - set("0123456789abcdef") for key in self.api_keys):
             raise SettingsError("BACKEND_API_KEYS takes SHA-256 hashes: make one with `python -m backend.keys`.")
+
+    def _check_endpoints(self) -> None:
+        names = {"SAGEMAKER_ENDPOINT_NAME": self.sagemaker_endpoint_name, "BACKEND_CANARY": self.canary}
+        for variable, name in names.items():
+            if name and not ENDPOINT_NAME.fullmatch(name):
+                raise SettingsError(
+                    f'{variable} is "{name}"; it is the endpoint\'s name alone, '
+                    "of letters, digits and hyphens, not its address or ARN."
+                )
+        if self.canary and not self.sagemaker_endpoint_name:
+            raise SettingsError("BACKEND_CANARY stands beside SAGEMAKER_ENDPOINT_NAME, which is empty.")
+        if not 0 <= self.canary_share <= 100:
+            raise SettingsError(f"BACKEND_CANARY_SHARE is percent, from 0 to 100, not {self.canary_share:g}.")
 
 
 def _parse(name: str, kind: str, text: str) -> Any:
@@ -109,8 +124,17 @@ def _parse(name: str, kind: str, text: str) -> Any:
         if text.lower() not in SWITCH:
             raise SettingsError(f'BACKEND_{name.upper()} is "1" or "0", not "{text}".')
         return SWITCH[text.lower()]
+    if kind == "float":
+        return _number(name, text)
     if kind == "Path":
         return Path(text)
     if kind.startswith("tuple"):
         return tuple(part.strip() for part in text.split(",") if part.strip())
     return text.strip()
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text or 0)
+    except ValueError:
+        raise SettingsError(f'BACKEND_{name.upper()} is a number, not "{text}".') from None

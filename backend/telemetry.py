@@ -112,12 +112,11 @@ def _record(response: Response) -> dict[str, Any]:
         "bytes_in": request.content_length or 0,
         "bytes_out": response.content_length or 0,
     }
-    if "problem" in g:
-        record["problem"] = g.problem
+    for name in ("problem", "key", "canary", "judged"):
+        if name in g:
+            record[name] = g.get(name)
     if STDOUT.dropped:
         record["lines_dropped"] = STDOUT.dropped
-    if "key" in g:
-        record["key"] = g.key
     predictions: list[Prediction] = g.get("predictions", [])
     return record | (_answers(predictions) if predictions else {})
 

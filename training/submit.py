@@ -23,7 +23,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backend.deploy.buckets import ensure_bucket
+from backend.deploy.choices import settle
 from backend.deploy.images import TRAINING, place, uri
+from backend.deploy.logs import TRAINING_JOBS, TRANSFORM_JOBS, ensure_job_logs
 from backend.deploy.refusals import StageError, attempt, command, pages, patiently
 from backend.deploy.roles import ensure_role, policy
 from backend.deploy.stage import open_stage
@@ -69,6 +71,7 @@ class Training:
 
 def train(stage: Stage, plan: Training) -> Path:
     """Run training.train in a training job, following its log; returns the run's folder, fetched. Raises StageError."""
+    ensure_job_logs(stage, TRAINING_JOBS)
     trainer = _trainer(stage, ensure_bucket(stage, "models"), plan)
     try:
         trainer.train(input_data_config=_channel(plan.data), wait=True, logs=True)
@@ -87,7 +90,7 @@ def failure(job: dict[str, Any]) -> str:
     """Why a training job ended, and where its log is: the last line of SageMaker's reason is the program's own."""
     lines = [line.strip() for line in job.get("FailureReason", "").splitlines() if line.strip()]
     reason = lines[-1] if lines else "SageMaker gave no reason"
-    log = f"aws logs tail /aws/sagemaker/TrainingJobs --log-stream-name-prefix {job['TrainingJobName']} --since 1d"
+    log = f"aws logs tail {TRAINING_JOBS} --log-stream-name-prefix {job['TrainingJobName']} --since 1d"
     return f"The training job ended as {job['TrainingJobStatus']}: {reason.rstrip('.')}. Its log: `{log}`."
 
 
@@ -248,6 +251,7 @@ def _transform(stage: Stage, job: str, model: str, url: str, instance_type: str)
     """Start the job unless it is there, and wait until it is done. Raises StageError."""
     sagemaker = stage.client("sagemaker")
     if attempt(sagemaker.describe_transform_job, TransformJobName=job) is None:
+        ensure_job_logs(stage, TRANSFORM_JOBS)
         where = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"{url}/input/"}}
         sagemaker.create_transform_job(
             TransformJobName=job,
@@ -317,6 +321,7 @@ def main() -> None:
             each.add_argument("--out", type=Path, default=Path("build/batch.csv"))
     options, rest = parser.parse_known_args()
     stage = open_stage(options.stage)
+    settle(stage, {})
     _confirm(options.instance_type, yes=options.yes)
     if options.command == "batch":
         batch(stage, options.pictures, options.out, options.instance_type)

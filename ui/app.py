@@ -149,6 +149,7 @@ def main() -> None:
         st.html(words.cannot_start(error))
         return
     here = visit.current()
+    client = client.for_caller(here.caller)
     left, right = st.columns([5, 6], gap="large")
     with left:
         given = give(client, here)

@@ -22,6 +22,7 @@ from __future__ import annotations
 import http.client
 import runpy
 from base64 import b64encode
+from copy import copy
 from itertools import count
 from random import uniform
 from time import sleep
@@ -34,7 +35,7 @@ from requests.exceptions import InvalidHeader, InvalidSchema, InvalidURL, SSLErr
 from backend import contract
 from backend.contract import Model, ModelCard, Number, Prediction, ProblemDetails
 from ui import formats, wire
-from ui.exchange import Exchange, Garbled, Reply, Unusable, was_connected
+from ui.exchange import Exchange, Garbled, Reply, Unusable, checked_header, was_connected
 from ui.pictures import NotAPicture, Picture, TooManyBytes, encode
 
 if TYPE_CHECKING:
@@ -169,6 +170,16 @@ class Client:
         except Unusable as error:
             raise BadSetting(str(error)) from None
         self.url, self._retries = self._exchange.url, retries
+        self._caller: dict[str, str] = {}
+
+    def for_caller(self, name: str) -> Client:
+        """The same client, asking for one of its own users: any random name, by which the API keeps nothing.
+
+        While a new model is tried on some callers, each user gets the same one each time.
+        """
+        theirs = copy(self)
+        theirs._caller = {contract.CALLER_HEADER: checked_header(contract.CALLER_HEADER, name)}
+        return theirs
 
     def predict(self, picture: Picture, *, include: Collection[str] = (), model: str = "") -> Prediction:
         """A path, bytes, an open file, a PIL image or an array -> the answer. Raises ApiError; OSError for a path.
@@ -287,8 +298,9 @@ class Client:
 
     def _ask(self, method: str, path: str, **request: Any) -> Reply:
         """One exchange. Raises ApiError: the exceptions of requests end here."""
+        headers = self._caller | request.pop("headers", {})
         try:
-            reply = self._exchange.ask(method, path, **request)
+            reply = self._exchange.ask(method, path, headers=headers, **request)
         except (requests.RequestException, OSError) as error:
             raise _failure(error, self.url) from None
         if 200 <= reply.status < 300:

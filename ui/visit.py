@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from io import BytesIO, StringIO
+from secrets import token_hex
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -117,6 +118,7 @@ class Reading(NamedTuple):
 class Visit:
     """The state of one browser tab."""
 
+    caller: str = field(default_factory=lambda: token_hex(8))  # which of the page's visitors asks; kept nowhere else
     sheet: int = 0  # counts up with every new sheet of paper: the canvas' key
     start: Picture | None = None  # what was already on that sheet
     drawn: Picture | None = None  # what is on the sheet now

@@ -12,7 +12,22 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from backend.deploy import choices, cost, drift, endpoint, function, gateway, lock, page, parts, prices, release
+from backend.deploy import (
+    canary,
+    choices,
+    cost,
+    drift,
+    endpoint,
+    function,
+    gateway,
+    lock,
+    page,
+    parts,
+    preview,
+    prices,
+    release,
+    rule,
+)
 from backend.deploy.arguments import parser
 from backend.deploy.buckets import ensure_bucket
 from backend.deploy.logs import print_logs
@@ -30,16 +45,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PAGE = {"status": page.status, "destroy": page.destroy}
+JUDGED = {rule.PROMOTE: 0, rule.WAIT: 3, rule.TAKE_BACK: 4}  # the exit code of `canary judge`
 PARTS = (*release.BILLING, page.PART, *function.PARTS, *release.PARTS)  # in the order in which `destroy` goes
 
 
 def up(stage: Stage, given: argparse.Namespace) -> None:
     """Ask, then deploy both halves, the model first: the API is tried against it."""
     _say_where(stage)
-    before = choices.remembered(stage)
-    now = choices.chosen(before, vars(given))
+    before, now = choices.settle(stage, vars(given))
     if stage.dry_run:
         parts.show(parts.inventory(stage, PARTS)[0])
+    print("\n".join(["What changes:", *preview.lines(stage, now, before, given.artifact)]))
     ask(stage, given, now, before)
     ensure_bucket(stage, "deploy")
     with lock.held(stage):
@@ -58,6 +74,8 @@ def _deploy(stage: Stage, artifact: Path, now: dict[str, Any], before: dict[str,
     try:
         if now["mode"] == "sagemaker":
             release.up(stage, Release.load(artifact, stage, now["image"]), choices.plan(now), now["max_ms"])
+        else:
+            release.check_no_canary(stage)
         function.up(stage, choices.options(now))
     except TrialError:
         choices.keep(stage, before or now)
@@ -104,8 +122,10 @@ def status(stage: Stage) -> None:
     with noted(unseen, "release"):
         if sentence := release.is_live(stage, choices.remembered(stage).get("image", "")):
             print(sentence)
-        for line in drift.found(stage, rows, choices.chosen(choices.remembered(stage), {})):
+        _, now = choices.settle(stage, {})
+        for line in drift.found(stage, rows, now):
             print(line)
+        canary.show(stage, now)
     _tell(unseen)
     if unseen:
         raise StageError(f"{len(unseen)} kinds of parts could not be looked for, see above.")
@@ -146,7 +166,7 @@ def _outcome(stage: Stage, left: int, unseen: int) -> str:
 
 def logs(stage: Stage, minutes: float, *, follow: bool = False) -> None:
     """Print what both halves wrote in the last minutes, and with `follow` what they go on to write, until Ctrl-C."""
-    print_logs(stage, [release.log_group(stage), function.log_group(stage)], minutes, follow=follow)
+    print_logs(stage, [*release.log_groups(stage), function.log_group(stage)], minutes, follow=follow)
 
 
 def show_cost(options: argparse.Namespace) -> None:
@@ -166,8 +186,7 @@ def show_cost(options: argparse.Namespace) -> None:
 def promote(stage: Stage, given: argparse.Namespace) -> None:
     """Serve this stage's release on the stage --to; asks first, as `up` does."""
     target = open_stage(given.to, dry_run=given.dry_run)
-    before = choices.remembered(target)
-    now = choices.chosen(before, vars(given) | {"mode": "sagemaker"})
+    before, now = choices.settle(target, vars(given) | {"mode": "sagemaker"})
     ask(target, given, now, before)
     ensure_bucket(target, "deploy")
     with lock.held(target):
@@ -175,10 +194,27 @@ def promote(stage: Stage, given: argparse.Namespace) -> None:
         choices.keep(target, choices.chosen(before, vars(given)))
 
 
+def try_share(stage: Stage, given: argparse.Namespace) -> None:
+    """Start, judge, promote or stop a canary. Judging ends with 3 where it waits, with 4 where it was taken back."""
+    _say_where(stage)
+    _, now = choices.settle(stage, {})
+    if given.action == "start":
+        now = canary.share(now, given.share, shadow=given.shadow)
+        print(canary.price(now, given.requests_per_day))
+        confirm(given, hourly=False)
+    with lock.held(stage):
+        if given.action == "start":
+            canary.start(stage, Release.load(given.artifact, stage, now["image"]), now)
+        elif given.action == "judge":
+            sys.exit(JUDGED[canary.judge(stage, now, rule.Patience(given.answers, given.hours)).what])
+        else:
+            {"promote": canary.promote, "stop": canary.stop}[given.action](stage, now)
+
+
 def rollback(stage: Stage, version: str) -> None:
     """Serve an earlier release again, on what the stage's endpoint runs on."""
-    before = choices.remembered(stage)
-    known = choices.plan(choices.chosen(before, {})) if before else endpoint.live_plan(stage)
+    before, now = choices.settle(stage, {})
+    known = choices.plan(now) if before else endpoint.live_plan(stage)
     ensure_bucket(stage, "deploy")
     with lock.held(stage):
         release.rollback(stage, version, known or Plan())
@@ -187,6 +223,7 @@ def rollback(stage: Stage, version: str) -> None:
 def page_up(stage: Stage, given: argparse.Namespace) -> None:
     """Tell the container's price, ask, and run the page in it."""
     _say_where(stage)
+    choices.settle(stage, {})
     print(f"The page's container: ${price('page_lightsail_nano'):.2f} a month, used or not, until `make destroy`.")
     confirm(given, hourly=True)
     page.up(stage)
@@ -211,6 +248,7 @@ def main(arguments: list[str] | None = None) -> None:
         "list": lambda: release.show_releases(stage),
         "rollback": lambda: rollback(stage, options.version),
         "promote": lambda: promote(stage, options),
+        "canary": lambda: try_share(stage, options),
         "key": lambda: gateway.show_key(stage),
         "logs": lambda: logs(stage, options.minutes, follow=options.follow),
         "destroy": lambda: destroy(stage),

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backend.deploy.choices import DEFAULTS
+from backend.deploy.rule import Patience
 from backend.deploy.stage import ARTIFACT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+TAG = re.compile(r"(?!aws:)[\w .:/=+@-]{1,128}")
 COMMANDS = {
     "up": "deploy the stage, or bring it up to date; tells the cost and asks first",
     "status": "every part of the stage",
     "list": "the registered releases of the model, newest first",
     "rollback": "serve an earlier release again",
     "promote": "serve this stage's release, the very same bytes, on another stage",
+    "canary": "a new release for a share of the callers first: start, judge, promote, stop",
     "key": "the API's address and key, as the page reads them",
     "logs": "what endpoint and function wrote",
     "destroy": "remove the stage and prove that nothing is left",
@@ -46,13 +50,14 @@ def parser() -> argparse.ArgumentParser:
             each.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
         if name in ("up", "promote"):
             _add_plan(each)
-        if name in ("up", "promote", "page"):
+        if name in ("up", "promote", "page", "canary"):
             each.add_argument("--yes", action="store_true", help="do not ask, unless something bills by the hour")
             each.add_argument("--accept-hourly", action="store_true", help="nor then")
-        if name in ("up", "promote", "cost"):
+        if name in ("up", "promote", "cost", "canary"):
             read = between(float, 0)
             each.add_argument("--requests-per-day", type=read, default=1000, help="what the cost is told for")
     _add_up(commands.choices["up"])
+    _add_canary(commands.choices["canary"])
     commands.choices["promote"].add_argument("--to", required=True, help="the stage to serve it on")
     commands.choices["cost"].add_argument("--chart", type=Path, help="draw it into this .svg or .png")
     commands.choices["cost"].add_argument("--refresh", action="store_true", help="ask AWS for today's prices first")
@@ -72,10 +77,18 @@ def between(kind: type[int] | type[float], low: float, high: float = 1e9) -> Cal
     return read
 
 
+def tag(text: str) -> str:
+    """K=V as AWS takes a tag, and not one of those that say whose a part is."""
+    key, equals, value = text.partition("=")
+    if not equals or not TAG.fullmatch(key) or not TAG.fullmatch(value or " ") or key in ("Project", "Stage"):
+        raise argparse.ArgumentTypeError(f"{text} is not KEY=VALUE, or one of this project's own tags")
+    return text
+
+
 def _choice(each: argparse.ArgumentParser, name: str, about: str, **more: Any) -> None:
     """An option that a stage remembers; it is in the result only where it was given."""
     default = DEFAULTS[name]
-    text = f"{about} (at first {default})" if default not in ("", False) else about
+    text = f"{about} (at first {default})" if default not in ("", False, []) else about
     each.add_argument(f"--{name.replace('_', '-')}", default=argparse.SUPPRESS, help=text, **more)
 
 
@@ -102,3 +115,22 @@ def _add_up(each: argparse.ArgumentParser) -> None:
     _choice(each, "burst", "requests at once for the key", type=between(int, 0))
     _choice(each, "quota", "requests a day for the key", type=between(int, 1))
     _choice(each, "budget", "USD a month that warn by e-mail", type=between(float, 0.01))
+    _choice(
+        each, "tag", "of every part from now on, beside our own", type=tag, nargs="*", action="extend", metavar="K=V"
+    )
+    _choice(each, "domain", "the API's own name, such as api.example.org", metavar="NAME")
+    _choice(each, "certificate", "ARN of the name's certificate in ACM, in this region", metavar="ARN")
+    _choice(each, "permissions_boundary", "ARN of the policy that bounds every role", metavar="ARN")
+
+
+def _add_canary(each: argparse.ArgumentParser) -> None:
+    each.add_argument("action", choices=("start", "judge", "promote", "stop"))
+    each.add_argument("--artifact", type=Path, default=ARTIFACT, help="start: the new model's folder")
+    each.add_argument("--share", type=between(float, 0.1, 100), default=10.0, help="start: percent of the callers")
+    each.add_argument("--shadow", action="store_true", help="start: asked for every picture, answers nobody")
+    each.add_argument(
+        "--answers", type=between(int, 1), default=Patience().answers, help="judge: the fewest that promote it"
+    )
+    each.add_argument(
+        "--hours", type=between(float, 0), default=Patience().hours, help="judge: how long it has to run for that"
+    )

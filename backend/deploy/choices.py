@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from backend.deploy.cost import Setup
 from backend.deploy.options import Options, book
-from backend.deploy.plan import Plan
+from backend.deploy.plan import MAX_MS, Plan
 from backend.deploy.refusals import attempt
 
 if TYPE_CHECKING:
@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from backend.deploy.stage import Stage
 
 KEY = "choices.json"
-MAX_MS = 1000.0  # warm, from the deploying machine: the backend's read timeout is 5 s
-CHOSEN = {"image": "", "max_ms": MAX_MS}  # URI of the serving image; a slower endpoint is taken back
+CHOSEN: dict[str, Any] = {
+    "image": "",  # URI of the serving image
+    "max_ms": MAX_MS,  # a slower endpoint is taken back
+    "tag": [],  # K=V, beside our own
+    "permissions_boundary": "",  # ARN of a policy that bounds every role
+}
 DEFAULTS: dict[str, Any] = {**asdict(Options()), **asdict(Plan()), **CHOSEN}
 
 
@@ -29,6 +33,15 @@ def remembered(stage: Stage) -> dict[str, Any]:
     """What was chosen for this stage before; empty for a new one."""
     found = attempt(stage.client("s3").get_object, Bucket=stage.bucket("deploy"), Key=KEY)
     return dict(json.loads(found["Body"].read())) if found else {}
+
+
+def settle(stage: Stage, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The choices before and now; what the stage makes from here on has their tags and their permissions boundary."""
+    before = remembered(stage)
+    now = chosen(before, given)
+    stage.own_tags = dict(each.split("=", 1) for each in now["tag"])
+    stage.boundary = now["permissions_boundary"]
+    return before, now
 
 
 def chosen(before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -71,8 +71,7 @@ class Setup(NamedTuple):
         request += seconds * self.lambda_mb / 1024 * price("lambda_gb_second")
         if self.mode == "embedded" or self.instance_type:
             return request
-        work = ENDPOINT_SECONDS * self.memory_mb / 1024 * price("serverless_gb_second")
-        return request + work + PAYLOAD_GB * price("serverless_gb")
+        return request + asked(self.memory_mb)
 
     @property
     def at_rest(self) -> float:
@@ -93,6 +92,12 @@ class Setup(NamedTuple):
         if self.mode == "embedded":
             return "embedded in Lambda"
         return f"endpoint on {self.instance_type}" if self.instance_type else "serverless endpoint"
+
+
+def asked(memory_mb: int) -> float:
+    """USD that a serverless endpoint costs for one question."""
+    work = ENDPOINT_SECONDS * memory_mb / 1024 * price("serverless_gb_second")
+    return work + PAYLOAD_GB * price("serverless_gb")
 
 
 def ways() -> list[Setup]:

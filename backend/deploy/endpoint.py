@@ -1,4 +1,6 @@
-"""The stage's SageMaker endpoint: model, immutable config, endpoint, autoscaling, time to live, and their removal.
+"""The stage's SageMaker endpoints: model, immutable config, endpoint, autoscaling, time to live, and their removal.
+
+A stage has one endpoint, and a serverless second while a new release is tried: the candidate.
 
 Every step may be run again: it finds what is there and makes what is missing. Used by release.
 """
@@ -25,15 +27,16 @@ WAIT_SECONDS = 30 * 60  # SageMaker gives up on an endpoint sooner
 REQUESTS_PER_INSTANCE = 3000  # a minute, where autoscaling adds one: 50 a second is a third of what ml.m5.large serves
 
 
-def describe(stage: Stage) -> dict[str, Any] | None:
-    """The endpoint as SageMaker describes it, or None."""
-    found: dict[str, Any] | None = attempt(stage.client("sagemaker").describe_endpoint, EndpointName=stage.prefix)
+def describe(stage: Stage, name: str = "") -> dict[str, Any] | None:
+    """The endpoint (the stage's own, where no name is given) as SageMaker describes it, or None."""
+    ask = stage.client("sagemaker").describe_endpoint
+    found: dict[str, Any] | None = attempt(ask, EndpointName=name or stage.prefix)
     return found
 
 
-def live_plan(stage: Stage) -> Plan | None:
+def live_plan(stage: Stage, name: str = "") -> Plan | None:
     """The plan that the endpoint now runs on, read from its config; None without endpoint or config."""
-    endpoint = describe(stage)
+    endpoint = describe(stage, name)
     if endpoint is None:
         return None
     ask = stage.client("sagemaker").describe_endpoint_config
@@ -49,13 +52,14 @@ def live_plan(stage: Stage) -> Plan | None:
     return Plan(instance_type=variant["InstanceType"], instances=number, max_instances=max(number, Plan.max_instances))
 
 
-def ours(stage: Stage) -> dict[str, Any] | None:
+def ours(stage: Stage, name: str = "") -> dict[str, Any] | None:
     """The endpoint, or None. Raises StageError where it is somebody else's."""
-    endpoint = describe(stage)
+    endpoint = describe(stage, name)
     if endpoint:
         tags = stage.client("sagemaker").list_tags(ResourceArn=endpoint["EndpointArn"])["Tags"]
         if not stage.owns(tags):
-            raise StageError(f"The endpoint {stage.prefix} is not ours: it lacks our tags. Choose another STAGE.")
+            called = name or stage.prefix
+            raise StageError(f"The endpoint {called} is not ours: it lacks our tags. Choose another STAGE.")
     return endpoint
 
 
@@ -95,23 +99,22 @@ def ensure_config(stage: Stage, model: str, plan: Plan) -> str:
     return name
 
 
-def serve(stage: Stage, config: str) -> None:
+def serve(stage: Stage, config: str, name: str = "") -> None:
     """Put the endpoint on this config, make it where there is none, and wait until it is in service."""
-    sagemaker = stage.client("sagemaker")
-    endpoint = wait(stage)
+    sagemaker, name = stage.client("sagemaker"), name or stage.prefix
+    endpoint = wait(stage, name)
     if endpoint and endpoint["EndpointStatus"] == "Failed":
         # a failed endpoint serves nobody and takes no update: the one case where it is removed first
-        sagemaker.delete_endpoint(EndpointName=stage.prefix)
-        endpoint = wait(stage)
+        sagemaker.delete_endpoint(EndpointName=name)
+        endpoint = wait(stage, name)
     if endpoint is None:
-        patiently(
-            sagemaker.create_endpoint, EndpointName=stage.prefix, EndpointConfigName=config, Tags=stage.tag_list()
-        )
+        patiently(sagemaker.create_endpoint, EndpointName=name, EndpointConfigName=config, Tags=stage.tag_list())
     elif endpoint["EndpointConfigName"] != config:
-        stop_scaling(stage)
-        sagemaker.update_endpoint(EndpointName=stage.prefix, EndpointConfigName=config)
+        if name == stage.prefix:
+            stop_scaling(stage)
+        sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=config)
     if not stage.dry_run:
-        _check_served(wait(stage), config)
+        _check_served(wait(stage, name), config)
 
 
 def _check_served(endpoint: dict[str, Any] | None, config: str) -> None:
@@ -121,10 +124,10 @@ def _check_served(endpoint: dict[str, Any] | None, config: str) -> None:
     raise StageError(f"The endpoint did not come into service: {reason.rstrip('.')}. See `make logs`.")
 
 
-def wait(stage: Stage, every: float = 10) -> dict[str, Any] | None:
+def wait(stage: Stage, name: str = "", every: float = 10) -> dict[str, Any] | None:
     """Wait while the endpoint is being changed, telling its status; returns it, or None once there is none."""
     started = time.monotonic()
-    while (endpoint := describe(stage)) and endpoint["EndpointStatus"] in BUSY:
+    while (endpoint := describe(stage, name)) and endpoint["EndpointStatus"] in BUSY:
         seconds = time.monotonic() - started
         if seconds > WAIT_SECONDS:
             raise StageError("The endpoint is still changing after 30 minutes: see `make status` and `make logs`.")
@@ -213,26 +216,26 @@ def models(stage: Stage) -> list[Left]:
     return [row for row in rows if row.name.startswith(f"{stage.prefix}-")]
 
 
-def _found(stage: Stage) -> list[Left]:
+def _found(stage: Stage, kind: str, name: str) -> list[Left]:
     """The endpoint, with its USD an hour."""
-    endpoint = ours(stage)
+    endpoint = ours(stage, name)
     if endpoint is None:
         return []
     unknown: dict[str, str] = {}
     note = f"{endpoint['EndpointConfigName']}, "
     with noted(unknown, "price"):  # the endpoint is there, whatever else AWS does not tell
-        plan = live_plan(stage) or Plan()
+        plan = live_plan(stage, name) or Plan()
         note += f"${plan.setup.hourly:.3f} an hour at rest"
     note += unknown.get("price", "")
-    return [Left("endpoint", stage.prefix, endpoint["EndpointStatus"], age(endpoint["LastModifiedTime"]), note)]
+    return [Left(kind, name, endpoint["EndpointStatus"], age(endpoint["LastModifiedTime"]), note)]
 
 
-def _remove(stage: Stage, name: str) -> None:
-    """SageMaker deletes no endpoint while it changes it."""
-    if wait(stage):
+def remove(stage: Stage, name: str) -> None:
+    """Remove an endpoint; SageMaker deletes none while it changes it."""
+    if wait(stage, name):
         attempt(stage.client("sagemaker").delete_endpoint, EndpointName=name)
     if not stage.dry_run:
-        wait(stage)
+        wait(stage, name)
 
 
 def _targets(stage: Stage) -> list[Left]:
@@ -277,7 +280,8 @@ def _remove_model(stage: Stage, name: str) -> None:
 
 SERVING = (  # what serves, and bills where it runs on instances
     Part("autoscaling", _targets, lambda stage, _: stop_scaling(stage)),
-    Part("endpoint", _found, _remove),
+    Part("endpoint", lambda stage: _found(stage, "endpoint", stage.prefix), remove),
+    Part("candidate", lambda stage: _found(stage, "candidate", stage.candidate), remove),
     Part("time to live", _schedules, _remove_schedule),
     Part("schedule group", _schedule_groups, _remove_group),
 )

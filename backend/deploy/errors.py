@@ -39,14 +39,14 @@ def ensure(stage: Stage, *, cors: bool) -> None:
     """Write every answer and, where pages of other origins may call, an OPTIONS without key; then deploy the API."""
     gateway, api = stage.client("apigateway"), api_id(stage)
     for kind, (problem, detail) in ANSWERS.items():
-        gateway.put_gateway_response(restApiId=api, responseType=kind, **_answer(kind, problem, detail, cors=cors))
+        gateway.put_gateway_response(restApiId=api, responseType=kind, **answer(kind, problem, detail, cors=cors))
     if cors:
         for resource in pages(gateway, "get_resources", "items", restApiId=api, embed=["methods"]):
             _allow_preflight(gateway, str(api), resource)
     gateway.create_deployment(restApiId=api, stageName=stage.name)
 
 
-def _answer(kind: str, problem: Problem, detail: str, *, cors: bool) -> dict[str, Any]:
+def answer(kind: str, problem: Problem, detail: str, *, cors: bool) -> dict[str, Any]:
     """One gateway response, RFC 9457 as the API's own."""
     headers = {"gatewayresponse.header.Content-Type": "'application/problem+json'"}
     if kind in RETRY_AFTER:

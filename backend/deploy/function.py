@@ -7,15 +7,17 @@ run again.
 from __future__ import annotations
 
 import hashlib
+import json
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from backend.deploy import package, serving, trial, watch
+from backend.deploy import domain, package, rehearsal, serving, trial, watch
 from backend.deploy.buckets import bucket_part, ensure_bucket
 from backend.deploy.gateway import KEY, PLAN, ensure_key, key_of, url_of
 from backend.deploy.logs import ensure_log_group, log_part
-from backend.deploy.options import ENDPOINT, Options, rights, settings
+from backend.deploy.options import CANARY, ENDPOINT, Options, asking, canary, rights, settings
 from backend.deploy.parts import Left, Part
 from backend.deploy.refusals import StageError, attempt
 from backend.deploy.roles import role_part
@@ -28,11 +30,14 @@ if TYPE_CHECKING:
 
     from backend.deploy.stage import Stage
 
+    Check = Callable[[str, str], str]  # address and key -> the outcome in words
+
 SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 
 
-def up(stage: Stage, options: Options, check: Callable[[str, str], str] | None = None) -> None:
+def up(stage: Stage, options: Options, check: Check | None = None) -> None:
     """Deploy or update the stage; `check`(url, key) tries it and returns the outcome in words."""
+    domain.check(options)
     found = function_and_stack(stage)
     print(f"{stage.prefix}: {options.mode}{', with the model as fallback' if options.fallback else ''}")
     ensure_bucket(stage, "deploy")
@@ -43,8 +48,32 @@ def up(stage: Stage, options: Options, check: Callable[[str, str], str] | None =
     new.allow(stage, before)  # until it is proved, both may do what they do
     new = _deploy(stage, options, new, *found)
     if not stage.dry_run:
-        _prove(stage, new, check or partial(trial.try_api, served_by=options.mode), before)
-        watch.ensure(stage, options.email, options.budget, relays=options.mode == "sagemaker")
+        back = partial(Serving.put, stage=stage, folder=ROOT / package.BUILD / "rollback", whole=True)
+        _prove(stage, new, check or partial(trial.try_api, served_by=options.mode), before, back)
+        watch.ensure(stage, options)
+        domain.ensure(stage, options)
+
+
+def retell(stage: Stage, options: Options, version: str = "", check: Check | None = None) -> None:
+    """Tell the code that runs which endpoints to ask now, once it is proved; `version`: the candidate's.
+
+    Raises StageError where nothing is deployed, TrialError where the code cannot do it: then all is as before.
+    """
+    before = serving.last_good(stage)
+    if before is None:
+        raise StageError(f"Stage {stage.name} is not deployed: run `make deploy STAGE={stage.name}`.")
+    kept = {name: value for name, value in before.environment.items() if name not in CANARY}
+    told = canary(stage, options)
+    new = before.changed(kept | told, asking(stage, options, before.rights["policy"]["Statement"]))
+    new.allow(stage, before)
+    if stage.dry_run:
+        print(f"would tell the function {json.dumps(told)}")
+        return
+    if told:  # all questions go to the candidate there, so that it is seen to answer
+        rehearsal.prove(stage, new, kept | canary(stage, replace(options, canary=100, shadow=False)), version)
+    new.tell(stage)
+    back = partial(Serving.tell, stage=stage)
+    _prove(stage, new, check or partial(trial.try_api, served_by=options.mode), before, back)
 
 
 def function_and_stack(stage: Stage) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
@@ -82,6 +111,8 @@ def _deploy(stage: Stage, options: Options, new: Serving, function: Any, stack: 
         _remove_stack(stage, stage.prefix)
         _remove_function(stage, stage.prefix)
     new = new._replace(package=_upload(stage, archive))
+    if whole:
+        rehearsal.prove(stage, new)
     new.put(stage, folder, whole=whole)
     return new
 
@@ -129,8 +160,8 @@ def _remove_function(stage: Stage, name: str) -> None:
     attempt(stage.client("lambda").delete_function, FunctionName=name)
 
 
-def _prove(stage: Stage, new: Serving, check: Callable[[str, str], str], before: Serving | None) -> None:
-    """Try the deployed API; where it fails, put back all of what was last good. Raises TrialError."""
+def _prove(stage: Stage, new: Serving, check: Check, before: Serving | None, back: Callable[[Serving], object]) -> None:
+    """Try the deployed API; where it fails, put `back` what was last good, and its rights. Raises TrialError."""
     url, key = url_of(stage) or "", (key_of(stage, value=True) or {}).get("value", "")
     try:
         print("  " + check(url, key))
@@ -139,7 +170,7 @@ def _prove(stage: Stage, new: Serving, check: Callable[[str, str], str], before:
             raise trial.TrialError(f"{error} See `make logs`, or remove it with `make destroy`.") from None
         if serving.last_good(stage) != before:
             raise trial.TrialError(f"{error} Somebody else has deployed since, so nothing was put back.") from None
-        before.put(stage, ROOT / package.BUILD / "rollback", whole=True)
+        back(before)
         before.allow(stage)
         raise trial.TrialError(f"{error} The function is back on the code, settings and rights before this.") from None
     serving.keep(stage, new, before)
@@ -159,12 +190,14 @@ def log_group(stage: Stage) -> str:
 
 
 PARTS = (
+    domain.PART,
     PLAN,  # an API in a usage plan cannot be deleted
     Part("stack", _stacks, _remove_stack),
     Part("function", _functions, _remove_function),
+    rehearsal.PART,
     KEY,
     *watch.PARTS,
     role_part("function"),
     bucket_part("deploy"),
-    log_part(log_group),
+    log_part(lambda stage: [log_group(stage)]),
 )

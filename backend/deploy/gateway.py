@@ -35,10 +35,13 @@ def show_key(stage: Stage) -> None:
 
 def ensure_key(stage: Stage) -> str:
     """Make the stage's API key unless it is there; returns its id."""
-    found = key_of(stage)
+    gateway, found = stage.client("apigateway"), key_of(stage)
     if found:
+        if not found.get("enabled", True):  # switched off by hand
+            patch = [{"op": "replace", "path": "/enabled", "value": "true"}]
+            gateway.update_api_key(apiKey=found["id"], patchOperations=patch)
         return str(found["id"])
-    return str(stage.client("apigateway").create_api_key(name=stage.prefix, enabled=True, tags=stage.tags)["id"])
+    return str(gateway.create_api_key(name=stage.prefix, enabled=True, tags=stage.tags)["id"])
 
 
 def key_of(stage: Stage, *, value: bool = False) -> dict[str, Any] | None:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 
 ENDPOINT = "SAGEMAKER_ENDPOINT_NAME"  # set: the API relays to it
+CANARY = ("BACKEND_CANARY", "BACKEND_CANARY_SHARE", "BACKEND_CANARY_SHADOW")
+ASKS = "AskTheModel"  # the Sid of the right to ask the endpoints
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,10 @@ class Options:
     burst: int = 20
     quota: int = 5000  # requests a day
     budget: float = 20.0  # USD a month, of the whole account
+    canary: float = 0.0  # percent of the callers whom the candidate's endpoint answers
+    shadow: bool = False  # it is asked for every picture instead, and answers nobody
+    domain: str = ""  # the API's own name, such as api.example.org
+    certificate: str = ""  # its certificate's ARN in ACM
 
     @property
     def limits(self) -> dict[str, float]:
@@ -68,7 +74,16 @@ def _environment(stage: Stage, options: Options) -> dict[str, str]:
     relay = {ENDPOINT: stage.prefix} if options.mode == "sagemaker" else {}
     model = {"BACKEND_MODEL_DIR": "model"} if options.embedded else {}  # Lambda starts in the package's folder
     named = {"BACKEND_STAGE": stage.name}  # tells one stage's metrics from another's
-    return named | relay | model | ({"BACKEND_FALLBACK": "embedded"} if options.fallback else {})
+    fallback = {"BACKEND_FALLBACK": "embedded"} if options.fallback else {}
+    return named | relay | model | fallback | canary(stage, options)
+
+
+def canary(stage: Stage, options: Options) -> dict[str, str]:
+    """What the function is told of a new release's endpoint; nothing where there is none."""
+    if not options.canary or options.mode != "sagemaker":
+        return {}
+    shadow = {"BACKEND_CANARY_SHADOW": "1"} if options.shadow else {}
+    return {"BACKEND_CANARY": stage.candidate, "BACKEND_CANARY_SHARE": f"{options.canary:.6g}", **shadow}
 
 
 def rights(stage: Stage, options: Options) -> dict[str, Any]:
@@ -76,7 +91,8 @@ def rights(stage: Stage, options: Options) -> dict[str, Any]:
     document = policy(stage, "function")
     statements = document["policy"]["Statement"]
     if options.mode == "embedded":
-        statements = [statement for statement in statements if statement["Sid"] != "AskTheModel"]
+        statements = [statement for statement in statements if statement["Sid"] != ASKS]
+    statements = asking(stage, options, statements)
     kept = settings(stage, options)[stage.name]["aws_environment_variables"].get("BACKEND_FEEDBACK", "")
     if kept.startswith("s3://"):
         where = f"arn:{stage.partition}:s3:::{kept.removeprefix('s3://').rstrip('/')}"
@@ -86,3 +102,12 @@ def rights(stage: Stage, options: Options) -> dict[str, Any]:
         statements.append({"Sid": "FindFeedback", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket})
     document["policy"]["Statement"] = statements
     return document
+
+
+def asking(stage: Stage, options: Options, statements: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The statements, with the right to ask the endpoints that these options name and no other."""
+    names = [stage.prefix, *([stage.candidate] if canary(stage, options) else [])]
+    arns = [stage.arn("sagemaker", f"endpoint/{name}") for name in names]
+    return [
+        each | {"Resource": arns if arns[1:] else arns[0]} if each.get("Sid") == ASKS else each for each in statements
+    ]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from backend.deploy.stage import Stage
 
 RELEASE_FILES = ("model.tar.gz", "model.tflite", "card.json")
+MAX_MS = 1000.0  # of an answer, warm, from the deploying machine: the backend's read timeout is 5 s
 # oneDNN aborts the whole server on a tensor of a wrong shape (seen on TensorFlow 2.18 to 2.21)
 ENVIRONMENT = {"TF_ENABLE_ONEDNN_OPTS": "0"}
 

@@ -47,6 +47,7 @@ MISSING = re.compile(r"could not find|does not exist|not found|no scalable targe
 
 
 REPORTED = re.compile(r"An error occurred \((\w+)\) when calling the (\w+) operation[^:]*: ([^\n]*)")
+WAITED = re.compile(r"Waiter \w+ failed: An error occurred \((\w+)\): ([^\n]*)")  # botocore's WaiterError
 ABOVE = {  # how AWS ends a refusal that no line in the person's own policy can lift
     r"explicit deny in a service control policy|no service control policy allows": "a service control policy of the "
     "organization refuses it",
@@ -65,6 +66,7 @@ ACTIONS = {  # calls whose refusal has no text, and whose right has another name
     "PutBucketEncryption": "s3:PutEncryptionConfiguration",
     "PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
     "DeleteObjects": "s3:DeleteObject",
+    "Invoke": "lambda:InvokeFunction",
     "DescribeBudget": "budgets:ViewBudget",
     "CreateBudget": "budgets:ModifyBudget",
     "DeleteBudget": "budgets:ModifyBudget",
@@ -90,6 +92,8 @@ def is_missing(error: Exception) -> bool:
 def explain(error: Exception) -> str:
     """An exception of botocore -> one sentence with the remedy."""
     said = (getattr(error, "response", None) or {}).get("Error", {}).get("Message") or str(error)
+    if waited := WAITED.search(str(said)):
+        return sentence(waited[1], "", waited[2])
     return sentence(code_of(error), str(getattr(error, "operation_name", "")), str(said))
 
 

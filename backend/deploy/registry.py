@@ -1,12 +1,14 @@
 """The stage's Model Registry group: every release that was deployed, its files in the bucket, and whether it may serve.
 
-A release is PendingManualApproval until its smoke test, then Approved or Rejected. Used by release.
+A release is PendingManualApproval until its smoke test, then Approved or Rejected; one at a time may be the canary
+between, which is kept beside that: SageMaker knows no fourth state. Used by release and canary.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backend.deploy.parts import Left, Part, age
@@ -19,8 +21,15 @@ if TYPE_CHECKING:
     from backend.deploy.stage import Stage
 
 
+RUNNING = "running"  # of Entry.canary
+
+
 class Entry(NamedTuple):
-    """One registered release; `config` is the endpoint config it last passed its smoke test on."""
+    """One registered release; `config` is the endpoint config it last passed its smoke test on.
+
+    `canary`: "running", how it ended, or empty; `against` is the release that it is compared with, `since` its start in
+    seconds of 1970.
+    """
 
     arn: str
     name: str
@@ -30,7 +39,15 @@ class Entry(NamedTuple):
     url: str
     image: str
     created: Any
+    canary: str
+    against: str
+    since: float
     metrics: dict[str, str]
+
+    @property
+    def state(self) -> str:
+        """What `list` and `status` call it."""
+        return "Canary" if self.canary == RUNNING else self.status
 
 
 def upload(stage: Stage, release: Release, bucket: str) -> str:
@@ -76,10 +93,11 @@ def _package(stage: Stage, release: Release, url: str) -> dict[str, Any]:
 
 
 def _metrics(card: dict[str, Any]) -> dict[str, str]:
-    """The card's numbers, one level deep, as the registry's console shows them; it takes 50 entries of 256 letters."""
-    metrics = card.get("metrics", {})
+    """The card's numbers and its lineage, as the registry's console shows them; it takes 50 entries of 256 letters."""
+    metrics, lineage = card.get("metrics", {}), card.get("lineage", {})
     flat = {str(name): str(value)[:256] for name, value in metrics.items() if isinstance(value, int | float)}
-    return dict(list(flat.items())[:40])
+    from_whom = {str(name): str(value)[:256] for name, value in lineage.items() if isinstance(value, int | float | str)}
+    return dict(list(from_whom.items())[:8]) | dict(list(flat.items())[:32])
 
 
 def entries(stage: Stage) -> list[Entry]:
@@ -104,6 +122,9 @@ def _entry(package: dict[str, Any]) -> Entry:
         url=container["ModelDataUrl"],
         image=container["Image"],
         created=package["CreationTime"],
+        canary=known.pop("canary", ""),
+        against=known.pop("against", ""),
+        since=float(known.pop("since", "0")),
         metrics=known,
     )
 
@@ -116,6 +137,25 @@ def approve(stage: Stage, arn: str, config: str) -> None:
 def reject(stage: Stage, arn: str, why: str) -> None:
     """Note that the release failed, and why."""
     _judge(stage, arn, "Rejected", reason=why[:256])
+
+
+def canary(stage: Stage) -> Entry | None:
+    """The release that is the canary now, or None."""
+    return next((entry for entry in entries(stage) if entry.canary == RUNNING), None)
+
+
+def begin_canary(stage: Stage, entry: Entry, against: str) -> Entry:
+    """Note that the release is the canary from now on; one that is already keeps its beginning."""
+    if entry.canary == RUNNING:
+        return entry
+    begun = entry._replace(canary=RUNNING, against=against, since=time.time())
+    _judge(stage, entry.arn, entry.status, canary=RUNNING, against=against, since=f"{begun.since:.0f}")
+    return begun
+
+
+def end_canary(stage: Stage, entry: Entry, how: str) -> None:
+    """Note how the canary ended: its last step, so that until then every command finds it and goes on."""
+    _judge(stage, entry.arn, "Rejected" if how.startswith("taken back") else "Approved", canary=how[:256])
 
 
 def _judge(stage: Stage, arn: str, status: str, **more: str) -> None:
@@ -148,7 +188,7 @@ def fetch(stage: Stage, entry: Entry, folder: Path) -> Release:
 
 
 def _releases(stage: Stage) -> list[Left]:
-    return [Left("release", entry.name, entry.status, age(entry.created)) for entry in entries(stage)]
+    return [Left("release", entry.name, entry.state, age(entry.created)) for entry in entries(stage)]
 
 
 def _remove_release(stage: Stage, name: str) -> None:

@@ -1,4 +1,4 @@
-"""SageMaker's half of a stage: a release goes onto the endpoint, is tried there, and stays or is taken back.
+"""SageMaker's half of a stage: a release is tried beside the endpoint, goes onto it, and stays or is taken back.
 
 Every function may be stopped at any point and run again: it finds what is there and goes on.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backend.deploy import endpoint, registry, trial
+from backend.deploy import candidate, endpoint, registry, trial
 from backend.deploy.buckets import bucket_part, ensure_bucket
-from backend.deploy.logs import ensure_log_group, log_part
+from backend.deploy.candidate import Prepared
+from backend.deploy.logs import JOB_LOGS, ensure_log_group, log_part
 from backend.deploy.parts import Left, Part, age
-from backend.deploy.plan import Plan, Release
+from backend.deploy.plan import MAX_MS, Plan, Release
 from backend.deploy.refusals import StageError, pages
 from backend.deploy.roles import role_part
 from backend.deploy.stage import ARTIFACT
@@ -25,40 +26,66 @@ if TYPE_CHECKING:
 RELEASES = Path("build") / "releases"
 
 
-def up(stage: Stage, release: Release, plan: Plan, max_ms: float = 1000) -> None:
+def up(stage: Stage, release: Release, plan: Plan, max_ms: float = MAX_MS) -> None:
     """Serve this release on the stage's endpoint, try it, and go back to the last good one if it fails."""
+    check_no_canary(stage, release.name)
+    put(stage, release, plan, max_ms)
+
+
+def check_no_canary(stage: Stage, name: str = "") -> None:
+    """Raise StageError where a canary runs, unless it is this release that has the stage's traffic meanwhile."""
+    running = registry.canary(stage)
+    if running and running.against != name:
+        raise StageError(
+            f"{running.name} is the canary of stage {stage.name}: first `python -m backend.deploy canary promote` or "
+            f"`canary stop --stage {stage.name}`."
+        )
+
+
+def put(stage: Stage, release: Release, plan: Plan, max_ms: float, *, proved: bool = False) -> None:
+    """What `up` does, whatever canary runs; what was `proved` before need not be tried beside the endpoint."""
     endpoint.check_may_deploy(stage, plan)
     print(f"{stage.prefix}: release {release.name} on {plan.variant}")
-    bucket = ensure_bucket(stage, "models")
-    role = endpoint.endpoint_role(stage, release, bucket)
-    ensure_log_group(stage, log_group(stage))
-    url = registry.upload(stage, release, bucket)
-    package = registry.register(stage, release, url)
-    model = endpoint.ensure_model(stage, release, url, role)
-    config = endpoint.ensure_config(stage, model, plan)
+    prepared = prepare(stage, release)
+    live = (endpoint.describe(stage) or {}).get("EndpointConfigName", "")
+    if live and not live.startswith(prepared.model) and not proved:
+        candidate.prove(stage, prepared, max_ms)
+        candidate.remove(stage)
+    config = endpoint.ensure_config(stage, prepared.model, plan)
     endpoint.expire(stage, plan)
     endpoint.serve(stage, config)
     if not stage.dry_run:
-        _prove(stage, release, package, config, max_ms)
+        _prove(stage, prepared, config, max_ms)
     endpoint.scale(stage, plan)
 
 
-def _prove(stage: Stage, release: Release, package: str, config: str, max_ms: float) -> None:
+def prepare(stage: Stage, release: Release) -> Prepared:
+    """Make what a release needs before it is served anywhere."""
+    bucket = ensure_bucket(stage, "models")
+    role = endpoint.endpoint_role(stage, release, bucket)
+    for group in log_groups(stage):
+        ensure_log_group(stage, group)
+    url = registry.upload(stage, release, bucket)
+    package = registry.register(stage, release, url)
+    return Prepared(release, package, endpoint.ensure_model(stage, release, url, role))
+
+
+def _prove(stage: Stage, new: Prepared, config: str, max_ms: float) -> None:
     """Try what is live: approve it, or reject it and put the last good config back. Raises StageError then."""
     try:
-        print("  " + trial.try_endpoint(stage.client("sagemaker-runtime"), stage.prefix, release.folder, max_ms))
+        print("  " + trial.try_endpoint(stage.client("sagemaker-runtime"), stage.prefix, new.release.folder, max_ms))
     except trial.TrialError as error:
-        registry.reject(stage, package, str(error))
+        registry.reject(stage, new.package, str(error))
         if (endpoint.describe(stage) or {}).get("EndpointConfigName") != config:
             raise trial.TrialError(f"{error} Somebody else has deployed since, so nothing was put back.") from None
-        raise trial.TrialError(f"{error} {_go_back(stage, release)}") from None
-    registry.approve(stage, package, config)
+        raise trial.TrialError(f"{error} {go_back(stage, new.release.name)}") from None
+    registry.approve(stage, new.package, config)
 
 
-def _go_back(stage: Stage, release: Release) -> str:
+def go_back(stage: Stage, name: str) -> str:
     """Put the newest other approved release back, or take the endpoint away where there is none; says which."""
     for entry in registry.entries(stage):
-        if entry.status == "Approved" and entry.name != release.name:
+        if entry.status == "Approved" and entry.name != name:
             endpoint.serve(stage, entry.config)
             return f"The endpoint is back on {entry.name}."
     stage.client("sagemaker").delete_endpoint(EndpointName=stage.prefix)
@@ -66,8 +93,10 @@ def _go_back(stage: Stage, release: Release) -> str:
 
 
 def rollback(stage: Stage, version: str, plan: Plan) -> None:
-    """Serve an earlier release again."""
-    up(stage, registry.fetch(stage, registry.find(stage, version), RELEASES), plan)
+    """Serve an earlier release again; what was approved here needs no other trial than the endpoint's own."""
+    entry = registry.find(stage, version)
+    check_no_canary(stage, entry.name)
+    put(stage, registry.fetch(stage, entry, RELEASES), plan, MAX_MS, proved=entry.status == "Approved")
 
 
 def promote(stage: Stage, version: str, target: Stage, plan: Plan) -> None:
@@ -84,12 +113,12 @@ def show_releases(stage: Stage) -> None:
     for entry in registry.entries(stage):
         mark = "live" if entry.name in live else ""
         metrics = " ".join(f"{name}={value}" for name, value in entry.metrics.items())
-        print(f"{entry.name:28} {entry.status:22} {age(entry.created):>7}  {mark:5} {metrics}".rstrip())
+        print(f"{entry.name:28} {entry.state:22} {age(entry.created):>7}  {mark:5} {metrics}".rstrip())
 
 
-def log_group(stage: Stage) -> str:
-    """The log group that SageMaker writes the endpoint's container output to."""
-    return f"/aws/sagemaker/Endpoints/{stage.prefix}"
+def log_groups(stage: Stage) -> tuple[str, ...]:
+    """The log groups that SageMaker writes the containers' output to: the endpoint's and the candidate's."""
+    return tuple(f"/aws/sagemaker/Endpoints/{name}" for name in (stage.prefix, stage.candidate))
 
 
 def is_live(stage: Stage, image: str = "") -> str:
@@ -127,5 +156,6 @@ PARTS = (
     *registry.PARTS,
     bucket_part("models"),
     *(role_part(purpose) for purpose in ("endpoint", "ttl", "job")),
-    log_part(log_group),
+    log_part(log_groups),
+    JOB_LOGS,
 )

@@ -30,12 +30,15 @@ def ensure_role(stage: Stage, purpose: str, document: dict[str, Any]) -> str:
     """Make the stage's role with its trust and its one inline policy, or bring it up to date; returns the ARN."""
     iam, name = stage.client("iam"), stage.role(purpose)
     trust, policy = json.dumps(document["trust"]), json.dumps(document["policy"])
+    bounded = {"PermissionsBoundary": stage.boundary} if stage.boundary else {}
     there = attempt(iam.get_role, RoleName=name)
     if there is None:
-        iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust, Tags=stage.tag_list())
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust, Tags=stage.tag_list(), **bounded)
     else:
         _check_ours(stage, name)
         iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust)
+        if bounded and there["Role"].get("PermissionsBoundary", {}).get("PermissionsBoundaryArn") != stage.boundary:
+            iam.put_role_permissions_boundary(RoleName=name, **bounded)
     iam.put_role_policy(RoleName=name, PolicyName="stage", PolicyDocument=policy)
     return stage.role_arn(purpose)
 

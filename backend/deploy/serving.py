@@ -15,6 +15,7 @@ from backend.deploy.refusals import StageError, attempt, explain_text, patiently
 from backend.deploy.roles import ensure_role
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from backend.deploy.stage import Stage
@@ -45,21 +46,31 @@ class Serving(NamedTuple):
         document = {**self.rights["policy"], "Statement": statements}
         ensure_role(stage, "function", {"trust": self.rights["trust"], "policy": document})
 
+    def changed(self, variables: Mapping[str, str], statements: list[dict[str, Any]]) -> Serving:
+        """The same code and limits, told and allowed something else."""
+        told = {**self.settings, "aws_environment_variables": dict(variables)}
+        document = {**self.rights["policy"], "Statement": statements}
+        return self._replace(settings=told, rights={**self.rights, "policy": document})
+
     def put(self, stage: Stage, folder: Path, *, whole: bool) -> None:
         """Have Zappa put it onto the function, then write the environment: Zappa keeps each variable that was there."""
         verb = "update" if whole else "deploy"
         arguments = (folder, {stage.name: self.settings}, verb, stage.name, "--zip", self.package)
         said = patiently(partial(package.zappa, *arguments))  # Zappa does not wait for a fresh role
+        self.tell(stage)
+        if url_of(stage) is None:  # Zappa's exit code is 0 whatever happened
+            raise StageError(explain_text(said) or "Zappa made no API: run the command again.")
+        ensure_plan(stage, self.settings["api_key"], **self.limits)
+        errors.ensure(stage, cors=bool(self.environment.get("BACKEND_CORS_ORIGINS")))
+
+    def tell(self, stage: Stage) -> None:
+        """Write all of the function's environment, where it is another, and wait until it is taken up."""
         client = stage.client("lambda")
         there = client.get_function_configuration(FunctionName=stage.prefix).get("Environment", {}).get("Variables", {})
         if there != self.environment:
             client.get_waiter("function_updated_v2").wait(FunctionName=stage.prefix)
             client.update_function_configuration(FunctionName=stage.prefix, Environment={"Variables": self.environment})
         client.get_waiter("function_updated_v2").wait(FunctionName=stage.prefix)
-        if url_of(stage) is None:  # Zappa's exit code is 0 whatever happened
-            raise StageError(explain_text(said) or "Zappa made no API: run the command again.")
-        ensure_plan(stage, self.settings["api_key"], **self.limits)
-        errors.ensure(stage, cors=bool(self.environment.get("BACKEND_CORS_ORIGINS")))
 
     def print_instead(self, stage: Stage, *, whole: bool) -> None:
         """What a dry run prints in place of `put`."""

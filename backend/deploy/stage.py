@@ -31,6 +31,8 @@ class Stage:
     session: Any
     config: Any = None
     dry_run: bool = False
+    own_tags: dict[str, str] = field(default_factory=dict)  # beside the two that say whose a part is
+    boundary: str = ""  # ARN of the permissions boundary of every role
     _clients: dict[str, Any] = field(default_factory=dict)
     _account: str = ""
 
@@ -77,9 +79,19 @@ class Stage:
         return f"{PROJECT}-{self.name}"
 
     @property
-    def tags(self) -> dict[str, str]:
-        """What every part of the stage is tagged with."""
+    def candidate(self) -> str:
+        """The name of the endpoint on which a new release is tried before it gets the stage's traffic."""
+        return f"{self.prefix}-candidate"
+
+    @property
+    def mark(self) -> dict[str, str]:
+        """The tags that say whose a part is."""
         return {"Project": PROJECT, "Stage": self.name}
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What every part of the stage is tagged with when it is made."""
+        return self.own_tags | self.mark
 
     def tag_list(self, key: str = "Key", value: str = "Value") -> list[dict[str, str]]:
         """The tags as the list that most AWS calls take."""
@@ -88,7 +100,7 @@ class Stage:
     def owns(self, tags: Sequence[dict[str, str]]) -> bool:
         """Whether these tags are this stage's."""
         found = {(tag.get("Key", tag.get("key")), tag.get("Value", tag.get("value"))) for tag in tags}
-        return set(self.tags.items()) <= found
+        return set(self.mark.items()) <= found
 
     def bucket(self, purpose: str) -> str:
         """The name of the stage's bucket for this purpose; bucket names are global, so it holds account and region."""

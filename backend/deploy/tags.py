@@ -38,7 +38,7 @@ RUNNING = ("InProgress", "Stopping")  # a job that has ended stays listed for ev
 
 def tagged(stage: Stage) -> list[Left]:
     """What is tagged as the stage's and there. Of a kind that is not known here, the tag alone counts."""
-    filters = [{"Key": key, "Values": [value]} for key, value in stage.tags.items()]
+    filters = [{"Key": key, "Values": [value]} for key, value in stage.mark.items()]
     client = stage.client("resourcegroupstaggingapi")
     found = pages(client, "get_resources", "ResourceTagMappingList", TagFilters=filters)
     return [Left("tagged", item["ResourceARN"]) for item in found if exists(stage, item["ResourceARN"])]

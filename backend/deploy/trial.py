@@ -13,12 +13,12 @@ import urllib.request
 from io import BytesIO
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from PIL import Image
 
-from backend.contract import API_KEY_HEADER, PREDICTIONS, READY, SIDE
+from backend.contract import API_KEY_HEADER, PREDICTIONS, READY, REQUEST_ID_HEADER, SIDE
 from backend.deploy.refusals import StageError, code_of
 
 if TYPE_CHECKING:
@@ -29,8 +29,16 @@ if TYPE_CHECKING:
 KNOWN = Path(__file__).with_name("trial.png")
 API_SECONDS = 180  # a new API key is known everywhere within a minute, a serverless endpoint starts in two
 READY_SECONDS = 180  # a serverless container pulls its image once; ModelNotReadyException until then
+REQUEST_ID = "trial"  # of every question asked here, so that none counts as somebody's
 NOT_READY = ("ModelNotReadyException", "ServiceUnavailable", "ThrottlingException")
 TOLERANCE = 0.001  # of a probability; SavedModel and LiteRT agree within 2e-6
+
+
+class Send(Protocol):
+    """Asks an API: GET without a body, POST with one."""
+
+    def __call__(self, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+        """The status and the body of the answer."""
 
 
 class TrialError(StageError):
@@ -116,42 +124,62 @@ def _compare(answer: dict[str, Any], truth: NDArray[np.float32], card: dict[str,
 
 
 def try_api(url: str, key: str, served_by: str = "embedded") -> str:
+    """Try the API at this address; see `try_sent`."""
+    return try_sent(url, Https(url, key), served_by)
+
+
+def try_sent(where: str, send: Send, served_by: str, version: str = "") -> str:
     """Wait until the API is ready, then send it the known drawings; returns what it said. Raises TrialError.
 
-    `served_by` must have answered: a fallback that stands in for an endpoint hides that this cannot be asked.
+    `served_by` must have answered, and where it is given this `version`: a fallback that stands in for an endpoint
+    hides that it cannot be asked.
     """
     end = time.monotonic() + API_SECONDS
-    while (status := _send(url + READY, key)[0]) != 200:
+    while (status := send(READY)[0]) != 200:
         if time.monotonic() > end:
-            raise TrialError(f"{url}{READY} still answers {status} after {API_SECONDS} s.")
+            raise TrialError(f"{where}{READY} still answers {status} after {API_SECONDS} s.")
         time.sleep(3)
     for digit, picture in enumerate(drawings()):
-        while _stood_in(answer := _send(url + PREDICTIONS, key, _png(picture)), served_by):
+        while _stood_in(answer := send(PREDICTIONS, _png(picture)), served_by, version):
             if time.monotonic() > end:
-                raise TrialError(f"{url}{PREDICTIONS} still answers by its fallback: the endpoint cannot be asked.")
+                raise TrialError(
+                    f"{where}{PREDICTIONS} still answers by its fallback or another release: "
+                    "the endpoint cannot be asked."
+                )
             time.sleep(3)
         status, body = answer
         if status != 200 or json.loads(body).get("label") != str(digit):
             said = body.decode(errors="replace")[:200]
-            raise TrialError(f"{url}{PREDICTIONS} answers {status} to a drawn {digit}: {said}")
+            raise TrialError(f"{where}{PREDICTIONS} answers {status} to a drawn {digit}: {said}")
     return "the API reads ten known drawings rightly"
 
 
-def _stood_in(answer: tuple[int, bytes], served_by: str) -> bool:
+def _stood_in(answer: tuple[int, bytes], served_by: str, version: str) -> bool:
     status, body = answer
-    return status == 200 and json.loads(body)["model"]["served_by"] != served_by
+    if status != 200:
+        return False
+    model = json.loads(body)["model"]
+    return model["served_by"] != served_by or bool(version and model["version"] != version)
 
 
-def _send(url: str, key: str, body: bytes | None = None) -> tuple[int, bytes]:
-    headers = {API_KEY_HEADER: key, "Content-Type": "image/png"}
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=30) as answer:  # noqa: S310 - https
-            return int(answer.status), answer.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read()
-    except OSError:
-        return 0, b""
+class Https:
+    """Asks a deployed API with its key: a `Send`."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self.url = url
+        self.headers = {API_KEY_HEADER: key, "Content-Type": "image/png", REQUEST_ID_HEADER: REQUEST_ID}
+
+    def __call__(self, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+        """The status and the body of the answer; 0 where there is none."""
+        asked = urllib.request.Request(self.url + path, body, self.headers)  # noqa: S310 - https
+        try:
+            with urllib.request.urlopen(asked, timeout=30) as answer:  # noqa: S310 - https
+                return int(answer.status), answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
+        except OSError:
+            return 0, b""
 
 
 def _png(picture: NDArray[np.uint8]) -> bytes:

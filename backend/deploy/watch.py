@@ -8,6 +8,7 @@ from backend.deploy.parts import Left, Part
 from backend.deploy.refusals import attempt, pages
 
 if TYPE_CHECKING:
+    from backend.deploy.options import Options
     from backend.deploy.stage import Stage
 
 
@@ -23,32 +24,46 @@ class Alarm(NamedTuple):
     periods: int = 1
 
 
-def alarms(stage: Stage, *, relays: bool) -> list[Alarm]:
-    """The alarms of a stage; `relays`: it has an endpoint."""
+def alarms(stage: Stage, options: Options) -> list[Alarm]:
+    """The alarms of a stage: of its API, and of each endpoint that its function asks."""
     api = {"ApiName": stage.prefix, "Stage": stage.name}
-    endpoint = {"EndpointName": stage.prefix, "VariantName": "AllTraffic"}
     known = [
         Alarm("errors", "AWS/ApiGateway", "5XXError", api, "Sum", 5),
         Alarm("slow", "AWS/ApiGateway", "Latency", api, "p95", 5000, 2),  # milliseconds
         Alarm("throttled", "AWS/Lambda", "Throttles", {"FunctionName": stage.prefix}, "Sum", 1),
     ]
-    model = Alarm("endpoint-errors", "AWS/SageMaker", "Invocation5XXErrors", endpoint, "Sum", 5)
-    return [*known, model] if relays else known
+    relays = options.mode == "sagemaker"
+    asked = {"endpoint-errors": stage.prefix} if relays else {}
+    asked |= {"candidate-errors": stage.candidate} if relays and options.canary else {}
+    for name, endpoint in asked.items():
+        variant = {"EndpointName": endpoint, "VariantName": "AllTraffic"}
+        known.append(Alarm(name, "AWS/SageMaker", "Invocation5XXErrors", variant, "Sum", 5))
+    return known
 
 
-def ensure(stage: Stage, email: str, budget: float, *, relays: bool) -> None:
+def ensure(stage: Stage, options: Options) -> None:
     """Make topic, alarms and budget, or bring them up to date; without an address they only show in `make status`."""
-    topic = _ensure_topic(stage, email) if email else ""
-    known = alarms(stage, relays=relays)
+    ensure_alarms(stage, options)
+    if options.email:
+        _ensure_budget(stage, options.email, options.budget)
+    else:
+        print("  no EMAIL given: nobody is told of alarms, and there is no budget")
+
+
+def ensure_alarms(stage: Stage, options: Options) -> None:
+    """Make the alarms that these options ask for, and remove those of other options."""
+    topic = _ensure_topic(stage, options.email) if options.email else ""
+    known = alarms(stage, options)
     for alarm in known:
         stage.client("cloudwatch").put_metric_alarm(**_metric_alarm(stage, alarm, topic))
     for row in _alarms(stage):
         if row.name.removeprefix(f"{stage.prefix}-") not in {alarm.name for alarm in known}:
-            _remove_alarm(stage, row.name)  # of a mode that the stage had before
-    if email:
-        _ensure_budget(stage, email, budget)
-    else:
-        print("  no EMAIL given: nobody is told of alarms, and there is no budget")
+            _remove_alarm(stage, row.name)
+
+
+def raised(stage: Stage) -> list[str]:
+    """The names of the stage's alarms that are on."""
+    return [row.name for row in _alarms(stage) if row.state == "ALARM"]
 
 
 def _metric_alarm(stage: Stage, alarm: Alarm, topic: str) -> dict[str, Any]:

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from backend.deploy import __main__ as deploy
-from backend.deploy import choices, function, release
+from backend.deploy import choices, function, options, release
+from backend.deploy.buckets import ensure_bucket
 from backend.deploy.options import Options
+from backend.deploy.roles import ensure_role, policy
+from backend.deploy.stage import open_stage
 from backend.deploy.trial import TrialError
 
 if TYPE_CHECKING:
@@ -72,8 +75,6 @@ def test_what_failed_its_trial_is_not_remembered(stage: Stage, made: Made, monke
 
 
 def test_another_stage_has_its_own(stage: Stage, made: Made) -> None:
-    from backend.deploy.stage import open_stage
-
     run(stage, "--mode", "embedded", "--rate", "3")
     assert choices.remembered(open_stage("other")) == {}
 
@@ -86,8 +87,54 @@ def test_make_passes_on_what_is_given_and_nothing_else() -> None:
 
     plain = line()
     assert plain == ["backend.deploy", "up", "--stage", "dev", "--requests-per-day", "1000"]
-    more = line("EMAIL=", "QUOTA=9", "TTL_HOURS=0", "FALLBACK=0", "YES=1")
-    assert more[len(plain) :] == ["--email", '""', "--quota", '"9"', "--ttl-hours", '"0"', "--no-fallback", "--yes"]
+    more = line("EMAIL=", "QUOTA=9", "TTL_HOURS=0", "FALLBACK=0", "TAG=a=b c=d", "YES=1")
+    assert more[len(plain) :] == [
+        "--email",
+        '""',
+        "--quota",
+        '"9"',
+        "--ttl-hours",
+        '"0"',
+        "--no-fallback",
+        "--tag",
+        "a=b",
+        "c=d",
+        "--yes",
+    ]
+
+
+def test_tags_and_boundary_are_on_everything_that_is_made_and_are_remembered(stage: Stage) -> None:
+    boundary = "arn:aws:iam::123456789012:policy/bound"
+    run = deploy.parser().parse_args(["up", "--tag", "team=digits", "cost=4 2", "--permissions-boundary", boundary])
+    ensure_bucket(stage, "deploy")
+    choices.keep(stage, choices.settle(stage, vars(run))[1])
+    later = open_stage(stage.name)
+    choices.settle(later, {})
+    bucket, role = ensure_bucket(later, "models"), ensure_role(later, "ttl", policy(later, "schedule"))
+    tags = later.client("s3").get_bucket_tagging(Bucket=bucket)["TagSet"]
+    wanted = {"team": "digits", "cost": "4 2", "Project": "fullstack-model", "Stage": "test"}
+    assert {tag["Key"]: tag["Value"] for tag in tags} == wanted
+    made = later.client("iam").get_role(RoleName=role.rpartition("/")[2])["Role"]
+    assert made["PermissionsBoundary"]["PermissionsBoundaryArn"] == boundary
+    assert options.settings(later, Options())[later.name]["tags"] == wanted
+    choices.settle(later, {"tag": []})
+    assert later.tags == later.mark
+    assert later.owns(tags)
+
+
+def test_a_role_that_is_there_gets_its_boundary(stage: Stage) -> None:
+    ensure_role(stage, "ttl", policy(stage, "schedule"))
+    choices.settle(stage, {"permissions_boundary": "arn:aws:iam::123456789012:policy/bound"})
+    for _ in range(2):
+        role = ensure_role(stage, "ttl", policy(stage, "schedule"))
+    made = stage.client("iam").get_role(RoleName=role.rpartition("/")[2])["Role"]
+    assert made["PermissionsBoundary"]["PermissionsBoundaryArn"].endswith(":policy/bound")
+
+
+@pytest.mark.parametrize("tag", ["team", "=x", "aws:team=x", "Stage=other", "Project=mine"])
+def test_a_tag_that_cannot_be_is_refused_before_anything(tag: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        deploy.parser().parse_args(["up", "--tag", tag])
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 
 from backend.deploy import __main__ as deploy
 from backend.deploy import choices, cost, prices, watch
+from backend.deploy.options import Options
 from backend.deploy.refusals import StageError
 from backend.deploy.stage import Stage
 from tests.stand_in import StandIn
@@ -81,7 +82,7 @@ def test_metrics_and_more_memory_are_on_the_bill() -> None:
 @pytest.mark.parametrize("mode", cost.ALARMS)
 def test_as_many_alarms_are_priced_as_are_made(mode: str) -> None:
     stage = Stage("dev", None)
-    assert len(watch.alarms(stage, relays=mode == "sagemaker")) == cost.ALARMS[mode]
+    assert len(watch.alarms(stage, Options(mode=mode))) == cost.ALARMS[mode]
 
 
 def test_the_settings_of_the_stage_decide_its_bill() -> None:

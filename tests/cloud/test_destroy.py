@@ -18,12 +18,12 @@ from backend.deploy.plan import Plan, Release
 from backend.deploy.refusals import StageError
 from backend.deploy.roles import ensure_role
 from backend.deploy.stage import ARTIFACT, READS, Stage, open_stage
+from tests.cloud.halves import TEMPLATE
 from tests.cloud.unwilling import WAYS, Unwilling
 
 if TYPE_CHECKING:
     from tests.cloud.lightsail import Lightsail
 
-TEMPLATE = {"Resources": {"Api": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": "fullstack-model-test"}}}}
 ALL = {
     "autoscaling", "endpoint", "time to live", "schedule group", "page", "usage plan", "stack", "function", "API key",
     "alarm", "topic", "budget", "role", "bucket", "log group", "config", "model", "release", "registry group",
@@ -45,7 +45,7 @@ def furnish(stage: Stage) -> None:
         StackName=stage.prefix, TemplateBody=json.dumps(TEMPLATE), Tags=stage.tag_list()
     )
     gateway.ensure_plan(stage, gateway.ensure_key(stage), 10, 20, 5000)
-    watch.ensure(stage, "me@example.org", 20, relays=True)
+    watch.ensure(stage, Options(email="me@example.org"))
     stage.client("lightsail").create_container_service(serviceName=f"{stage.prefix}-page", power="nano", scale=1)
 
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from backend.deploy import images
+from backend.deploy import images, parts
 from backend.deploy import release as models
+from backend.deploy.logs import JOB_LOGS, LOG_DAYS, TRAINING_JOBS, TRANSFORM_JOBS, ensure_job_logs
 from backend.deploy.plan import Plan
 from backend.deploy.refusals import StageError
 from backend.deploy.stage import ARTIFACT, Stage
@@ -200,3 +201,32 @@ def test_a_training_job_is_made_awaited_and_fetched(
     assert job["CheckpointConfig"]["S3Uri"].rpartition("/")[0].endswith("/jobs/checkpoints")
     assert job["RoleArn"] == stage.role_arn("job")
     assert {tag["Key"]: tag["Value"] for tag in job["Tags"]}.items() >= stage.tags.items()
+
+
+def test_jobs_logs_end_and_go_with_the_stage(stage: Stage) -> None:
+    """Every job of an account writes to one group: only our streams go, and the group where we made it."""
+    logs, group = stage.client("logs"), TRAINING_JOBS
+    ensure_job_logs(stage, group)
+    [made] = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    assert made["retentionInDays"] == LOG_DAYS
+    for name in (f"{stage.prefix}-train-1/algo-1", f"{stage.prefix}-train-2/algo-1", "somebody-else/algo-1"):
+        logs.create_log_stream(logGroupName=group, logStreamName=name)
+    assert [(row.kind, row.note) for row in JOB_LOGS.find(stage)] == [("job log", "2 streams")]
+    assert parts.remove(stage, [JOB_LOGS]) == {}
+    assert [each["logStreamName"] for each in logs.describe_log_streams(logGroupName=group)["logStreams"]] == [
+        "somebody-else/algo-1"
+    ]
+    logs.delete_log_stream(logGroupName=group, logStreamName="somebody-else/algo-1")
+    logs.create_log_stream(logGroupName=group, logStreamName=f"{stage.prefix}-train-3/algo-1")
+    assert parts.remove(stage, [JOB_LOGS]) == {}
+    assert logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"] == []
+
+
+def test_a_group_that_was_there_keeps_its_retention_and_stays(stage: Stage) -> None:
+    logs = stage.client("logs")
+    logs.create_log_group(logGroupName=TRANSFORM_JOBS)
+    ensure_job_logs(stage, TRANSFORM_JOBS)
+    logs.create_log_stream(logGroupName=TRANSFORM_JOBS, logStreamName=f"{stage.prefix}-batch-1/i")
+    assert parts.remove(stage, [JOB_LOGS]) == {}
+    [there] = logs.describe_log_groups(logGroupNamePrefix=TRANSFORM_JOBS)["logGroups"]
+    assert "retentionInDays" not in there

@@ -89,7 +89,7 @@ def test_what_somebody_else_has_deployed_since_is_not_taken_back(
         )
         answer.clear()
 
-    aws.spoil = interfere
+    aws.spoil, aws.spoiled = interfere, stage.prefix
     with pytest.raises(TrialError, match="Somebody else has deployed since"):
         serving.up(stage, second, Plan())
 

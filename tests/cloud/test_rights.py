@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from backend.deploy import __main__ as deploy
-from backend.deploy import function, package
+from backend.deploy import canary, choices, function, package
+from backend.deploy.logs import TRAINING_JOBS, ensure_job_logs
 from backend.deploy.options import Options
 from backend.deploy.plan import Plan
 from backend.deploy.refusals import ACTIONS
 from backend.deploy.roles import policy
+from backend.deploy.stage import open_stage
 from tests.cloud.test_destroy import furnish
 from tests.cloud.unwilling import Unwilling
 
@@ -105,6 +107,16 @@ def test_every_call_of_up_status_and_destroy_is_allowed(
         function.up(stage, Options(email="me@example.org"), lambda *_: "answers")
     deploy.status(stage)
     deploy.logs(stage, 60)
+    more = {"domain": "api.example.org", "certificate": "arn:aws:acm:us-east-1:123456789012:certificate/1"}
+    function.up(stage, Options(**more), lambda *_: "answers")
+    choices.keep(stage, choices.chosen({}, {}))
+    now = canary.share(choices.chosen({}, {}), 10, shadow=False)
+    for version, end in (("2026.1.3", canary.stop), ("2026.1.4", canary.promote)):
+        canary.start(stage, make_release(version), now, lambda *_: "answers")
+        end(stage, now, check=lambda *_: "answers")
+    ensure_job_logs(stage, TRAINING_JOBS)
+    job = open_stage(stage.name).client("logs")  # SageMaker's own call
+    job.create_log_stream(logGroupName=TRAINING_JOBS, logStreamName=f"{stage.prefix}-train/1")
     deploy.destroy(stage)
     seen = aws.calls | set(calls.read_text().splitlines())
     allowed = actions(policy(stage, "deployer")) | NONE_NEEDED

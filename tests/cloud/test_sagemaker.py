@@ -80,19 +80,27 @@ def test_second_model_updates_the_endpoint_and_never_deletes_it(
     stage: Stage, make_release: Callable[[str], Release]
 ) -> None:
     serving.up(stage, make_release("2026.1.1"), SERVERLESS)
-    calls: list[str] = []
-    stage.session.events.register("before-call.sagemaker", lambda model, **_: calls.append(model.name))
+    calls: list[tuple[str, str]] = []
+
+    def note(model: Any, params: dict[str, Any], **_: Any) -> None:
+        calls.append((model.name, json.loads(params["body"]).get("EndpointName", "")))
+
+    stage.session.events.register("before-call.sagemaker", note)
     second = make_release("2026.1.2")
     stage._clients.clear()
     serving.up(stage, second, SERVERLESS)
     assert second.name in live(stage)
-    assert "UpdateEndpoint" in calls
-    assert not any(call.startswith("Delete") for call in calls)
+    assert ("UpdateEndpoint", stage.prefix) in calls
+    deleted = {name for call, name in calls if call.startswith("Delete")}
+    assert deleted == {stage.candidate}  # on which the release was tried before
 
 
-@pytest.mark.parametrize("spoil", ["wrong", "imprecise", "stale", "malformed"])
-def test_failed_smoke_test_rolls_back(
-    stage: Stage, aws: Any, make_release: Callable[[str], Release], spoil: str
+@pytest.mark.parametrize(
+    ("spoil", "after"),
+    [("wrong", False), ("imprecise", False), ("stale", False), ("malformed", False), ("wrong", True)],
+)
+def test_failed_trial_never_gets_the_traffic_and_one_that_fails_with_it_is_rolled_back(
+    stage: Stage, aws: Any, make_release: Callable[[str], Release], spoil: str, *, after: bool
 ) -> None:
     first, second = make_release("2026.1.1"), make_release("2026.1.2")
     serving.up(stage, first, SERVERLESS)
@@ -103,9 +111,12 @@ def test_failed_smoke_test_rolls_back(
         "malformed": lambda a: a.clear(),
     }
     aws.spoil = spoils[spoil]
-    with pytest.raises(StageError, match=f"The endpoint is back on {first.name}"):
+    aws.spoiled = stage.prefix if after else stage.candidate
+    told = f"The endpoint is back on {first.name}" if after else "It never had the stage's traffic"
+    with pytest.raises(StageError, match=told):
         serving.up(stage, second, SERVERLESS)
     assert first.name in live(stage)
+    assert endpoint.describe(stage, stage.candidate) is None
     assert {e.name: e.status for e in registry.entries(stage)} == {first.name: "Approved", second.name: "Rejected"}
 
 
@@ -114,7 +125,7 @@ def test_a_failure_never_goes_back_to_a_release_that_failed(
 ) -> None:
     first = make_release("2026.1.1")
     serving.up(stage, first, SERVERLESS)
-    aws.spoil = lambda answer: answer.clear()
+    aws.spoil, aws.spoiled = lambda answer: answer.clear(), stage.prefix
     for version in ("2026.1.2", "2026.1.3"):
         with pytest.raises(StageError, match=f"The endpoint is back on {first.name}"):
             serving.up(stage, make_release(version), SERVERLESS)

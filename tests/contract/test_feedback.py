@@ -362,3 +362,17 @@ def test_feedback_is_described_where_it_is_collected(client: FlaskClient) -> Non
     described = client.get("/openapi.json").json
     openapi_spec_validator.validate(described)
     assert set(described["paths"]["/feedback/{feedback_id}"]) == {"get", "delete"}
+
+
+def test_the_log_says_of_which_model_an_answer_was_right_and_nothing_else_of_the_drawing(
+    tmp_path: Path, seven: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By which corrections are counted for each version; a digit that should have been rejected is a correction."""
+    api = create_app({"feedback": str(tmp_path), "log": "1"}, LinearModel()).test_client()
+    for label, said in (("7", "7"), ("1", "7"), ("not_a_digit", None), ("not_a_digit", "7")):
+        api.post("/feedback", json=feedback(seven, label, prediction=judged(label=said)))
+    api.post("/feedback", json=feedback(seven))
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    told = [line.get("judged") for line in lines]
+    assert told == [{"model": "m 1", "right": right} for right in (True, False, True, False)] + [None]
+    assert not any("image" in line or "label" in line for line in lines)

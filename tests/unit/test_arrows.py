@@ -47,7 +47,9 @@ def reaches(names: set[str], package: str) -> set[str]:
 SERVES = [name for name in MODULES if name.startswith("backend.") and not name.startswith("backend.deploy")]
 DEPLOYS = [name for name in MODULES if name.startswith("backend.deploy")]
 TRAINS = [name for name in MODULES if name.startswith("training.")]
-JOBS = tuple(f"backend.deploy.{part}" for part in ("stage", "refusals", "buckets", "roles", "images"))
+JOBS = tuple(
+    f"backend.deploy.{part}" for part in ("stage", "refusals", "buckets", "roles", "images", "choices", "logs")
+)
 MORE = {  # what one module may take beyond its room's rule
     "ui.local_stack": ("backend.app", "backend.server"),  # the page starts the API itself, lazily
     "training.evaluate": ("backend.app", "backend.predictors"),  # it measures what people meet

@@ -369,3 +369,12 @@ def test_a_batch_with_too_few_answers_is_not_understood(server: Canned) -> None:
 def test_importing_the_client_loads_no_flask_boto3_or_numpy() -> None:
     code = "import sys, ui.client; print(*sorted({'flask', 'boto3', 'numpy', 'PIL', 'streamlit'} & sys.modules.keys()))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == []
+
+
+def test_each_of_a_clients_users_is_named_to_the_api_and_the_client_itself_names_nobody(server: Canned) -> None:
+    server.answer(200, PREDICTION)
+    client = Client(server.url, "key")
+    for each in (client.for_caller("anna"), client.for_caller("bert"), client):
+        each.predict(b"\x89PNG\r\n\x1a\n")
+    assert [request.headers.get("X-Caller-Id") for request in server.requests] == ["anna", "bert", None]
+    assert {request.headers["Content-Type"] for request in server.requests} == {"image/png"}

@@ -19,12 +19,14 @@ def test_each_kind_of_setting_is_read() -> None:
         "model_dir": "/m",
         "cors_origins": "https://a.example, https://b.example,",
         "metrics": " Digits ",
+        "canary_share": "2.5",
     }
     settings = Settings.read(texts)
     assert settings.log is True
     assert settings.model_dir == Path("/m")
     assert settings.cors_origins == ("https://a.example", "https://b.example")
     assert settings.metrics == "Digits"
+    assert settings.canary_share == 2.5
 
 
 @pytest.mark.parametrize("text", ["0", "false", "no", "off", ""])
@@ -50,6 +52,11 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"api_keys": f"{'a' * 64}, {'a' * 63}"}, "python -m backend.keys"),
         ({"log": "perhaps"}, "BACKEND_LOG"),
         ({"labels": "a, b, a"}, "twice"),
+        ({"canary": "b"}, "stands beside SAGEMAKER_ENDPOINT_NAME"),
+        ({"canary": "arn:b", "sagemaker_endpoint_name": "a"}, "BACKEND_CANARY is .*endpoint's name alone"),
+        ({"canary": "b", "sagemaker_endpoint_name": "a", "canary_share": "101"}, "percent, from 0 to 100, not 101"),
+        ({"canary_share": "nan"}, "percent, from 0 to 100, not nan"),
+        ({"canary_share": "some"}, 'BACKEND_CANARY_SHARE is a number, not "some"'),
     ],
     ids=str,
 )
