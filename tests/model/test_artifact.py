@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from backend.predictors import EmbeddedPredictor
 from backend.settings import SHIPPED_MODEL
 from tests.model.conftest import own_strokes
 from training.data import doodles, pictures, strokes
 from training.serve import SavedModel
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from flask.testing import FlaskClient
     from numpy.typing import NDArray
 
-    from backend.predictors import EmbeddedPredictor
     from tests.conftest import Drawing
 
 
@@ -110,3 +112,22 @@ def test_what_is_no_digit_is_rejected(client: FlaskClient) -> None:
         answer = client.post("/predictions", data=pictures.encode(sheet), content_type="image/png").get_json()
         rejected += answer["label"] is None and answer["rejection"]["reason"] in {"not_a_digit", "several_digits"}
     assert rejected >= 0.9 * len(drawings)
+
+
+SMALL = sorted(path.parent for path in SHIPPED_MODEL.parent.glob("*/card.json") if path.parent != SHIPPED_MODEL)
+LEAST = {"softmax": 0.7, "mlp": 0.85, "lenet5": 0.9}  # of our own ten digits, bent
+
+
+def test_models_for_comparison_are_under_1_mb_together() -> None:
+    assert {folder.name for folder in SMALL} == set(LEAST)
+    assert sum(path.stat().st_size for folder in SMALL for path in folder.iterdir()) < 1_000_000
+
+
+@pytest.mark.parametrize("folder", SMALL, ids=lambda folder: folder.name)
+def test_a_model_for_comparison_has_its_folders_name_and_reads_as_a_network_of_its_kind_can(
+    folder: Path, varied: tuple[NDArray[np.uint8], NDArray[np.int64]]
+) -> None:
+    x, y = varied
+    answers = EmbeddedPredictor(folder).predict(x)
+    assert answers.name == folder.name
+    assert np.mean(answers.probabilities.argmax(axis=1) == y) > LEAST[folder.name]
