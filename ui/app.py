@@ -139,7 +139,8 @@ def main() -> None:
     """One run of the page."""
     st.set_page_config(page_title="Draw a digit", page_icon=str(HERE / "icon.svg"), layout="wide")
     st.html(HERE / "style.css")
-    st.html('<header class="masthead"><h1>Draw a digit</h1><p>A small neural network reads it.</p></header>')
+    with st.container(key="masthead"):
+        st.html('<header class="masthead"><h1>Draw a digit</h1><p>A small neural network reads it.</p></header>')
     try:
         client = connect(setting("API_URL"), setting("API_KEY"))
     except ApiError as error:

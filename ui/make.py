@@ -79,6 +79,7 @@ def _pytest(*arguments: str) -> None:
     if found.returncode:
         sys.exit(found.returncode)
     os.environ["CHROMIUM"] = found.stdout.decode().strip()
+    subprocess.run([str(PYTHON), "-m", "tests.browser.firefox"], cwd=ROOT, check=False)  # of one test alone
     execute("-m", "pytest", *arguments)
 
 

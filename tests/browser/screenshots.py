@@ -21,8 +21,8 @@ def main() -> None:
     try:
         with sync_playwright() as playwright:
             visit = Visit(launch(playwright))
-            take(visit(url, reduced_motion="reduce"), "desktop-light.png", "327")
-            phone = visit(url, phone=True, dark=True, reduced_motion="reduce")
+            take(visit(url, live=True, reduced_motion="reduce"), "desktop-light.png", "327")
+            phone = visit(url, live=True, phone=True, dark=True, reduced_motion="reduce")
             phone.page.set_viewport_size({"width": 390, "height": 1160})  # a page and a half: the sheet and its answer
             take(phone, "phone-dark.png", "5")
     finally:

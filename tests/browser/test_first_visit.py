@@ -21,6 +21,26 @@ def served() -> Iterator[str]:
     stop(process)
 
 
+SHIFTS = """new PerformanceObserver(list => {
+  for (const shift of list.getEntries()) window.shift = (window.shift ?? 0) + shift.value;
+}).observe({ type: "layout-shift", buffered: true })"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
+def test_a_first_visit_s_layout_shift_is_under_a_tenth(served: str, browser: Browser, width: int, height: int) -> None:
+    """Of the one that shows an empty sheet, with the examples beside or below it: 0.3 to 0.4 by Streamlit alone."""
+    context = browser.new_context(viewport={"width": width, "height": height})
+    page = context.new_page()
+    page.add_init_script(SHIFTS)
+    page.goto(served)
+    page.locator("#announcement[data-dressed]").wait_for(state="attached")
+    page.locator(".st-key-examples button").last.wait_for()
+    page.wait_for_load_state("networkidle")
+    shift = page.evaluate("window.shift ?? 0")
+    context.close()
+    assert shift < 0.1
+
+
 def test_a_first_visit_moves_less_than_1_5_megabytes(served: str, browser: Browser) -> None:
     """Streamlit alone sends 3.2 MB, for it serves its scripts uncompressed."""
     moved: list[int] = []
