@@ -127,16 +127,22 @@ def normalise_image(image: Image.Image) -> NDArray[np.uint8]:
 
 def find_ink(data: bytes) -> Sheet:
     """Encoded picture -> all the ink of its first frame, for what is more than one digit. Raises PictureError."""
+    if drawn := canvas.read_ink(data, 2 * SHEET_SIDE - 1):
+        return _sheet(on_clean_paper(Ink.of(*drawn)), 1, 1)
     picture = Picture(data)
     seen = picture.look(side=SHEET_SIDE)
     image = upright(seen.image, picture.orientation)
-    ink = (find_faint if seen.stretched else find)(image)
+    w, h = picture.size
+    return _sheet((find_faint if seen.stretched else find)(image), w / image.width, h / image.height)
+
+
+def _sheet(ink: Ink, across: float, down: float) -> Sheet:
+    """Raises BlankPicture."""
     if ink.peak < 1:
         raise BlankPicture(BLANK)
     clean = ink.pixels.tobytes().translate(_stretch(ink.peak))
-    w, h = picture.size
     pixels = np.frombuffer(clean, np.uint8).reshape(ink.pixels.shape)
-    return Sheet(pixels, ink.left, ink.top, w / image.width, h / image.height)
+    return Sheet(pixels, ink.left, ink.top, across, down)
 
 
 def normalise_ink(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:

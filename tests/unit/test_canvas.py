@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from backend import canvas
 from backend.decoding import LARGEST_AS_IT_IS, decode
-from backend.preprocessing import normalise, normalise_image
+from backend.preprocessing import find_ink, normalise, normalise_image
 from tests.benchmarks import drawings
 from tests.benchmarks.drawings import chunk
 from training.data.pictures import encode
@@ -61,6 +61,21 @@ def test_ink_is_what_pillow_finds(image: Image.Image) -> None:
             normalise(data)
     else:
         assert (normalise(data) == truth).all()
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(strokes())
+def test_a_numbers_ink_is_what_pillow_finds_and_where(image: Image.Image) -> None:
+    """Pillow's own PNG of the same pixels never takes the short way."""
+    try:
+        truth = find_ink(encode(image))
+    except ValueError as error:
+        with pytest.raises(type(error)):
+            find_ink(canvas_png(image))
+        return
+    found = find_ink(canvas_png(image))
+    assert (found.left, found.top, found.across, found.down) == (truth.left, truth.top, truth.across, truth.down)
+    assert (found.ink == truth.ink).all()
 
 
 @pytest.mark.parametrize("paper", PAPERS)
