@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
-from backend.preprocessing import normalise, normalise_image
-from training.data import doodles, glyphs, pictures, strokes
+from backend.preprocessing import BlankPicture, normalise, normalise_image
+from training.data import doodles, glyphs, numbers, pictures, strokes, styles
 from training.data.readers import (
     FOLDS,
     NEVER_HELD_OUT,
@@ -16,6 +16,7 @@ from training.data.readers import (
     drawn_no_digits,
     drawn_people,
     fashion,
+    hands,
     letter_fold,
     letters,
     mnist,
@@ -191,6 +192,13 @@ def _anybody(item: int, rng: np.random.Generator) -> Source:
     return Source(drawing, digit, writer_fold(writer))
 
 
+def _restyled(_: int, rng: np.random.Generator) -> Source:
+    """A digit with what is rare: a slash, a flag, a foot, a closed top, a bar."""
+    digit = int(rng.choice(list(styles.RESTYLED), p=list(styles.RESTYLED.values())))
+    drawing, fold = hands(digit)[int(rng.integers(len(hands(digit))))]
+    return Source(styles.restyled(drawing, digit, rng), digit, fold)
+
+
 def _unipen_letter(item: int, _: np.random.Generator) -> Source:
     written = no_digits()[drawn_no_digits()[item]]
     return Source(written.drawing, NOT_A_DIGIT, written.fold)
@@ -257,6 +265,23 @@ def _as_scan(drawing: Drawing, rng: np.random.Generator) -> NDArray[np.uint8]:
     return normalise_image(picture)
 
 
+def _anywhere(drawing: Drawing, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """On a canvas, a small sheet, a scan or a photo."""
+    ways = (_on_canvas, _in_pixels, _as_scan, _on_photo)
+    return ways[int(rng.choice(len(ways), p=[0.36, 0.36, 0.2, 0.08]))](drawing, rng)
+
+
+def _piece(item: int, rng: np.random.Generator) -> Made:
+    """A piece cut out of touching digits, half of them a digit with a neighbour's rest, half of them none."""
+    found = numbers.parts(rng, item % FOLDS)
+    wish = rng.random() < 0.5
+    chosen = [part for part in found if (part.y == NOT_A_DIGIT) == wish] or found
+    if not chosen:
+        raise BlankPicture
+    part = chosen[int(rng.integers(len(chosen)))]
+    return Made(part.x, part.y, item % FOLDS)
+
+
 def _blurred(drawing: Drawing, rng: np.random.Generator) -> NDArray[np.uint8]:
     """A drawing whose edges fade over up to a tenth of its size: softness is no evidence of a digit."""
     placed = strokes.fit(strokes.vary(drawing, rng), 96, (64, 64))
@@ -299,6 +324,8 @@ MAKERS: dict[str, Callable[[int, np.random.Generator], Made]] = {
     "bitmap": _made(_anybody, _as_bitmap),
     "scan": _made(_anybody, _as_scan),
     "blurred": _made(_anybody, _blurred),
+    "restyled": _made(_restyled, _anywhere),
+    "piece": _piece,
     "unipen-letter": _made(_unipen_letter, _on_canvas),
     "letter-photo": _made(_any_letter, _on_photo),
     "letter-pixels": _made(_any_letter, _in_pixels),

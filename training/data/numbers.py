@@ -11,12 +11,19 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image, ImageFilter
 
+from backend.numbers import reading
 from training.data import doodles, pictures, strokes
 from training.data.readers import letters, pen, writer_fold
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from training.data.strokes import Drawing
 
+PIECE_HEIGHT = 64  # pixels of a digit that is cut to pieces
+WHOLE, STRANGE = 0.92, 0.12  # a piece is a digit if it holds so much of its ink, and of others' not more (of its ink)
+TOUCHED = 0.01  # it has lost so much to a cut, or holds so much of others': the rest is taught as it is
+JOINED, HALF = 0.6, (0.3, 0.5)  # it is none if it holds so much of a second digit, or this much of only one
 GAPS = {"apart": (0.15, 0.40), "close": (0.02, 0.12), "touching": (-0.12, 0.02)}  # of the height, between the ink
 SURFACES = ("canvas", "photo", "scan")
 
@@ -152,3 +159,53 @@ def shapes(numbers: int = 2000) -> list[list[list[float]]]:
     values = [np.array(rows) for rows in found.values()]
     middle, spread = ([np.median(v, axis=0) for v in values], [np.maximum(v.std(axis=0), 0.02) for v in values])
     return [[row.round(3).tolist() for row in rows] for rows in (middle, spread)]
+
+
+class Part(NamedTuple):
+    """A piece as the segmentation cut it: (28, 28), and its digit, -1 where it is none."""
+
+    x: NDArray[np.uint8]
+    y: int
+
+
+def parts(rng: np.random.Generator, fold: int) -> list[Part]:
+    """The pieces of two or three touching digits of a person of `fold` that are, to any eye, a digit or none."""
+    writer = int(rng.choice([each for each in sorted(writers()) if writer_fold(each) == fold]))
+    truth = rng.choice(sorted(writers()[writer]), int(rng.choice([2, 2, 3])))
+    mine = [writers()[writer][digit] for digit in truth]
+    width = float(rng.uniform(0.04, 0.14))
+    gap = GAPS["touching" if rng.random() < 0.8 else "close"]
+    placed = compose([drawings[rng.integers(len(drawings))] for drawings in mine], gap, width, rng)
+    whole, *each = _inks(placed, max(PIECE_HEIGHT * width, 2.5))
+    rows, _ = reading.rows(whole)
+    return [part for row in rows for part in _judged(row, [int(digit) for digit in truth], each)]
+
+
+def _inks(digits: list[Drawing], width: float) -> list[NDArray[np.uint8]]:
+    """(h, w) ink, 255, of all digits together, then of each alone."""
+    points = np.concatenate([stroke for digit in digits for stroke in digit]) * PIECE_HEIGHT
+    low, size = points.min(axis=0) - width, int((np.ptp(points, axis=0) + 2 * width).max()) + 1
+    moved = [[stroke * PIECE_HEIGHT - low for stroke in digit] for digit in digits]
+    drawn = [[stroke for digit in moved for stroke in digit], *moved]
+    return [255 - np.asarray(strokes.draw(drawing, width, canvas=size, detail=2)) for drawing in drawn]
+
+
+def _judged(row: reading.Row, truth: list[int], inks: list[NDArray[np.uint8]]) -> list[Part]:
+    """A row's pieces by whose ink they hold; without those that may be either."""
+    labels = row.cells.labels
+    window = slice(row.line.top, row.line.top + labels.shape[0]), slice(row.line.left, row.line.left + labels.shape[1])
+    sums = [np.bincount(labels.ravel(), ink[window].ravel(), len(row.cells.boxes) + 1) for ink in inks]
+    found = []
+    for piece, x in zip(row.pieces, row.x, strict=True):
+        held = np.array([cells[piece.first + 1 : piece.last + 1].sum() for cells in sums])
+        shares = held / [ink.sum() for ink in inks]
+        left, top, right, bottom = piece.box
+        most, second = np.argsort(-shares)[:2]
+        slim = right - left < 0.45 * row.line.height or bottom - top < 0.6 * row.line.height
+        strange = (held.sum() - held[most]) / held[most]
+        if shares[most] >= WHOLE and strange <= STRANGE:
+            if shares[most] < 1 - TOUCHED or strange > TOUCHED:
+                found.append(Part(x, truth[most]))
+        elif shares[second] >= JOINED or (HALF[0] <= shares[most] <= HALF[1] and not slim):
+            found.append(Part(x, -1))
+    return found

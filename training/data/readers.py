@@ -113,6 +113,13 @@ def drawn_people() -> NDArray[np.int64]:
 
 
 @once
+def hands(digit: int) -> list[tuple[Drawing, int]]:
+    """Every drawing of a digit, of both kinds of people, with the fold that holds it out."""
+    theirs = [(written.drawing, written.fold) for written in people() if written.digit == digit]
+    return theirs + [(drawing, writer_fold(writer)) for drawing, label, writer in pen() if label == digit]
+
+
+@once
 def drawn_no_digits() -> NDArray[np.int64]:
     """MOST places in `no_digits`, drawn so that rare characters and people come up more often."""
     found = no_digits()

@@ -1,4 +1,7 @@
-"""The style in which a digit is written, from its strokes: what is rare is drawn more often, and judged on its own."""
+"""The style in which a digit is written, from its strokes, and a digit changed to a rarer style.
+
+Rare styles are drawn more often, and judged on their own.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from training.data.strokes import Drawing
+    from training.data.strokes import Drawing, Stroke
 
 
 def style(drawing: Drawing, digit: int) -> str:
@@ -66,3 +69,73 @@ def one(drawing: Drawing) -> str:
     if beside[points[:, 1] < 0.6].min() < -0.12:
         return "flag"
     return "leaning" if abs(slope) > 0.3 else "bar"
+
+
+RESTYLED = {0: 0.25, 1: 0.45, 4: 0.2, 7: 0.1}  # digit -> its share of the pictures that `restyled` makes
+
+
+def restyled(drawing: Drawing, digit: int, rng: np.random.Generator) -> Drawing:
+    """A digit of RESTYLED with a slash, a flag, a foot, a closed top or a bar; height 1, y from 0 at the top."""
+    unit = _unit(drawing)
+    if digit == 0:
+        return unit if _slashed(unit) else [*unit, _slash(unit, rng)]
+    if digit == 1:
+        return _ornate(unit, rng)
+    if digit == 4:
+        return _closed(unit)
+    return unit if _crossed(unit) else [*unit, _bar(unit, rng)]
+
+
+def _slash(drawing: Drawing, rng: np.random.Generator) -> Stroke:
+    """A line from below left to above right, up to a quarter longer than the zero's diagonal."""
+    points = np.concatenate(drawing)
+    low, high = points.min(axis=0), points.max(axis=0)
+    middle, half = (low + high) / 2 + rng.normal(0, 0.04, 2), (high - low) / 2 * rng.uniform(0.5, 1.25, 2)
+    ends = [middle + half * (-1, 1), middle + half * (1, -1)]
+    return np.linspace(*ends[:: rng.choice([-1, 1])], 12)
+
+
+def _ornate(drawing: Drawing, rng: np.random.Generator) -> Drawing:
+    """A 1 with a flag, a foot or both, unless it has them; now and then it only leans."""
+    added, style = [], one(drawing)
+    points = np.concatenate(drawing)
+    wish = rng.choice(["flag", "foot", "both", "lean"], p=[0.4, 0.2, 0.25, 0.15])
+    if wish in ("flag", "both") and style not in ("flag", "foot"):
+        added.append(_flag(points[points[:, 1].argmin()], rng))
+    if wish in ("foot", "both") and style != "foot":
+        added.append(_foot(points[points[:, 1].argmax()], rng))
+    lean = np.array([[1, 0], [rng.normal(0, 0.25 if wish == "lean" else 0.08), 1]])
+    return [stroke @ lean for stroke in (*drawing, *added)]
+
+
+def _flag(top: NDArray[np.float64], rng: np.random.Generator) -> Stroke:
+    """A stroke down to the left, 0.1 to 0.42 long; a short one may be flat, a long one is steep, or the 1 were a 7."""
+    length = rng.uniform(0.1, 0.42)
+    below = np.radians(rng.uniform(10 + 60 * length, 60))
+    return np.linspace(top + length * np.array([-np.cos(below), np.sin(below)]), top, 8)
+
+
+def _foot(bottom: NDArray[np.float64], rng: np.random.Generator) -> Stroke:
+    left, right = rng.uniform(0.1, 0.32, 2)
+    tilt = rng.normal(0, 0.03)
+    return np.linspace(bottom - (left, tilt), bottom + (right, tilt), 8)
+
+
+def _closed(drawing: Drawing) -> Drawing:
+    """A 4 of two strokes whose angle starts at the top of its stem."""
+    if len(drawing) != 2:
+        return drawing
+    stem = max(drawing, key=lambda stroke: stroke[:, 1].max())
+    angle = next(stroke for stroke in drawing if stroke is not stem)
+    top = stem[stem[:, 1].argmin()]
+    way = np.linspace(top, angle[0], 8, endpoint=False)
+    return [np.concatenate([way, angle]), stem]
+
+
+def _bar(drawing: Drawing, rng: np.random.Generator) -> Stroke:
+    """A flat bar through a 7's stem."""
+    points = np.concatenate(drawing)
+    height = rng.uniform(0.42, 0.62)
+    x = points[np.abs(points[:, 1] - height).argmin(), 0]
+    tilt = rng.normal(0, 0.04)
+    return np.linspace((x - rng.uniform(0.12, 0.3), height + tilt), (x + rng.uniform(0.12, 0.3), height - tilt), 8)
