@@ -14,9 +14,10 @@ from backend.app import create_app
 from backend.predictors import EmbeddedPredictor
 from tests.model.conftest import as_picture, own_strokes
 from training import compare, export, models, train
-from training.data import datasets, doodles, glyphs, makers, pictures, readers, sources, strokes
+from training.data import datasets, doodles, glyphs, makers, numbers, pictures, readers, sources, strokes, styles
 from training.data.pictures import encode
 from training.serve import SavedModel
+from training.start import start
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +35,8 @@ def test_unseen_writers_and_alphabets_are_in_neither_training_nor_validation(tin
     writers = {readers.pen()[item][2] for item in learnt.item[learnt.kind == "pen"]}
     assert writers
     assert all(readers.writer_fold(writer) != 2 for writer in writers)
+    learnt, validation = train.split(whole, train.Plan("digits", "mlp", 1, 1, 2, quick=False, also_without=(0, 4)))
+    assert not {0, 2, 4} & {*learnt.fold, *validation.fold}
 
 
 def test_every_kind_of_picture_is_made_and_has_ink(tiny_sources: Path) -> None:
@@ -257,6 +260,44 @@ def test_a_stretched_bitmap_is_filled_by_its_ink_but_for_a_bar() -> None:
             rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
             assert rows[-1] - rows[0] + 1 >= 0.7 * side - 2
             assert columns[-1] - columns[0] + 1 >= (0.1 if digit == 1 else 0.6) * side - 2
+
+
+@pytest.mark.parametrize("model", ["convnet", "lenet5"])
+def test_a_run_starts_with_what_an_artifact_or_another_run_has_learnt(
+    tiny_sources: Path, tmp_path: Path, model: str
+) -> None:
+    _train("mnist", tmp_path / "run", "--model", model, "--epochs", "4")
+    export.main(["--run", str(tmp_path / "run"), "--out", str(tmp_path / "artifact")])
+    x = datasets.load("mnist").x.astype(np.float32)
+    learnt = export.folded(export.read_run(tmp_path / "run").model).predict(x, verbose=0)
+    for source in ("run", "artifact"):
+        network = models.build_model(model, 10)
+        start(network, tmp_path / source, x)
+        assert export.folded(network).predict(x, verbose=0) == pytest.approx(learnt, abs=0.05)
+    _train("mnist", tmp_path / "next", "--model", model, "--epochs", "1", "--start", str(tmp_path / "artifact"))
+    with pytest.raises(SystemExit, match="training stopped"):
+        _train("mnist", tmp_path / "none", "--model", model, "--start", str(tmp_path / "nowhere"))
+
+
+def test_a_restyled_digit_has_the_rare_style() -> None:
+    rng = np.random.default_rng(4)
+    for hand in range(20):
+        assert styles.style(styles.restyled(own_strokes(0, hand), 0, rng), 0).startswith("slashed")
+        assert styles.style(styles.restyled(own_strokes(7, hand), 7, rng), 7).startswith("crossed")
+    bar = [np.linspace((0.0, 0.0), (0.0, 1.0), 20)]
+    found = {styles.one(styles.restyled(bar, 1, rng)) for _ in range(60)}
+    assert found == {"flag", "foot", "leaning", "bar"}
+    open_top = [np.array([[0.2, 0.0], [0.0, 0.6], [0.7, 0.6]]), np.linspace((0.5, 0.1), (0.5, 1.0), 10)]
+    angle, stem = styles.restyled(open_top, 4, rng)
+    assert angle[0] == pytest.approx(stem[0])
+
+
+def test_pieces_of_touching_digits_are_digits_with_a_rest_or_none(tiny_sources: Path) -> None:
+    rng = np.random.default_rng(6)
+    found = [part for _ in range(30) for part in numbers.parts(rng, 2)]
+    assert makers.NOT_A_DIGIT in {part.y for part in found}
+    assert {part.y for part in found} & set(range(10))
+    assert all(part.x.shape == (28, 28) and part.x.max() >= 254 for part in found)
 
 
 def test_export_keeps_a_better_model_unless_told_to(tiny_sources: Path, tmp_path: Path) -> None:
