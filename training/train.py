@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 BATCH = 128
 PEAK_RATE = 6e-3  # of Muon; measured against 3e-3 in LOG.md
-STARTED_RATE = 2e-3  # where the weights are another network's
+STARTED_RATE = 2e-4  # where the weights are another network's; 2e-3 undid what they had learnt (LOG.md)
 SMOOTHING = 0.02
 VALIDATION = 0.02  # of the pictures
 

@@ -116,9 +116,8 @@ def _flag(top: NDArray[np.float64], rng: np.random.Generator) -> Stroke:
 
 
 def _foot(bottom: NDArray[np.float64], rng: np.random.Generator) -> Stroke:
-    left, right = rng.uniform(0.1, 0.32, 2)
-    tilt = rng.normal(0, 0.03)
-    return np.linspace(bottom - (left, tilt), bottom + (right, tilt), 8)
+    left, right, tilt = *rng.uniform(0.1, 0.32, 2), rng.normal(0, 0.03)
+    return np.linspace(bottom + np.array([-left, -tilt]), bottom + np.array([right, tilt]), 8)
 
 
 def _closed(drawing: Drawing) -> Drawing:
