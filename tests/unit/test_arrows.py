@@ -52,6 +52,7 @@ JOBS = tuple(
 )
 MORE = {  # what one module may take beyond its room's rule
     "ui.local_stack": ("backend.app", "backend.server"),  # the page starts the API itself, lazily
+    "training.data.numbers": ("backend.numbers",),  # pieces are taught as the API cuts them
     "training.evaluate": ("backend.app", "backend.predictors"),  # it measures what people meet
     "training.lattice": (
         "backend.numbers",
