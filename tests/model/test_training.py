@@ -17,7 +17,6 @@ from training import compare, export, models, train
 from training.data import datasets, doodles, glyphs, makers, numbers, pictures, readers, sources, strokes, styles
 from training.data.pictures import encode
 from training.serve import SavedModel
-from training.start import start
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -260,23 +259,6 @@ def test_a_stretched_bitmap_is_filled_by_its_ink_but_for_a_bar() -> None:
             rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
             assert rows[-1] - rows[0] + 1 >= 0.7 * side - 2
             assert columns[-1] - columns[0] + 1 >= (0.1 if digit == 1 else 0.6) * side - 2
-
-
-@pytest.mark.parametrize("model", ["convnet", "lenet5"])
-def test_a_run_starts_with_what_an_artifact_or_another_run_has_learnt(
-    tiny_sources: Path, tmp_path: Path, model: str
-) -> None:
-    _train("mnist", tmp_path / "run", "--model", model, "--epochs", "4")
-    export.main(["--run", str(tmp_path / "run"), "--out", str(tmp_path / "artifact")])
-    x = datasets.load("mnist").x.astype(np.float32)
-    learnt = export.folded(export.read_run(tmp_path / "run").model).predict(x, verbose=0)
-    for source in ("run", "artifact"):
-        network = models.build_model(model, 10)
-        start(network, tmp_path / source, x)
-        assert export.folded(network).predict(x, verbose=0) == pytest.approx(learnt, abs=0.05)
-    _train("mnist", tmp_path / "next", "--model", model, "--epochs", "1", "--start", str(tmp_path / "artifact"))
-    with pytest.raises(SystemExit, match="training stopped"):
-        _train("mnist", tmp_path / "none", "--model", model, "--start", str(tmp_path / "nowhere"))
 
 
 def test_a_restyled_digit_has_the_rare_style() -> None:
