@@ -94,7 +94,8 @@ function give(files) {
   const end = Date.now() + 10_000;
   const when = () => {
     const input = document.querySelector(".st-key-files input[type=file]");
-    if (!input) return Date.now() < end && requestAnimationFrame(when);
+    const runs = document.querySelector("[data-test-script-state=running]"); // its end may draw the chooser anew
+    if (!input || runs) return Date.now() < end && requestAnimationFrame(when);
     input.files = chosen.files;
     input.dispatchEvent(new Event("change", { bubbles: true }));
   };
