@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(__file__).with_name("weights.json")
 WIDEST = 1.6  # of the height: no digit is wider
+PAPER = 0.1  # of the height: across so wide a column of paper no digit has ink in both sides, of 19,963 but 9
+TALL = 0.5  # of the height: what is lower there may be a bar or a flag of its neighbour
 NEIGHBOURS = (9, 7, 6, 5, 4)  # cells of a piece at most: the first that leaves few enough pieces
 MOST = 128  # pieces of a sheet
 KEPT = 12  # readings kept on the way
@@ -80,15 +82,25 @@ def pieces(cells: Cells, line: Line, most: int = MOST) -> list[Piece]:
 
 
 def _pieces(cells: Cells, line: Line, neighbours: int) -> Iterator[Piece]:
-    boxes = cells.boxes.tolist()
+    boxes, islands = cells.boxes.tolist(), _tall_islands(cells.boxes, line.height)
     for first in range(len(boxes)):
         left, top, right, bottom = boxes[first]
         for last in range(first, min(first + neighbours, len(boxes))):
             left, top = min(left, boxes[last][0]), min(top, boxes[last][1])
             right, bottom = max(right, boxes[last][2]), max(bottom, boxes[last][3])
-            if last > first and right - left > WIDEST * line.height:
+            if last > first and (right - left > WIDEST * line.height or len(set(islands[first : last + 1]) - {-1}) > 1):
                 break
             yield Piece(first, last + 1, (left, top, right, bottom))
+
+
+def _tall_islands(boxes: NDArray[np.int64], height: float) -> list[int]:
+    """For each cell which island it is of, between two columns of paper; -1 where the island is low."""
+    right = np.maximum.accumulate(boxes[:-1, 2])
+    left = np.minimum.accumulate(boxes[:0:-1, 0])[::-1]
+    island = np.concatenate([[0], np.cumsum(left - right > PAPER * height)])
+    low = [np.ptp(boxes[island == each][:, 1::2]) <= TALL * height for each in range(island[-1] + 1)]
+    islands: list[int] = np.where(np.array(low)[island], -1, island).tolist()
+    return islands
 
 
 def facts(cells: Cells, found: list[Piece], line: Line) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -59,9 +59,16 @@ def _learning(_: Sequence[Drawn], *, quick: bool) -> dict[str, Any]:
     return learning(quick=quick)
 
 
+def _numbers(_: Sequence[Drawn], *, quick: bool) -> dict[str, Any]:
+    from tests.benchmarks.numbers import numbers
+
+    return {"kinds": numbers(quick=quick)}
+
+
 PARTS: dict[str, Callable[..., dict[str, Any]]] = {
     "race": _race,
     "stages": _stages,
+    "numbers": _numbers,
     "cold": _cold,
     "scale": _scale,
     "learning": _learning,

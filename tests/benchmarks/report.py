@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from backend.deploy.cost import ENDPOINT_SECONDS
+from tests.benchmarks.numbers import GAPS
 from tests.benchmarks.simulation import paper
 from tests.benchmarks.stages import DECODE, SCALE
 
@@ -36,6 +37,7 @@ def write(results: dict[str, Any], folder: Path) -> None:
         for part, section in (
             ("race", _race),
             ("stages", _stages),
+            ("numbers", _numbers),
             ("scale", _scale),
             ("cold", _cold),
             ("learning", _learning),
@@ -115,6 +117,12 @@ def _stages(stages: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def _numbers(numbers: dict[str, Any]) -> str:
+    rows = [[name, each["n"], each["median"], each["worst"]] for name, each in numbers["kinds"].items()]
+    head = ["four digits, embedded, over HTTP", "n", "median, ms", "worst, ms"]
+    return "\n\n".join(["## Whole numbers", _about(numbers), table(head, rows)])
+
+
 def _scale(scale: dict[str, Any]) -> str:
     batches, folder, workers = scale["batches"], scale["folder"], scale["workers"]
     rows = [
@@ -181,6 +189,11 @@ def _targets(results: dict[str, Any]) -> list[list[str]]:
     if "stages" in results:
         stage = results["stages"]["embedded"]["rows"]
         add("decode + normalise, 280x280 RGBA PNG", stage[DECODE] + stage[SCALE], 0.8, " ms")
+    if "numbers" in results:
+        kinds = results["numbers"]["kinds"]
+        add("a number of 4 digits apart, median", kinds["apart"]["median"], 6, " ms")
+        add("a number of 4 digits, the worst", max(kinds[gap]["worst"] for gap in GAPS), 25, " ms")
+        add("a page full of scribble, the worst", kinds["a page full of scribble"]["worst"], 300, " ms")
     if "scale" in results:
         add("batch of 64, a picture / a single request", results["scale"]["batches"]["64_over_single"], 0.4, "x")
     if "cold" in results and "skipped" not in results["cold"]["lambda"]:
