@@ -90,10 +90,23 @@ PROBLEMS = (
 
 @dataclass(frozen=True)
 class Rejection:
-    """Why a picture got no label; `score` is how sure the model is that it is one of the labels, 0 to 1."""
+    """Why a picture got no label; `score` is how sure the model is that it is one of the labels, 0 to 1.
+
+    `ask`: the address that reads such a picture, where there is one, as for "several_digits".
+    """
 
     reason: str
     score: float
+    ask: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The wire's object; `ask` only where there is one."""
+        return {name: value for name, value in vars(self).items() if name != "ask" or value}
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> Rejection:
+        """The wire's object -> Rejection. Raises KeyError or TypeError; unknown members are ignored."""
+        return cls(body["reason"], float(body["score"]), body.get("ask"))
 
 
 @dataclass(frozen=True)
@@ -179,7 +192,7 @@ class Prediction:
     def to_json(self) -> dict[str, Any]:
         """The wire's object; each of EXTRAS only where there is one."""
         body = {name: value for name, value in vars(self).items() if value is not None or name not in EXTRAS}
-        return body | {"rejection": self.rejection and vars(self.rejection), "model": vars(self.model)}
+        return body | {"rejection": self.rejection and self.rejection.to_json(), "model": vars(self.model)}
 
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> Prediction:
@@ -189,7 +202,7 @@ class Prediction:
             label=body["label"],
             confidence=float(body["confidence"]),
             probabilities={label: float(p) for label, p in body["probabilities"].items()},
-            rejection=rejection and Rejection(rejection["reason"], float(rejection["score"])),
+            rejection=rejection and Rejection.from_json(rejection),
             model=Model(body["model"]["name"], body["model"]["version"], body["model"]["served_by"]),
             request_id=body["request_id"],
             timing_ms=dict(body["timing_ms"]),
@@ -278,6 +291,10 @@ class NumberLine:
     rejection: Rejection | None
     alternatives: list[Alternative]
 
+    def to_json(self) -> dict[str, Any]:
+        """The wire's object."""
+        return asdict(self) | {"rejection": self.rejection and self.rejection.to_json()}
+
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> NumberLine:
         """The wire's object -> NumberLine. Raises KeyError or TypeError; unknown members are ignored."""
@@ -286,7 +303,7 @@ class NumberLine:
             number=body["number"],
             confidence=float(body["confidence"]),
             digits=[Digit(**{name: digit[name] for name in Digit.__annotations__}) for digit in body["digits"]],
-            rejection=rejection and Rejection(rejection["reason"], float(rejection["score"])),
+            rejection=rejection and Rejection.from_json(rejection),
             alternatives=[Alternative(each["number"], float(each["confidence"])) for each in body["alternatives"]],
         )
 
@@ -315,8 +332,10 @@ class Number:
 
     def to_json(self) -> dict[str, Any]:
         """The wire's object; `lines` only where there are several."""
-        body = asdict(self)
-        return body if self.lines else {name: value for name, value in body.items() if name != "lines"}
+        body = asdict(self) | {"rejection": self.rejection and self.rejection.to_json()}
+        if not self.lines:
+            return {name: value for name, value in body.items() if name != "lines"}
+        return body | {"lines": [line.to_json() for line in self.lines]}
 
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> Number:

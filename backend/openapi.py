@@ -188,7 +188,14 @@ def _parameters(path: str, about: Operation) -> list[dict[str, Any]]:
         example = contract.BLANK_IMAGE.slug if slugs else FEEDBACK_ID
         schema = {"type": "string", **slugs}
         parameters.append({"name": name, "in": "path", "required": True, "schema": schema, "example": example})
-    asked = (("include", about.extras, "What to add to the answer."), ("allow", about.marks, "What else may be read."))
+    asked = (
+        ("include", about.extras, "What to add to the answer."),
+        (
+            "allow",
+            about.marks,
+            "What else may be read: a plus or minus before the digits, a point or comma between them.",
+        ),
+    )
     for name, choices, description in asked:
         if choices:
             items = {"type": "array", "items": {"type": "string", "enum": list(choices)}}

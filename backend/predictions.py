@@ -14,6 +14,7 @@ from PIL import Image
 
 from backend.contract import (
     MAX_BATCH_MEGAPIXELS,
+    NUMBERS,
     BatchPrediction,
     BatchResult,
     Model,
@@ -125,7 +126,12 @@ def _prediction(
     probabilities = {label: round(value, 6) for label, value in zip(answers.labels, values, strict=True)}
     label, confidence = max(probabilities.items(), key=lambda item: item[1])
     score = round(float(answers.scores[row]), 6)
-    reason = "several_digits" if score < answers.threshold and parts.beside(x) > 1 else "not_a_digit"
-    rejection = Rejection(reason, score) if score < answers.threshold else None
+    rejection = _rejection(x, score) if score < answers.threshold else None
     model = model_of(answers)
     return Prediction(None if rejection else label, confidence, probabilities, rejection, model, request_id, times)
+
+
+def _rejection(x: NDArray[np.uint8], score: float) -> Rejection:
+    if parts.beside(x) > 1:
+        return Rejection("several_digits", score, ask=NUMBERS)
+    return Rejection("not_a_digit", score)

@@ -46,7 +46,7 @@ NUMBER = {
     "request_id": REQUEST_ID,
     "timing_ms": TIMING,
 }
-LEFT_OUT = (*contract.EXTRAS, "lines")  # members that an answer has only where there is one
+LEFT_OUT = (*contract.EXTRAS, "lines", "ask")  # members that an answer has only where there is one
 GIVEN = {"label": "1", "prediction": {"label": "7", "confidence": 0.61, "model": MODEL}}
 EXAMPLES: dict[str, dict[str, Any]] = {
     "ImageBody": {"image": PICTURE},

@@ -119,7 +119,8 @@ def _check(answer: Prediction) -> None:
     ok &= answer.rejection is None or isfinite(answer.rejection.score)
     ok &= all(isfinite(ms) for ms in answer.timing_ms.values())
     names = [*labels, *answer.timing_ms, model.name, model.version, model.served_by, answer.request_id]
-    ok &= all(map(_is_name, names if answer.rejection is None else [*names, answer.rejection.reason]))
+    names += [answer.rejection.reason, answer.rejection.ask or ""] if answer.rejection else []
+    ok &= all(map(_is_name, names))
     ok &= all(_is_picture(picture) for picture in (answer.image, answer.explanation) if picture is not None)
     ok &= answer.ink is None or _is_ink(answer.ink)
     if not ok:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from backend.contract import Number, NumberLine, Rejection
+from backend.contract import Number, NumberLine, Prediction, Rejection
 from backend.numbers import answers, lattice, parts, reading
 from backend.numbers.answers import read_many, read_one
 from backend.numbers.lattice import Piece
@@ -153,6 +153,24 @@ def test_a_minus_and_a_point_are_read_where_they_are_allowed(embedded: EmbeddedP
     assert refused.rejection.reason == "sign"
 
 
+def test_a_plus_is_a_sign(embedded: EmbeddedPredictor) -> None:
+    """And a 4, which has a cross in it too, is none, nor is a plus between digits."""
+    plus = [[(20, 80), (70, 82)], [(45, 55), (43, 105)]]
+    assert read_one(embedded, sheet([("27", 110, 20)], plus), allowed=("sign",)).number == "+27"
+    rejection = read_one(embedded, sheet([("27", 110, 20)], plus)).rejection
+    assert rejection is not None
+    assert rejection.reason == "sign"
+    assert read_one(embedded, written("427"), allowed=("sign",)).number == "427"
+    between = [[(130, 80), (180, 82)], [(155, 55), (153, 105)]]
+    assert read_one(embedded, sheet([("7", 20, 20), ("2", 210, 20)], between), allowed=("sign",)).number != "7+2"
+
+
+def test_no_piece_has_ink_on_both_sides_of_a_column_of_paper() -> None:
+    rows, _ = reading.rows(find_ink(written("10", gap=25)).ink)
+    edge = rows[0].cells.boxes[0, 2]
+    assert all(piece.box[2] <= edge or piece.box[0] >= edge for piece in rows[0].pieces)
+
+
 def test_more_than_twelve_digits_are_no_number(embedded: EmbeddedPredictor) -> None:
     answer = read_one(embedded, written("7171717171717"))
     assert answer.number is None
@@ -224,6 +242,8 @@ def test_a_prediction_of_several_digits_says_so(embedded: EmbeddedPredictor) -> 
         prediction = predict_one(embedded, written(number))
         assert prediction.rejection is not None
         assert prediction.rejection.reason == "several_digits"
+        assert prediction.rejection.ask == "/numbers"
+        assert Prediction.from_json(prediction.to_json()) == prediction
     rejection = predict_one(embedded, scribble()).rejection
     assert rejection is not None
     assert rejection.reason == "not_a_digit"
