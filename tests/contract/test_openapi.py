@@ -140,20 +140,21 @@ def test_every_documented_status_of_predictions_is_reachable(
 ) -> None:
     """Everything under POST /predictions in the description, got from the app that gave it."""
     monkeypatch.setattr("backend.predictors.READ_TIMEOUT", 0.5)
-    settings = {"sagemaker_endpoint_name": "digits", "rate_limit": "12 per hour"} | CONFIGURED
+    settings = {"sagemaker_endpoint_name": "digits", "rate_limit": "13 per hour"} | CONFIGURED
     client = create_app(settings).test_client()
     well = runtime.behave
     blank = BytesIO()
     Image.new("L", (28, 28)).save(blank, "PNG")
 
-    def status(data: bytes = drawing("7"), behave: Any = well, key: str = KEY) -> str:
+    def status(data: bytes = drawing("7"), behave: Any = well, key: str = KEY, query: str = "") -> str:
         runtime.behave = behave
-        response = client.post("/predictions", data=data, content_type="image/png", headers={"X-Api-Key": key})
+        response = client.post(f"/predictions{query}", data=data, content_type="image/png", headers={"X-Api-Key": key})
         return str(response.status_code)
 
     reached = {
         status(),
         status(b""),
+        status(query="?model=unknown"),
         status(key="wrong"),
         status(bytes(5_000_000)),
         status(b"no picture"),
