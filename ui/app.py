@@ -75,7 +75,7 @@ def give(client: Client, here: Visit) -> Given:
             return Given(uploads.photo(here), CAMERA)
     if game.open:
         with game:
-            playing, said = play.show(client, here, open_drawing)
+            playing, said = play.show(client, here, look)
             return Given([playing] if playing else [], PLAY, said=said)
     return drawn
 
@@ -83,8 +83,11 @@ def give(client: Client, here: Visit) -> Given:
 def sheet(client: Client, here: Visit) -> Given:
     """The canvas and what belongs to it."""
     with st.container(key="drawing"):
+        if numbers.wanted():
+            width, height = strokes.WIDE
+            st.html(f"<style>.st-key-drawing {{ --ratio: {width / height:g} }}</style>")
         glance = st.container(horizontal=True, vertical_alignment="center", key="glance")
-        drawn = here.drawn = pad.draw(here.sheet, here.start)
+        drawn = here.drawn = pad.draw(here.sheet, here.start, numbers.sheet())
         buttons = st.container(horizontal=True)
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
             at_once = live.switch(client, here)
@@ -104,9 +107,9 @@ def show_glance(here: Visit, given: Given, said: str) -> None:
     if not given.glance:
         return
     with given.glance:
-        st.html(words.glance(here.answer, said or words.WELCOME[given.way]))
+        st.html(words.glance(here.answer, said or numbers.phrase(words.WELCOME[given.way])))
         if here.answer:
-            st.button("Next digit", key="next-glance", on_click=here.take_sheet)
+            st.button("Next number" if numbers.wanted() else "Next digit", key="next-glance", on_click=here.take_sheet)
 
 
 def open_drawing(picture: Picture) -> None:
@@ -117,9 +120,16 @@ def open_drawing(picture: Picture) -> None:
     st.session_state["way"] = DRAW
 
 
+def look(picture: Picture) -> None:
+    """Open a drawing of the game, which is one digit."""
+    numbers.choose(visit.current(), whole=False)
+    open_drawing(picture)
+
+
 def bring_back(answer: Answer) -> None:
     """Put an earlier picture and its answer on the page again."""
     here = visit.current()
+    numbers.choose(here, whole=answer.number is not None)
     if answer.picture.strokes:
         here.take_sheet(answer.picture)
         st.session_state["way"] = DRAW
@@ -151,7 +161,7 @@ def main() -> None:
         return
     here = visit.current()
     client = client.for_caller(here.caller)
-    left, right = st.columns([5, 6], gap="large")
+    left, right = st.columns([7, 5] if numbers.wanted() else [5, 6], gap="large")
     with left:
         given = give(client, here)
     pictures, first = given.pictures, next(iter(given.pictures), None)
@@ -166,7 +176,8 @@ def main() -> None:
     show_glance(here, given, said)
     history.show(here, bring_back)
     if isinstance(here.answer, Answer):
-        snippets.show(setting("API_URL"), here.answer.picture, with_key=bool(setting("API_KEY")))
+        asked = {"with_key": bool(setting("API_KEY")), "number": here.answer.number is not None}
+        snippets.show(setting("API_URL"), here.answer.picture, **asked)
     dress(here, given, said)
     link.follow(here, UPLOAD, open_drawing)
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from backend.contract import EXTRAS, MARKS
 from ui import answer as words
-from ui import compare, correction, examples, live, numbers, share
+from ui import compare, correction, examples, live, number_correction, numbers, share
 from ui.client import ApiError, BadPicture, Client, ModelStarting, RateLimited
 from ui.visit import Answer, Failure, Picture
 
@@ -36,7 +36,7 @@ def show(client: Client, visit: Visit, picture: Picture | None, way: str, *, at_
     emptied, visit.asked = visit.asked and not picture, False
     with place.container(key="answer"):
         if emptied:
-            return _nothing(words.EMPTY)
+            return _nothing(numbers.phrase(words.EMPTY), spoken=True)
         if visit.bad_link:
             st.html(words.apologise(words.BAD_LINK))
         if isinstance(visit.answer, Failure):
@@ -44,8 +44,8 @@ def show(client: Client, visit: Visit, picture: Picture | None, way: str, *, at_
         if isinstance(visit.answer, Answer):
             return _answer(client, visit, visit.answer, picture)
         if not visit.bad_link:
-            _nothing(words.WELCOME[way])
-        if way in ("Draw", "Live"):
+            _nothing(numbers.phrase(words.WELCOME[way]))
+        if way in ("Draw", "Live") and not numbers.wanted():
             examples.show(visit)
         return words.BAD_LINK.what if visit.bad_link else ""
 
@@ -110,9 +110,9 @@ def _wait(bar: st.delta_generator.DeltaGenerator, since: float, seconds: float) 
         sleep(TICK)
 
 
-def _nothing(sentence: str) -> str:
+def _nothing(sentence: str, *, spoken: bool = False) -> str:
     st.html(f'<div class="welcome"><p>{sentence}</p></div>')
-    return sentence if sentence == words.EMPTY else ""
+    return sentence if spoken else ""
 
 
 def failure(client: Client, visit: Visit, failed: Failure) -> str:
@@ -143,9 +143,11 @@ def _answer(client: Client, visit: Visit, answer: Answer, picture: Picture | Non
     st.html(numbers.page(answer, answer.number, stale=stale) if answer.number else words.page(answer, stale=stale))
     with st.container(horizontal=True):
         if answer.picture.strokes:
-            st.button("Next digit", key="next", on_click=visit.take_sheet)
+            st.button("Next number" if answer.number else "Next digit", key="next", on_click=visit.take_sheet)
         share.show(answer)
-    if not answer.number:
+    if answer.number:
+        number_correction.show(client, visit, answer, answer.number)
+    else:
         correction.show(client, visit, answer)
         compare.show(client, visit, answer.picture)
     with st.expander("Details"):

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ui.visit import Answer, Visit
 
 CONSENT = (
-    "May this page keep the drawings that you judge, to train the next model? Kept are the drawing, your word for it, "
-    "the model's answer and its version; nothing about you. You can take each one back."
+    "May this page keep the drawings that you judge, to train the next model? Kept are the drawing (of a number each "
+    "digit, cut out), your word for it, the model's answer and its version; nothing about you. You can take each back."
 )
 
 
@@ -30,7 +30,7 @@ def show(client: Client, visit: Visit, answer: Answer) -> None:
         st.html(f'<p class="hint" role="status">{_thanks(answer)}</p>')
         if not answer.feedback_id:
             st.button("Change", key="change", on_click=_judge, args=(answer, None))
-        if _collects(client):
+        if collects(client):
             _give(client, visit, answer)
     return None
 
@@ -60,7 +60,8 @@ def _thanks(answer: Answer) -> str:
 
 
 @st.cache_data(ttl=300, show_spinner=False, hash_funcs={Client: lambda client: client.url})
-def _collects(client: Client) -> bool:
+def collects(client: Client) -> bool:
+    """Whether the API keeps drawings at all; asked every five minutes."""
     try:
         return client.collects_feedback()
     except ApiError:
@@ -70,7 +71,7 @@ def _collects(client: Client) -> bool:
 def _give(client: Client, visit: Visit, answer: Answer) -> None:
     """Ask for consent once, then send what is judged."""
     if visit.consent is None:
-        return _ask_consent(visit)
+        return ask_consent(visit)
     if visit.consent and not answer.offered:
         _offer(client, answer)
     if answer.offered and not answer.feedback_id:
@@ -88,7 +89,8 @@ def _offer(client: Client, answer: Answer) -> None:
         answer.feedback_id = client.send_feedback(answer.picture.data, str(answer.truth), answer.prediction)
 
 
-def _ask_consent(visit: Visit) -> None:
+def ask_consent(visit: Visit) -> None:
+    """Ask once a visit, for single digits and for those of numbers."""
     st.html(f'<p class="hint">{CONSENT}</p>')
     with st.container(horizontal=True):
         st.button("Yes, keep them", key="consent-yes", on_click=_consent, args=(visit, True))

@@ -48,7 +48,7 @@ def is_local() -> bool:
 def _open(visit: Visit, text: str, opened: Callable[[Picture], None]) -> None:
     visit.opened = text
     try:
-        opened(strokes.picture(strokes.unpack(text)))
+        opened(strokes.picture(strokes.unpack(text), size=numbers.sheet()))
     except NoDrawing:
         visit.bad_link = True
 

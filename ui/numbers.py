@@ -12,6 +12,8 @@ from PIL import Image
 from backend.contract import MARKS, Prediction
 from ui import answer as words
 from ui.client import ApiError
+from ui.pictures import upright
+from ui.strokes import SQUARE, WIDE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
 ONE, WHOLE = "One digit", "A number"
 ADDRESS = "read"  # in the page's address, so that the choice outlives a reload: ?read=number
-TURNED = 4  # EXIF orientations above it lie on their side
 REASONS = {
     "too_many_digits": "It has more than twelve digits in a line.",
     "too_much_ink": "There is too much on it to be a number.",
@@ -31,23 +32,41 @@ REASONS = {
 
 def switch(visit: Visit) -> None:
     """Let the person choose what is read."""
-    first = int(st.query_params.get(ADDRESS) == "number")
+    first = int(wanted())
     st.radio("What is read", (ONE, WHOLE), first, key="reads", horizontal=True, on_change=_switched, args=(visit,))
 
 
 def wanted() -> bool:
-    """Whether a whole number is to be read."""
-    return st.session_state.get("reads") == WHOLE
+    """Whether a whole number is to be read: by the switch or, before it is there, by the page's address."""
+    chosen = st.session_state.get("reads")
+    return chosen == WHOLE if chosen else st.query_params.get(ADDRESS) == "number"
+
+
+def sheet() -> tuple[int, int]:
+    """Pixels of the drawing, width and height."""
+    return WIDE if wanted() else SQUARE
+
+
+def choose(visit: Visit, *, whole: bool) -> None:
+    """Set the switch, before it is shown, as an earlier answer had it."""
+    if whole != wanted():
+        st.session_state["reads"] = WHOLE if whole else ONE
+        _switched(visit)
 
 
 def _switched(visit: Visit) -> None:
     visit.known.clear()  # the same picture has another answer now
     visit.several = None
-    visit.forget()
+    visit.take_sheet()  # of another shape
     if wanted():
         st.query_params[ADDRESS] = "number"
     else:
         st.query_params.pop(ADDRESS, None)
+
+
+def phrase(text: str) -> str:
+    """What the page says of a digit, said of what is wanted."""
+    return text.replace("a digit", "a number").replace("one digit", "one number") if wanted() else text
 
 
 def as_prediction(number: Number) -> Prediction:
@@ -70,13 +89,13 @@ def sentence(number: Number) -> str:
     if number.number is None:
         return "That does not look like a number."
     sure = words.how_sure(number.confidence).lower()
-    return f"Read as {number.number}: {sure}, {words.percent(number.confidence)}."
+    return f"Read as {number.number.replace(chr(10), ', ')}: {sure}, {words.percent(number.confidence)}."
 
 
 def page(answer: Answer, number: Number, *, stale: bool) -> str:
     """HTML: all of an answer. `stale`: the drawing has changed since."""
-    parts = (_headline(number, answer.prediction, stale=stale), _boxes(answer.picture, number), _digits(number))
-    return f'<div class="answer">{"".join(parts)}</div>'
+    parts = (_headline(number, answer.prediction, stale=stale), _digits(answer.picture, number))
+    return f'<div class="answer number">{"".join(parts)}</div>'
 
 
 def _headline(number: Number, shown: Prediction, *, stale: bool) -> str:
@@ -90,28 +109,33 @@ def _headline(number: Number, shown: Prediction, *, stale: bool) -> str:
     )
 
 
-def _boxes(picture: Picture, number: Number) -> str:
-    """HTML: the drawing, each digit framed."""
+def _digits(picture: Picture, number: Number) -> str:
+    """HTML: the drawing with a frame around each digit, which opens its bars; without a drawing to show, a list."""
     try:
-        with Image.open(BytesIO(picture.data)) as image:
-            turned = image.getexif().get(0x0112, 1) > TURNED
-            width, height = image.size[::-1] if turned else image.size
+        size = upright(Image.open(BytesIO(picture.data))).size
     except Exception:  # noqa: BLE001 - Pillow raises nearly anything; the API may have read it all the same
-        return ""
-    frames = "".join(_frame(digit, width, height) for digit in number.digits)
-    alt = f"The picture as you gave it, {len(number.digits)} digits framed"
-    return f'<div class="framed"><img src="{words.inline(picture.preview)}" alt="{alt}">{frames}</div>'
+        return "".join(_opens(digit, f"{_said(digit)}") for digit in number.digits if digit.probabilities)
+    frames = "".join(_frame(digit, size) for digit in number.digits)
+    image = f'<img src="{words.inline(picture.preview)}" alt="The picture as you gave it">'
+    hint = '<p class="hint">Choose a digit to see what else it may be.</p>' if number.digits else ""
+    return f'<div class="framed">{image}{hint}{frames}</div>'
 
 
-def _frame(digit: Digit, width: int, height: int) -> str:
+def _frame(digit: Digit, size: tuple[int, int]) -> str:
     left, top, w, h = digit.box
-    place = f"left:{100 * left / width:.2f}%;top:{100 * top / height:.2f}%"
-    size = f"width:{100 * w / width:.2f}%;height:{100 * h / height:.2f}%"
-    return f'<span aria-hidden="true" style="{place};{size}"></span>'
+    # All four in hundredths of the picture's width: style.css multiplies them by its unit cqw.
+    edges = zip(("--left", "--top", "--wide", "--high"), (left, top, w, h), strict=True)
+    place = ";".join(f"{name}:{100 * edge / size[0]:.2f}" for name, edge in edges)
+    if not digit.probabilities:
+        return f'<span class="frame" aria-hidden="true" style="{place}"></span>'
+    return _opens(digit, f'<span class="visually-hidden">{_said(digit)}</span>', place)
 
 
-def _digits(number: Number) -> str:
-    """HTML: each digit, to be opened for its bars."""
-    read = [digit for digit in number.digits if digit.probabilities]
-    heads = [f"<summary>{escape(digit.label)}, {words.percent(digit.confidence)}</summary>" for digit in read]
-    return "".join(f"<details>{head}{words.bars(digit)}</details>" for head, digit in zip(heads, read, strict=True))
+def _opens(digit: Digit, name: str, place: str = "") -> str:
+    summary = f'<summary class="frame" style="{place}">' if place else "<summary>"
+    bars = f'<p class="hint">{_said(digit)}</p>{words.bars(digit)}'
+    return f'<details name="digit">{summary}{name}</summary>{bars}</details>'
+
+
+def _said(digit: Digit) -> str:
+    return f"{escape(digit.label)}, {words.percent(digit.confidence)}"

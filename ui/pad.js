@@ -5,7 +5,7 @@
 const STYLE = `
   .dc-root { width: 100%; max-width: 100%; }
   .dc-scroll { overflow: hidden !important; border-radius: 0.75rem; }
-  .dc-container { width: 100% !important; height: auto !important; aspect-ratio: 1; }
+  .dc-container { width: 100% !important; height: auto !important; aspect-ratio: var(--ratio, 1); }
   .canvas-container, canvas { width: 100% !important; height: 100% !important; }
   .upper-canvas { touch-action: none; }
   .dc-canvas { outline: none; }

@@ -11,7 +11,7 @@ from streamlit_drawable_canvas import st_canvas  # type: ignore[import-untyped] 
 
 from backend.contract import IMAGE_TYPES
 from ui.formats import TAKEN
-from ui.strokes import PEN, SIDE
+from ui.strokes import PEN, SIDE, SQUARE
 from ui.visit import Failure, Picture
 
 if TYPE_CHECKING:
@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 
-def draw(sheet: int | str, start: Picture | None = None) -> Picture | None:
+def draw(sheet: int | str, start: Picture | None = None, size: tuple[int, int] = SQUARE) -> Picture | None:
     """Show the sheet; pad.js makes it as wide as there is room -> what is drawn on it, None while it is empty."""
+    (width, height), pen = size, int(st.session_state.get("pen", PEN[-1]))
     result = st_canvas(
-        stroke_width=st.session_state.get("pen", PEN[-1]),
+        stroke_width=max(PEN[0], pen * height // SIDE),  # digits are lower on the wide sheet, and so is the pen
         stroke_color="#000000",
         background_color="#ffffff",  # never the default: black ink on a transparent sheet decodes to all black
-        width=SIDE,
-        height=SIDE,
+        width=width,
+        height=height,
         initial_drawing=start.strokes if start else None,
         return_image_data=True,
         key=f"canvas-{sheet}",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import streamlit as st
 from PIL import Image
 
-from backend.contract import API_KEY_HEADER, PREDICTIONS
+from backend.contract import API_KEY_HEADER, MARKS, NUMBERS, PREDICTIONS
 from ui import formats
 from ui.pictures import ORIENTATION
 from ui.shrink import pixels
@@ -35,9 +35,20 @@ class Call(NamedTuple):
     name: str
     media_type: str
     with_key: bool
+    number: bool = False
+
+    @property
+    def address(self) -> str:
+        """Of what was asked."""
+        return f"{self.url}{NUMBERS}?allow={','.join(MARKS)}" if self.number else f"{self.url}{PREDICTIONS}"
+
+    @property
+    def member(self) -> str:
+        """What the answer is called."""
+        return "number" if self.number else "label"
 
 
-def show(url: str, picture: Picture, *, with_key: bool) -> None:
+def show(url: str, picture: Picture, *, with_key: bool, number: bool = False) -> None:
     """Three tabs of code, ready to copy; `url` is empty where the page runs an API of its own."""
     image = inline(picture.data) if len(picture.data) <= MOST_BYTES else ""
     if len(image) > LONGEST:
@@ -48,7 +59,7 @@ def show(url: str, picture: Picture, *, with_key: bool) -> None:
             st.html('<p class="hint">First start an API, in this project\'s folder:</p>')
             st.code(COMMANDS, language="bash")
         tabs = st.tabs(["curl", "Python", "JavaScript"])
-        call = Call(url.rstrip("/") or START, image, picture.name, media_type, with_key)
+        call = Call(url.rstrip("/") or START, image, picture.name, media_type, with_key, number)
         tabs[0].code(curl(call), language="bash", wrap_lines=True)
         tabs[1].code(python(call), language="python", wrap_lines=True)
         tabs[2].code(javascript(call), language="javascript", wrap_lines=True)
@@ -85,7 +96,7 @@ def curl(call: Call) -> str:
     kind = "application/json" if call.image else call.media_type
     body = json.dumps({"image": call.image})
     data = f"-d '{body}'" if call.image else f"--data-binary {quote(f'@{call.name}')}"
-    return f"curl '{call.url}{PREDICTIONS}' \\\n  -H 'Content-Type: {kind}'{key} \\\n  {data}"
+    return f"curl '{call.address}' \\\n  -H 'Content-Type: {kind}'{key} \\\n  {data}"
 
 
 def python(call: Call) -> str:
@@ -100,9 +111,9 @@ def python(call: Call) -> str:
         "",
         f"picture = {picture}",
         f'headers = {{"Content-Type": "{_kind(call)}"{key}}}',
-        f'reply = requests.post("{call.url}{PREDICTIONS}", data=picture, headers=headers, timeout=30)',
+        f'reply = requests.post("{call.address}", data=picture, headers=headers, timeout=30)',
         "reply.raise_for_status()",
-        'print(reply.json()["label"], reply.json()["confidence"])',
+        f'print(reply.json()["{call.member}"], reply.json()["confidence"])',
     ]
     return "\n".join(lines)
 
@@ -117,8 +128,8 @@ def javascript(call: Call) -> str:
     read = "" if call.image else 'import { readFileSync } from "node:fs";\n\n'
     picture = f'"{call.image}"' if call.image else f'readFileSync({json.dumps(call.name)}).toString("base64")'
     return (
-        f'{read}const reply = await fetch("{call.url}{PREDICTIONS}", {{\n  method: "POST",\n'
+        f'{read}const reply = await fetch("{call.address}", {{\n  method: "POST",\n'
         f'  headers: {{ "Content-Type": "application/json"{key} }},\n'
         f"  body: JSON.stringify({{ image: {picture} }}),\n}});\n"
-        "const { label, confidence } = await reply.json();\nconsole.log(label, confidence);"
+        f"const {{ {call.member}, confidence }} = await reply.json();\nconsole.log({call.member}, confidence);"
     )

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 SIDE = 400  # pixels of the sheet
+SQUARE, WIDE = (SIDE, SIDE), (600, 300)  # a sheet for a digit, and one for a number
 PEN = (6, 48, 22)  # pixels: thinnest, thickest, at first; the model was trained on the whole range
 LONGEST = 8000  # characters of a drawing as text: 2,900 points, thirty digits; longer links are cut by some programs
 VERSION = "1"  # the text's first character
 FINE = 2  # the text keeps half pixels
-OUTSIDE = SIDE  # pixels that a stroke may run beyond the sheet
+OUTSIDE = SIDE  # pixels that a stroke may run beyond the square sheet; the wide one lies within
 Point = tuple[float, float]  # pixels of the sheet, y downwards
 
 
@@ -35,9 +36,9 @@ class NoDrawing(Exception):
     """The text is none that `pack` writes."""
 
 
-def picture(strokes: tuple[Stroke, ...], name: str = "drawing.png") -> Picture:
-    """The drawing as the sheet would send it: PNG, black on white, and the canvas' own record."""
-    return Picture(_png(strokes), on_canvas(strokes), name=name)
+def picture(strokes: tuple[Stroke, ...], name: str = "drawing.png", size: tuple[int, int] = SQUARE) -> Picture:
+    """The drawing as a sheet of this size would send it: PNG, black on white, and the canvas' own record."""
+    return Picture(_png(strokes, size), on_canvas(strokes), name=name)
 
 
 def on_canvas(strokes: Iterable[Stroke]) -> dict[str, Any]:
@@ -149,9 +150,9 @@ def _path(stroke: Stroke) -> dict[str, Any]:
     }
 
 
-def _png(strokes: Iterable[Stroke]) -> bytes:
+def _png(strokes: Iterable[Stroke], size: tuple[int, int]) -> bytes:
     scale = 4  # drawn larger and reduced: smooth edges
-    sheet = Image.new("L", (scale * SIDE, scale * SIDE), 255)
+    sheet = Image.new("L", (scale * size[0], scale * size[1]), 255)
     pen = ImageDraw.Draw(sheet)
     for stroke in strokes:
         places = [(scale * x, scale * y) for x, y in _curve(stroke.points)]

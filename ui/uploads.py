@@ -27,7 +27,7 @@ MOST = 200  # pictures at once: as many rows as a page shows without becoming sl
 
 def files(visit: Visit) -> list[Picture]:
     """Show the file chooser -> what was chosen."""
-    hint = "Choose pictures of one digit each"
+    hint = numbers.phrase("Choose pictures of one digit each")
     # Any type may come here, so that it is refused on the page and in words; pad.js has the chooser offer pictures.
     chosen = st.file_uploader(hint, accept_multiple_files=True, key="files")
     if left_out := [file.name for file in chosen[MOST:]]:
@@ -37,7 +37,7 @@ def files(visit: Visit) -> list[Picture]:
 
 def photo(visit: Visit) -> list[Picture]:
     """Show the camera -> the photo, once taken."""
-    taken = st.camera_input("Photograph one digit on paper", key="photo")
+    taken = st.camera_input(numbers.phrase("Photograph one digit on paper"), key="photo")
     return _pictures(visit, [taken] if taken else [])
 
 

@@ -77,6 +77,7 @@ class Answer:
     truth: str | None = None  # what the person said it is
     offered: bool = False  # whether it was sent for training
     feedback_id: str | None = None  # to take a given drawing back
+    given: list[str] = field(default_factory=list)  # to take back what was given of a number: an id for each digit
     number: Number | None = None  # where a whole number was asked for; `prediction` then holds it as its label
 
     @property

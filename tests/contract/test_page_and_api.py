@@ -58,8 +58,9 @@ class Page:
         return self.requests.count(what)
 
     def draw(self, picture: bytes) -> None:
-        """On the first sheet, in place of what was there."""
-        self.test.session_state["canvas-0"] = canvas(picture)
+        """On the sheet, in place of what was there."""
+        sheet = self.test.session_state["visit"].sheet if "visit" in self.test.session_state else 0
+        self.test.session_state[f"canvas-{sheet}"] = canvas(picture)
         self.test.run()
 
     def upload(self, *pictures: bytes) -> None:

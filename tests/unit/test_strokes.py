@@ -11,7 +11,7 @@ from hypothesis import strategies as some
 from PIL import Image
 
 from ui import examples, strokes
-from ui.strokes import LONGEST, PEN, SIDE, NoDrawing, Stroke
+from ui.strokes import LONGEST, PEN, SIDE, WIDE, NoDrawing, Stroke
 
 HALVES = some.integers(0, 2 * SIDE).map(lambda halves: halves / 2)
 POINTS = some.lists(some.tuples(HALVES, HALVES), min_size=1, max_size=60).map(tuple)
@@ -109,3 +109,12 @@ def test_an_example_makes_a_short_link(name: str) -> None:
     record = examples.picture(name).strokes
     assert record is not None
     assert 20 < len(strokes.pack(strokes.of_canvas(record))) < 100
+
+
+def test_a_drawing_of_a_number_keeps_its_width_in_a_link() -> None:
+    drawn = (Stroke(((590, 150), (590, 200)), 12),)
+    again = strokes.unpack(strokes.pack(drawn))
+    assert again == drawn
+    image = Image.open(io.BytesIO(strokes.picture(again, size=WIDE).data))
+    assert image.size == WIDE
+    assert image.getpixel((590, 175)) == 0
