@@ -138,7 +138,7 @@ def source() -> Path:
     """The folder that a training job runs in: the code of training and backend, and what to install for it."""
     folder = ROOT / "build" / "job"
     shutil.rmtree(folder, ignore_errors=True)
-    for room in ("backend", "training", "training/data"):
+    for room in ("backend", "backend/numbers", "training", "training/data"):
         (folder / room).mkdir(parents=True)
         files = [file for file in (ROOT / room).iterdir() if file.suffix in (".py", ".json", ".npz")]
         for file in files:
