@@ -57,8 +57,7 @@ function listen() {
   addEventListener("hashchange", open);
   document.addEventListener("click", copy, true);
   document.addEventListener("paste", paste, true);
-  document.addEventListener("dragstart", () => { told.own = true; }, true); // a picture of the page itself
-  document.addEventListener("dragend", () => { told.own = false; }, true);
+  document.addEventListener("dragstart", ({ dataTransfer }) => dataTransfer.setData(OWN, ""), true);
   for (const kind of ["dragover", "dragleave", "drop"]) document.addEventListener(kind, drag, true);
 }
 
@@ -71,14 +70,20 @@ function paste(event) {
   give(files);
 }
 
+// Marks what is dragged from the page itself, a picture of the strip for one: browsers offer it as a file too. A flag would
+// stay when the dragged element is drawn anew, for then no dragend comes.
+const OWN = "application/x-of-this-page";
+
 // Without this the browser would leave the page for a file that is dropped beside the place meant for it.
 function drag(event) {
-  const over = event.type === "dragover" && !told.own && event.dataTransfer.types.includes("Files");
+  const { types } = event.dataTransfer;
+  const files = types.includes("Files") && !types.includes(OWN);
+  const over = event.type === "dragover" && files;
   document.body.classList.toggle("dropping", over);
   if (event.type === "dragleave" || event.target.closest?.(`[data-testid=stFileUploaderDropzone], ${INPUTS}`)) return;
   event.preventDefault();
   if (event.type === "dragover") event.dataTransfer.dropEffect = over ? "copy" : "none";
-  else if (!told.own) give(pictures(event.dataTransfer));
+  else if (files) give(pictures(event.dataTransfer));
 }
 
 // A folder would come as a file that cannot be read.
