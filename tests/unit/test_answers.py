@@ -217,6 +217,7 @@ def test_the_contract_writes_and_reads_the_wire() -> None:
     problem = ProblemDetails("/problems/blank-image", "The sheet is empty", 422, "Nothing.", "id")
     batch = BatchPrediction([BatchResult(read), BatchResult(rejected), BatchResult(problem=problem)], "id", {"a": 2.0})
     without_extras = {name: value for name, value in asdict(rejected).items() if name not in contract.EXTRAS}
+    without_extras["rejection"] = {"reason": "not_a_digit", "score": 0.2}
     results = [{"prediction": asdict(read)}, {"prediction": without_extras}, {"problem": asdict(problem)}]
     wire = {"results": results, "request_id": "id", "timing_ms": {"a": 2.0}}
     assert batch.to_json() == wire
