@@ -42,8 +42,7 @@ def is_chosen(caller: str, share: float) -> bool:
 
 def caller() -> str:
     """Who asks: the key, and with it the user whom the client names, or its address."""
-    forwarded = request.headers.get("X-Forwarded-For", "")
-    address = client_address(request.remote_addr or "", forwarded, current_app.config["TRUSTED_PROXIES"])
+    address = client_address(current_app.config["TRUSTED_PROXIES"])
     return f"{request.headers.get(contract.API_KEY_HEADER, '')} {request.headers.get(contract.CALLER_HEADER, address)}"
 
 

@@ -45,7 +45,6 @@ PROBLEMS = (contract.NOT_FOUND, contract.FEEDBACK_UNAVAILABLE)
 ID = re.compile(r"[0-9a-f]{32}")
 OWN = re.compile(r"[0-9a-f]{32}\.(png|json)|[0-9a-f]{16}\.part")  # nothing else in the folder is counted or swept
 LABEL = re.compile(r"\w[\w /&-]{0,31}")
-NOT_A_DIGIT = "not_a_digit"  # the label of what should be rejected
 MOST_CHARACTERS = 100  # of each text in a prediction
 LEAST_BYTES = 1024  # a drawing may be kept in so many, however few it came in
 SIDES = (1024, 512, 256, 128, 64, 28)  # pixels, where the drawing itself would be kept larger than it came
@@ -128,7 +127,7 @@ class FeedbackViews:
         _check(given)
         receipt = FeedbackReceipt(self._keep(given))
         if said := given.prediction:
-            right = given.label == (said.label or NOT_A_DIGIT)
+            right = given.label == (said.label or contract.NOT_A_DIGIT)
             g.judged = {"model": f"{said.model.name} {said.model.version}", "right": right}
         return Response(msgspec.json.encode(receipt), 201, content_type="application/json")
 

@@ -132,9 +132,7 @@ def _limiter(rate: str) -> tuple[RateLimiter, list[RateLimitItem]]:
 def _check_rate(limiter: RateLimiter, items: list[RateLimitItem], proxies: Networks) -> None:
     if not _guarded():
         return
-    caller = g.get("key") or client_address(
-        request.remote_addr or "", request.headers.get("X-Forwarded-For", ""), proxies
-    )
+    caller = g.get("key") or client_address(proxies)
     for item in items:
         if not limiter.test(item, caller):
             wait = max(1, ceil(limiter.get_window_stats(item, caller).reset_time - time.time()))
@@ -151,9 +149,10 @@ def networks(texts: tuple[str, ...]) -> Networks:
         raise SettingsError(f"BACKEND_TRUSTED_PROXIES takes addresses and ranges as 10.0.0.0/8: {error}.") from None
 
 
-def client_address(peer: str, forwarded: str, proxies: Networks) -> str:
+def client_address(proxies: Networks) -> str:
     """Who asks: the peer, or where that is a trusted proxy, the nearest address in X-Forwarded-For that is none."""
-    for hop in reversed(forwarded.split(",")):
+    peer = request.remote_addr or ""
+    for hop in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
         if not is_among(peer, proxies):
             break
         try:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from backend.contract import (
     MAX_BATCH_MEGAPIXELS,
+    NOT_A_DIGIT,
     NUMBERS,
     BatchPrediction,
     BatchResult,
@@ -134,4 +135,4 @@ def _prediction(
 def _rejection(x: NDArray[np.uint8], score: float) -> Rejection:
     if parts.beside(x) > 1:
         return Rejection("several_digits", score, ask=NUMBERS)
-    return Rejection("not_a_digit", score)
+    return Rejection(NOT_A_DIGIT, score)

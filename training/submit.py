@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backend.contract import NOT_A_DIGIT
 from backend.deploy.buckets import ensure_bucket
 from backend.deploy.choices import settle
 from backend.deploy.images import TRAINING, place, uri
@@ -292,7 +293,7 @@ def write(out: Path, names: list[str], answers: list[dict[str, Any]], problems: 
             best = max(range(len(answer["probabilities"])), key=answer["probabilities"].__getitem__)
             label = answer["labels"][best] if answer["score"] >= answer["threshold"] else ""
             confidence = f"{answer['probabilities'][best]:.4f}"
-            table.writerow([name, label, confidence, f"{answer['score']:.4f}", "" if label else "not_a_digit"])
+            table.writerow([name, label, confidence, f"{answer['score']:.4f}", "" if label else NOT_A_DIGIT])
         table.writerows([name, "", "", "", problem] for name, problem in problems.items())
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image, ImageOps
 
-from backend.contract import FORMATS, MAX_BODY_BYTES, MAX_MEGAPIXELS, SIDE
+from backend.contract import FORMATS, MAX_BODY_BYTES, MAX_MEGAPIXELS, NOT_A_DIGIT, SIDE
 from ui import client, formats
-from ui.visit import NOT_A_DIGIT, Failure
+from ui.visit import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -11,6 +11,7 @@ import streamlit as st
 
 from backend.contract import Prediction
 from ui import answer as words
+from ui import capabilities
 from ui.client import ApiError, Client
 from ui.visit import Reading
 
@@ -40,15 +41,10 @@ def show(client: Client, visit: Visit, picture: Picture) -> None:
 def _cards(client: Client) -> list[ModelCard]:
     """The models, the smallest first; none where the API is of before there were several."""
     try:
-        cards = _listed(client)
+        cards = capabilities.models(client)
     except ApiError:
         return []
     return sorted(cards, key=lambda card: (inf if card.parameters is None else card.parameters, card.name))
-
-
-@st.cache_data(ttl=300, show_spinner=False, hash_funcs={Client: lambda client: client.url})
-def _listed(client: Client) -> list[ModelCard]:
-    return client.models()
 
 
 def _ask(client: Client, visit: Visit, picture: Picture, cards: list[ModelCard]) -> list[Reading]:

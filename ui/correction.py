@@ -5,15 +5,20 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import partial
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
+from backend.contract import NOT_A_DIGIT
+from ui import capabilities
 from ui.answer import spoken
-from ui.client import ApiError, Client
-from ui.visit import NOT_A_DIGIT
+from ui.client import ApiError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from backend.contract import Prediction
+    from ui.client import Client
     from ui.visit import Answer, Visit
 
 CONSENT = (
@@ -22,16 +27,31 @@ CONSENT = (
 )
 
 
+class Gift(NamedTuple):
+    """What is given to be kept: a picture, the person's word for it, and the model's answer to it."""
+
+    picture: bytes
+    label: str
+    prediction: Prediction
+
+
+class Giving(NamedTuple):
+    """What of an answer can be given, made only when it is, and how the page says so."""
+
+    gifts: Callable[[], Iterable[Gift]]
+    kept: Callable[[list[str]], str]  # the ids of what was kept -> a sentence
+    take_back: str
+    not_taken_back: str
+
+
 def show(client: Client, visit: Visit, answer: Answer) -> None:
     """Ask what it was, then say thanks."""
     with st.container(key="correction"):
         if answer.truth is None:
             return _question(answer)
-        st.html(f'<p class="hint" role="status">{_thanks(answer)}</p>')
-        if not answer.feedback_id:
-            st.button("Change", key="change", on_click=_judge, args=(answer, None))
-        if collects(client):
-            _give(client, visit, answer)
+        thank(answer, _thanks(answer))
+        if capabilities.collects_feedback(client):
+            give(client, visit, answer, _giving(answer))
     return None
 
 
@@ -39,14 +59,15 @@ def _question(answer: Answer) -> None:
     said = answer.prediction.label or NOT_A_DIGIT
     others = [label for label in (*answer.prediction.probabilities, NOT_A_DIGIT) if label != said]
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Right", key="right", on_click=_judge, args=(answer, said))
+        st.button("Right", key="right", on_click=judge, args=(answer, said))
         with st.popover("It was a …", key="wrong"):
             key, labels = f"truth-{answer.picture.digest}", answer.prediction.probabilities
             words = partial(spoken, labels=labels)
             st.pills("What was it?", others, key=key, format_func=words, on_change=_pick, args=(answer,))
 
 
-def _judge(answer: Answer, label: str | None) -> None:
+def judge(answer: Answer, label: str | None) -> None:
+    """Note what the person says that it is; None: nothing any more."""
     answer.truth, answer.offered = label, False
 
 
@@ -55,42 +76,54 @@ def _pick(answer: Answer) -> None:
 
 
 def _thanks(answer: Answer) -> str:
-    noted = f"Thanks: noted as {escape(spoken(answer.truth, answer.prediction.probabilities))} in this visit's history."
-    return "Glad to hear it." if answer.right else noted
+    return thanks(answer, spoken(answer.truth, answer.prediction.probabilities))
 
 
-@st.cache_data(ttl=300, show_spinner=False, hash_funcs={Client: lambda client: client.url})
-def collects(client: Client) -> bool:
-    """Whether the API keeps drawings at all; asked every five minutes."""
-    try:
-        return client.collects_feedback()
-    except ApiError:
-        return False
+def _giving(answer: Answer) -> Giving:
+    return Giving(
+        lambda: [Gift(answer.picture.data, str(answer.truth), answer.prediction)],
+        lambda ids: f"Kept for training, as <code>{escape(ids[0])}</code>.",
+        "Take it back",
+        "It could not be taken back just now. Press again in a moment.",
+    )
 
 
-def _give(client: Client, visit: Visit, answer: Answer) -> None:
+def thanks(answer: Answer, truth: str) -> str:
+    """A sentence for what the person has said, which is `truth` in words."""
+    return "Glad to hear it." if answer.right else f"Thanks: noted as {escape(truth)} in this visit's history."
+
+
+def thank(answer: Answer, sentence: str) -> None:
+    """Say thanks, and let the person think again until something was given."""
+    st.html(f'<p class="hint" role="status">{sentence}</p>')
+    if not answer.given:
+        st.button("Change", key="change", on_click=judge, args=(answer, None))
+
+
+def give(client: Client, visit: Visit, answer: Answer, giving: Giving) -> None:
     """Ask for consent once, then send what is judged."""
     if visit.consent is None:
-        return ask_consent(visit)
+        return _ask_consent(visit)
     if visit.consent and not answer.offered:
-        _offer(client, answer)
-    if answer.offered and not answer.feedback_id:
+        _offer(client, answer, giving)
+    if answer.offered and not answer.given:
         st.html('<p class="hint" role="alert">It could not be kept just now; it stays in this visit only.</p>')
-    if answer.feedback_id:
-        st.html(f'<p class="hint">Kept for training, as <code>{escape(answer.feedback_id)}</code>.</p>')
-        st.button("Take it back", key="take-back", on_click=_take_back, args=(client, answer))
+    if answer.given:
+        st.html(f'<p class="hint">{giving.kept(answer.given)}</p>')
+        arguments = (client, answer, giving.not_taken_back)
+        st.button(giving.take_back, key="take-back", on_click=_take_back, args=arguments)
     return None
 
 
-def _offer(client: Client, answer: Answer) -> None:
+def _offer(client: Client, answer: Answer, giving: Giving) -> None:
     """Once: a store that fails must not slow every later turn of the page."""
     answer.offered = True
     with suppress(ApiError):
-        answer.feedback_id = client.send_feedback(answer.picture.data, str(answer.truth), answer.prediction)
+        for gift in giving.gifts():
+            answer.given.append(client.send_feedback(*gift))
 
 
-def ask_consent(visit: Visit) -> None:
-    """Ask once a visit, for single digits and for those of numbers."""
+def _ask_consent(visit: Visit) -> None:
     st.html(f'<p class="hint">{CONSENT}</p>')
     with st.container(horizontal=True):
         st.button("Yes, keep them", key="consent-yes", on_click=_consent, args=(visit, True))
@@ -101,10 +134,13 @@ def _consent(visit: Visit, given: bool) -> None:
     visit.consent = given
 
 
-def _take_back(client: Client, answer: Answer) -> None:
+def _take_back(client: Client, answer: Answer, not_taken_back: str) -> None:
+    """All of it; what could not be taken back is there to be asked for again."""
     try:
-        client.delete_feedback(str(answer.feedback_id))
+        while answer.given:
+            client.delete_feedback(answer.given[-1])
+            answer.given.pop()
     except ApiError:
-        st.toast("It could not be taken back just now. Press again in a moment.")
+        st.toast(not_taken_back)
         return
-    answer.feedback_id, answer.truth, answer.offered = None, None, False
+    judge(answer, None)

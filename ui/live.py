@@ -8,9 +8,11 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from ui.client import ApiError, Client
+from ui import capabilities
+from ui.client import ApiError
 
 if TYPE_CHECKING:
+    from ui.client import Client
     from ui.visit import Visit
 
 ADDRESS = "live"  # in the page's address, so that the choice outlives a reload: ?live=off
@@ -40,7 +42,7 @@ def _switched(visit: Visit) -> None:
 def _by_default(client: Client) -> bool:
     """Not where the API relays each question to an endpoint, nor across the internet: that is slow, and paid for."""
     try:
-        return _is_near(client.url) and _served_by(client) == "embedded"
+        return _is_near(client.url) and capabilities.served_by(client) == "embedded"
     except ApiError:
         return False
 
@@ -52,9 +54,3 @@ def _is_near(url: str) -> bool:
         return ip_address(host).is_private
     except ValueError:
         return "." not in host or host.endswith((".local", ".internal"))
-
-
-@st.cache_data(ttl=300, show_spinner=False, hash_funcs={Client: lambda client: client.url})
-def _served_by(client: Client) -> str:
-    """Where the model is. Raises ApiError, and then the next visit asks again."""
-    return client.model().served_by

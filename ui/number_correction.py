@@ -7,22 +7,22 @@ else the cuts were wrong, and no label of a part would be true.
 from __future__ import annotations
 
 import re
-from contextlib import suppress
-from html import escape
 from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 from PIL import Image
 
-from backend.contract import Prediction
-from ui import correction
-from ui.client import ApiError, Client
+from backend.contract import NOT_A_DIGIT, Prediction
+from ui import capabilities, correction
+from ui.correction import Gift
 from ui.pictures import upright
-from ui.visit import NOT_A_DIGIT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from backend.contract import Digit, Number
+    from ui.client import Client
     from ui.visit import Answer, Visit
 
 MARGINS = (0.25, 0.1, 0.03)  # of a digit's height: paper around it, as much as there is without a neighbour
@@ -46,21 +46,30 @@ def show(client: Client, visit: Visit, answer: Answer, number: Number) -> None:
     with st.container(key="correction"):
         if answer.truth is None:
             return _question(answer, number)
-        right = answer.truth == (answer.prediction.label or NOT_A_DIGIT)
-        noted = "no number" if answer.truth == NOT_A_DIGIT else escape(answer.truth)
-        thanks = "Glad to hear it." if right else f"Thanks: noted as {noted} in this visit's history."
-        st.html(f'<p class="hint" role="status">{thanks}</p>')
-        if not answer.given:
-            st.button("Change", key="change", on_click=_judge, args=(answer, None))
-        if correction.collects(client):
-            _give(client, visit, answer, number)
+        truth = "no number" if answer.truth == NOT_A_DIGIT else answer.truth
+        correction.thank(answer, correction.thanks(answer, truth))
+        if capabilities.collects_feedback(client):
+            _give(client, visit, answer, judged(answer, number))
     return None
+
+
+def _give(client: Client, visit: Visit, answer: Answer, found: list[Judged]) -> None:
+    if not found:
+        st.html(f'<p class="hint">{NOTHING_KEPT}</p>')
+        return
+    giving = correction.Giving(
+        lambda: _cut_outs(answer, found),
+        lambda ids: f"Kept for training, each digit by itself: {len(ids)} of {len(found)}.",
+        "Take them back",
+        "Not all could be taken back just now. Press again in a moment.",
+    )
+    correction.give(client, visit, answer, giving)
 
 
 def _question(answer: Answer, number: Number) -> None:
     said, digest = answer.prediction.label or NOT_A_DIGIT, answer.picture.digest
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Right", key="right", on_click=_judge, args=(answer, said))
+        st.button("Right", key="right", on_click=correction.judge, args=(answer, said))
         with st.popover("It was …", key="wrong"):
             read = [digit.label for digit in number.digits if digit.probabilities]
             names = [f"{place}: {label}" for place, label in enumerate(read, 1)]
@@ -72,11 +81,7 @@ def _question(answer: Answer, number: Number) -> None:
             key = f"whole-{digest}"
             st.text_input("Or the whole number", key=key, max_chars=100, on_change=_write, args=(answer, key))
             if said != NOT_A_DIGIT:
-                st.button("No number", key="no-number", on_click=_judge, args=(answer, NOT_A_DIGIT))
-
-
-def _judge(answer: Answer, truth: str | None) -> None:
-    answer.truth, answer.offered = truth, False
+                st.button("No number", key="no-number", on_click=correction.judge, args=(answer, NOT_A_DIGIT))
 
 
 def _pick(answer: Answer, place: int, key: str) -> None:
@@ -86,14 +91,14 @@ def _pick(answer: Answer, place: int, key: str) -> None:
     text = list(answer.prediction.label or "")
     where = [k for k, letter in enumerate(text) if letter in DIGITS][place]
     text[where] = st.session_state[key]
-    _judge(answer, "".join(text))
+    correction.judge(answer, "".join(text))
 
 
 def _write(answer: Answer, key: str) -> None:
     """The whole number was written."""
     text = " ".join(str(st.session_state[key]).replace(",", ".").split())
     if NUMBERS.fullmatch(text):
-        _judge(answer, text)
+        correction.judge(answer, text)
     elif text:
         st.toast("A number is digits, perhaps with a sign before them and a point between them.")
 
@@ -126,35 +131,13 @@ def _meet(place: Box, box: list[int]) -> bool:
     return left < place[2] and left + width > place[0] and top < place[3] and top + height > place[1]
 
 
-def _give(client: Client, visit: Visit, answer: Answer, number: Number) -> None:
-    """Ask for consent once, then send each digit that is judged."""
-    found = judged(answer, number)
-    if not found:
-        st.html(f'<p class="hint">{NOTHING_KEPT}</p>')
-        return
-    if visit.consent is None:
-        correction.ask_consent(visit)
-        return
-    if visit.consent and not answer.offered:
-        _offer(client, answer, found)
-    if answer.offered and not answer.given:
-        st.html('<p class="hint" role="alert">It could not be kept just now; it stays in this visit only.</p>')
-    if answer.given:
-        st.html(f'<p class="hint">Kept for training, each digit by itself: {len(answer.given)} of {len(found)}.</p>')
-        st.button("Take them back", key="take-back", on_click=_take_back, args=(client, answer))
-
-
-def _offer(client: Client, answer: Answer, found: list[Judged]) -> None:
-    """Once: a store that fails must not slow every later turn of the page."""
-    answer.offered = True
-    said = answer.prediction
-    image = upright(Image.open(BytesIO(answer.picture.data)))
-    with suppress(ApiError):
-        for digit, label, place in found:
-            prediction = Prediction(
-                digit.label, digit.confidence, digit.probabilities, None, said.model, said.request_id, said.timing_ms
-            )
-            answer.given.append(client.send_feedback(_cut_out(image, place), label, prediction))
+def _cut_outs(answer: Answer, found: list[Judged]) -> Iterator[Gift]:
+    said, image = answer.prediction, upright(Image.open(BytesIO(answer.picture.data)))
+    for digit, label, place in found:
+        prediction = Prediction(
+            digit.label, digit.confidence, digit.probabilities, None, said.model, said.request_id, said.timing_ms
+        )
+        yield Gift(_cut_out(image, place), label, prediction)
 
 
 def _cut_out(image: Image.Image, place: Box) -> bytes:
@@ -162,15 +145,3 @@ def _cut_out(image: Image.Image, place: Box) -> bytes:
     buffer = BytesIO()
     image.convert("RGB").crop((left, top, min(right, image.width), min(bottom, image.height))).save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def _take_back(client: Client, answer: Answer) -> None:
-    """All of them; what could not be taken back is there to be asked for again."""
-    try:
-        while answer.given:
-            client.delete_feedback(answer.given[-1])
-            answer.given.pop()
-    except ApiError:
-        st.toast("Not all could be taken back just now. Press again in a moment.")
-        return
-    answer.truth, answer.offered = None, False

@@ -12,7 +12,7 @@ from PIL import Image
 from backend.contract import MARKS, Prediction
 from ui import answer as words
 from ui.client import ApiError
-from ui.pictures import upright
+from ui.pictures import upright_size
 from ui.strokes import SQUARE, WIDE
 
 if TYPE_CHECKING:
@@ -112,9 +112,9 @@ def _headline(number: Number, shown: Prediction, *, stale: bool) -> str:
 def _digits(picture: Picture, number: Number) -> str:
     """HTML: the drawing with a frame around each digit, which opens its bars; without a drawing to show, a list."""
     try:
-        size = upright(Image.open(BytesIO(picture.data))).size
+        size = upright_size(Image.open(BytesIO(picture.data)))
     except Exception:  # noqa: BLE001 - Pillow raises nearly anything; the API may have read it all the same
-        return "".join(_opens(digit, f"{_said(digit)}") for digit in number.digits if digit.probabilities)
+        return "".join(_opens(digit, _said(digit)) for digit in number.digits if digit.probabilities)
     frames = "".join(_frame(digit, size) for digit in number.digits)
     image = f'<img src="{words.inline(picture.preview)}" alt="The picture as you gave it">'
     hint = '<p class="hint">Choose a digit to see what else it may be.</p>' if number.digits else ""

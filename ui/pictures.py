@@ -25,6 +25,7 @@ TURNS = {  # EXIF's value -> the name of Pillow's transposition that sets the pi
     7: "TRANSVERSE",
     8: "ROTATE_90",
 }
+ON_THEIR_SIDE = (5, 6, 7, 8)  # of these, where width and height change places
 PNG_MODES = ("1", "L", "LA", "I;16", "P", "RGB", "RGBA")
 ARRAY = "An array is (height, width), or with 1, 3 or 4 colours (height, width, colours)"
 
@@ -78,15 +79,26 @@ def encode(picture: Picture) -> bytes:
 
 def upright(image: Image.Image) -> Image.Image:
     """Turned as EXIF says. `ImageOps.exif_transpose` writes EXIF anew and so fails where a phone's is odd."""
-    try:
-        orientation = image.getexif().get(ORIENTATION)
-    except Exception:  # noqa: BLE001 - Pillow raises nearly anything where EXIF is damaged; the picture is still good
-        return image
+    orientation = _orientation(image)
     if orientation not in TURNS:
         return image
     from PIL import Image
 
     return image.transpose(Image.Transpose[TURNS[orientation]])
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height once it is turned, by the file's head: nothing is decoded."""
+    width, height = image.size
+    return (height, width) if _orientation(image) in ON_THEIR_SIDE else (width, height)
+
+
+def _orientation(image: Image.Image) -> int | None:
+    try:
+        orientation: int | None = image.getexif().get(ORIENTATION)
+    except Exception:  # noqa: BLE001 - Pillow raises nearly anything where EXIF is damaged; the picture is still good
+        return None
+    return orientation
 
 
 def _bounded(data: bytes) -> bytes:

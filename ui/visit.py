@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import streamlit as st
 from PIL import Image
 
+from backend.contract import NOT_A_DIGIT
 from ui.client import BadPicture
 from ui.pictures import upright
 from ui.spreadsheet import Spreadsheet
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 PREVIEW, PREVIEW_BYTES = 336, 20_000  # pixels of the longer side; what need not be made smaller
 WHITE = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg==")
 HISTORY = 20  # drawings that one visit remembers
-NOT_A_DIGIT = "not_a_digit"  # as feedback has it, and the reason of a rejection
 CACHE = 64  # answers kept by content, so that live mode and undo ask only once for the same picture
 
 
@@ -76,8 +76,7 @@ class Answer:
     seconds: float  # from asking to answered
     truth: str | None = None  # what the person said it is
     offered: bool = False  # whether it was sent for training
-    feedback_id: str | None = None  # to take a given drawing back
-    given: list[str] = field(default_factory=list)  # to take back what was given of a number: an id for each digit
+    given: list[str] = field(default_factory=list)  # ids to take back what was given; of a number one for each digit
     number: Number | None = None  # where a whole number was asked for; `prediction` then holds it as its label
 
     @property
@@ -119,7 +118,8 @@ class Reading(NamedTuple):
 class Visit:
     """The state of one browser tab."""
 
-    caller: str = field(default_factory=lambda: token_hex(8))  # which of the page's visitors asks; kept nowhere else
+    # Which of the page's visitors asks; kept nowhere else.
+    caller: str = field(default_factory=lambda: token_hex(8), compare=False)
     sheet: int = 0  # counts up with every new sheet of paper: the canvas' key
     start: Picture | None = None  # what was already on that sheet
     drawn: Picture | None = None  # what is on the sheet now

@@ -32,8 +32,7 @@ def serve(app: Flask, predictor: Predictor) -> None:
     )
     def read_number() -> Response:
         """One picture in, the whole number on it out."""
-        check_query(request, "allow")
-        allowed = read_choices(request, "allow", contract.MARKS)
+        allowed = _allowed()
         number = read_one(predictor, read_picture(request), g.request_id, allowed)
         g.predictions = [number]
         return _answer(number.to_json())
@@ -47,8 +46,7 @@ def serve(app: Flask, predictor: Predictor) -> None:
     )
     def read_numbers() -> Response:
         """Up to 64 pictures in; a number or a problem for each, in their order."""
-        check_query(request, "allow")
-        allowed = read_choices(request, "allow", contract.MARKS)
+        allowed = _allowed()
         batch = read_many(predictor, read_pictures(request), g.request_id, allowed)
         g.predictions = [result.number for result in batch.results if result.number]
         return _answer(batch.to_json())
@@ -59,3 +57,9 @@ def serve(app: Flask, predictor: Predictor) -> None:
 
 def _answer(body: object) -> Response:
     return Response(msgspec.json.encode(body), content_type="application/json")
+
+
+def _allowed() -> set[str]:
+    """What the query lets stand beside digits. Raises ApiProblem 400."""
+    check_query(request, "allow")
+    return read_choices(request, "allow", contract.MARKS)

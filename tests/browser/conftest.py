@@ -209,6 +209,13 @@ class Visitor:
     def press(self, name: str) -> None:
         self.page.get_by_role("button", name=name).first.click()
 
+    def tab_to(self, place: Locator, most: int = 12) -> None:
+        """By the Tab key alone, in so many presses at most."""
+        for _ in range(most):
+            self.page.keyboard.press("Tab")
+            if place.evaluate("e => e === document.activeElement"):
+                return
+
     def draw(self, digit: str, style: int = 0) -> None:
         """With the mouse, as people do: stroke by stroke."""
         for stroke in STROKES[digit][style]:

@@ -42,19 +42,12 @@ def test_the_upload_path_works_with_the_keyboard_alone(visit: Visit, page_url: s
     """From the top of the page with Tab and the arrow keys to the file chooser and the answer."""
     visitor = visit(page_url)
     keyboard = visitor.page.keyboard
-    tab = visitor.page.get_by_role("tab", name="Draw")
-    for _ in range(12):
-        keyboard.press("Tab")
-        if tab.evaluate("e => e === document.activeElement"):
-            break
+    visitor.tab_to(visitor.page.get_by_role("tab", name="Draw"))
     keyboard.press("ArrowRight")
     button = visitor.page.locator("[data-testid=stFileUploaderDropzone] button")
     button.wait_for()
     with visitor.page.expect_file_chooser() as chooser:
-        for _ in range(5):
-            keyboard.press("Tab")
-            if button.evaluate("e => e === document.activeElement"):
-                break
+        visitor.tab_to(button, 5)
         keyboard.press("Enter")
     chooser.value.set_files(file("mine.png", drawing("2")))
     assert visitor.await_answer().startswith("Read as 2:")

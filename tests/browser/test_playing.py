@@ -141,11 +141,7 @@ def test_a_slow_model_costs_no_time_and_one_that_fails_ends_the_round_in_a_sente
 def test_whoever_has_no_pen_is_told_so_before_the_start(visit: Visit, page_url: str) -> None:
     visitor = visit(page_url)
     keyboard = visitor.page.keyboard
-    tab = visitor.page.get_by_role("tab", name="Draw")
-    for _ in range(12):
-        keyboard.press("Tab")
-        if tab.evaluate("e => e === document.activeElement"):
-            break
+    visitor.tab_to(visitor.page.get_by_role("tab", name="Draw"))
     for _ in range(3):
         keyboard.press("ArrowRight")
     visitor.await_text("there is no way to play by keyboard alone")

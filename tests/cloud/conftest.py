@@ -31,6 +31,7 @@ from backend.deploy import images
 from backend.deploy.plan import Release
 from backend.predictors import EmbeddedPredictor
 from tests.cloud import played
+from tests.cloud.halves import deployed
 from tests.cloud.lightsail import Lightsail
 from tests.stand_in import StandIn
 
@@ -223,3 +224,13 @@ def stage(aws: Endpoint) -> Stage:
     from backend.deploy.stage import open_stage
 
     return open_stage("test")
+
+
+@pytest.fixture
+def first(make_release: Callable[[str], Release]) -> Release:
+    return make_release("2026.1.1")
+
+
+@pytest.fixture
+def live(stage: Stage, first: Release) -> Stage:
+    return deployed(stage, first)

@@ -29,18 +29,8 @@ TOLD = {"denied": "may not do", "throttled": "slow down", "timed out": "longer t
 
 
 @pytest.fixture
-def first(make_release: Callable[[str], Release]) -> Release:
-    return make_release("2026.1.1")
-
-
-@pytest.fixture
 def second(make_release: Callable[[str], Release]) -> Release:
     return make_release("2026.1.2")
-
-
-@pytest.fixture
-def live(stage: Stage, first: Release) -> Stage:
-    return deployed(stage, first)
 
 
 @pytest.fixture

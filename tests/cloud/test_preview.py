@@ -5,28 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import pytest
-
 from backend.deploy import __main__ as deploy
 from backend.deploy import choices, endpoint, gateway, options, preview
-from tests.cloud.halves import deployed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import pytest
+
     from backend.deploy.plan import Release
     from backend.deploy.stage import Stage
-
-
-@pytest.fixture
-def first(make_release: Callable[[str], Release]) -> Release:
-    return make_release("2026.1.1")
-
-
-@pytest.fixture
-def live(stage: Stage, first: Release) -> Stage:
-    return deployed(stage, first)
 
 
 def would(stage: Stage, folder: Path, **given: object) -> list[str]:
