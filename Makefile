@@ -18,7 +18,7 @@ DRY = $(if $(DRY_RUN),--dry-run)
 # Learns half as many pictures again in a second where the processor has it, and far fewer where it has not.
 BFLOAT16 = $(if $(shell grep -m1 avx512_bf16 /proc/cpuinfo 2>/dev/null),--bfloat16)
 
-.PHONY: run test test-slow siege bench bench-ui screenshots stack train evaluate export compare lint mutants clean help \
+.PHONY: run test test-slow siege bench bench-ui screenshots stack train evaluate export improve compare lint mutants clean help \
   deploy canary destroy status logs cost .venv/run .venv/test .venv/deploy
 
 help:  ## this list
@@ -59,6 +59,10 @@ export: .venv/test  ## runs/ -> training/artifacts/digits
 
 evaluate: .venv/test  ## the table of targets, report.json and charts
 	$(IN)/python -m training.evaluate
+
+improve: .venv/test  ## teaches the model what people corrected: FEEDBACK=folder or s3://...; STAGE=dev DEPLOY=1: there too
+	$(IN)/python -m training.improve $(if $(FEEDBACK),--feedback "$(FEEDBACK)") $(if $(BASE),--base "$(BASE)") \
+	  $(if $(DEPLOY),--deploy --stage $(STAGE)) $(IMPROVE_ARGS)
 
 deploy: .venv/deploy  ## endpoint and API to AWS; tells the cost and asks first
 	$(IN)/python -m backend.deploy up --stage $(STAGE) --requests-per-day $(REQUESTS_PER_DAY) $(GIVEN) \

@@ -13,10 +13,10 @@ import sys
 from base64 import b64encode
 from collections import Counter
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import BytesIO
 from math import inf
-from pathlib import Path
 from threading import Lock
 from time import monotonic, time
 from typing import TYPE_CHECKING
@@ -25,13 +25,13 @@ import msgspec
 from flask import Response, g, request
 
 from backend import contract
-from backend.contract import Feedback, FeedbackReceipt, Judged, KeptFeedback
+from backend.contract import Feedback, FeedbackReceipt, Judged, KeptFeedback, Learning, Use
 from backend.decoding import decode
 from backend.intake import from_base64, read_json
 from backend.openapi import PICTURE_PROBLEMS, operation
 from backend.preprocessing import normalise_image
 from backend.problems import ApiProblem
-from backend.stores import FolderStore, S3Store, Store
+from backend.stores import LEARNING, Store, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,6 +61,13 @@ class Line(msgspec.Struct):
     label: str
     created: str
     prediction: Judged | None
+
+
+@dataclass(frozen=True)
+class Learnt(Learning):
+    """learning.json: what the API tells of it, and by a drawing's id its use."""
+
+    used: dict[str, Use] = field(default_factory=dict)
 
 
 class Quota:
@@ -101,8 +108,9 @@ class Quota:
 
 def collect(app: Flask, place: str) -> None:
     """Give `app` the routes of feedback, kept in `place`: a folder, or s3://bucket/prefix."""
-    views = FeedbackViews(S3Store(place) if place.startswith("s3://") else FolderStore(Path(place)))
+    views = FeedbackViews(open_store(place))
     app.add_url_rule(contract.FEEDBACK, view_func=views.give_feedback, methods=["POST"])
+    app.add_url_rule(contract.FEEDBACK, view_func=views.get_learning)
     app.add_url_rule(f"{contract.FEEDBACK}/<feedback_id>", view_func=views.get_feedback)
     app.add_url_rule(f"{contract.FEEDBACK}/<feedback_id>", view_func=views.delete_feedback, methods=["DELETE"])
 
@@ -131,12 +139,20 @@ class FeedbackViews:
             g.judged = {"model": f"{said.model.name} {said.model.version}", "right": right}
         return Response(msgspec.json.encode(receipt), 201, content_type="application/json")
 
+    @operation(answers=Learning, problems=(contract.FEEDBACK_UNAVAILABLE,))
+    def get_learning(self) -> Response:
+        """What the model learnt from the drawings that were given."""
+        told = self._learnt()
+        learning = Learning(**{name: getattr(told, name) for name in Learning.__annotations__})
+        return Response(msgspec.json.encode(learning), content_type="application/json")
+
     @operation(answers=KeptFeedback, problems=PROBLEMS)
     def get_feedback(self, feedback_id: str) -> Response:
         """All that is kept under an id."""
         line, picture = self._find(feedback_id)
         image = b64encode(picture).decode() if picture else ""
-        kept = KeptFeedback(feedback_id, line.label, line.created, line.prediction, image)
+        use = self._learnt().used.get(feedback_id)
+        kept = KeptFeedback(feedback_id, line.label, line.created, line.prediction, image, use)
         return Response(msgspec.json.encode(kept), content_type="application/json")
 
     @operation(status=204, media="", problems=PROBLEMS)
@@ -167,6 +183,16 @@ class FeedbackViews:
                     self._store.delete(f"{feedback_id}.png")
                 raise
         return feedback_id
+
+    def _learnt(self) -> Learnt:
+        """What training.improve left; nothing where it is missing or damaged."""
+        with _working():
+            text = self._store.read(LEARNING)
+        try:
+            return msgspec.json.decode(text or b"{}", type=Learnt)
+        except msgspec.MsgspecError:
+            log.error("feedback: %s is damaged", LEARNING)
+            return Learnt()
 
     def _find(self, feedback_id: str) -> tuple[Line, bytes | None]:
         """An entry, of which either file may be missing or damaged after a crash. Raises ApiProblem."""

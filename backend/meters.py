@@ -39,6 +39,10 @@ class Meters:
             "api_seconds", "Time of a request's stages.", ["stage"], registry=registry, buckets=SECONDS
         )
         self._ink = prometheus.Summary("api_ink", "Share of ink in the pictures shown to the model.", registry=registry)
+        self._confidence = prometheus.Summary("api_confidence", "Confidence of the answers.", registry=registry)
+        self._corrections = prometheus.Counter(
+            "api_corrections", "Drawings given with another label than was answered.", registry=registry
+        )
 
     def count(self, record: dict[str, Any]) -> None:
         """One request's record, of `telemetry`."""
@@ -51,6 +55,10 @@ class Meters:
             self._problems.labels(record["problem"]).inc()
         if "ink" in record:
             self._ink.observe(record["ink"])
+        if "mean_confidence" in record:
+            self._confidence.observe(record["mean_confidence"])
+        if record.get("corrected"):
+            self._corrections.inc()
         for label, n in record.get("labels", {}).items():
             self._predictions.labels(label).inc(n)
 

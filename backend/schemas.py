@@ -84,7 +84,14 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "Readiness": {"model": MODEL, "status": "ready"},
     "Feedback": {"image": PICTURE, "consent": True, **GIVEN},
     "FeedbackReceipt": {"id": FEEDBACK_ID},
-    "KeptFeedback": {"id": FEEDBACK_ID, "image": PICTURE, "created": "2026-11-25T21:40:00+00:00", **GIVEN},
+    "KeptFeedback": {
+        **{"id": FEEDBACK_ID, "image": PICTURE, "created": "2026-11-25T21:40:00+00:00", **GIVEN},
+        "used": {"version": "2026.11.6", "date": "2026-11-27", "how": "learnt"},
+    },
+    "Learning": {
+        **{"version": "2026.11.6", "date": "2026-11-27", "learnt": 83, "instead_of": "2026.11.5"},
+        **{"reads": 0.94, "read": 0.61, "judged_on": 36},
+    },
 }
 
 

@@ -7,14 +7,15 @@ import os
 import secrets
 import stat
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from mypy_boto3_s3 import S3Client
 
+LEARNING = "learning.json"  # beside the drawings: what was learnt from them, as training.improve leaves it
 READ_TIMEOUT = 5  # seconds that S3 may be silent, twice
 # A link is not followed, and a pipe that somebody put there is not waited for. Windows has neither flag.
 OWN_FILE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -42,6 +43,11 @@ class Store(Protocol):
 
     def files(self) -> Iterator[File]:
         """All that is there."""
+
+
+def open_store(place: str) -> Store:
+    """The store in `place`: a folder, or s3://bucket/prefix. Raises SettingsError where boto3 cannot be set up."""
+    return S3Store(place) if place.startswith("s3://") else FolderStore(Path(place))
 
 
 class FolderStore:

@@ -129,6 +129,7 @@ def _answers(predictions: list[Prediction]) -> dict[str, Any]:
         "model": f"{first.model.name} {first.model.version}",
         "timing_ms": first.timing_ms,
         "rejections": sum(prediction.rejection is not None for prediction in predictions),
+        "mean_confidence": round(sum(prediction.confidence for prediction in predictions) / len(predictions), 4),
     }
     if "ink" in g:
         about["ink"] = round(g.ink, 4)
@@ -143,20 +144,25 @@ def _labels(record: dict[str, Any]) -> dict[str, int]:
 
 
 def _metrics(settings: Settings, record: dict[str, Any]) -> dict[str, Any]:
-    """An answer's record -> one CloudWatch embedded metric document; empty where there is no answer.
+    """An answer's record, or a correction's -> one CloudWatch embedded metric document; else empty.
 
-    Each name bills $0.30 a month for each set of dimensions, so there are four, and the stage is the only dimension:
-    requests, errors and times are API Gateway's own and free, labels and problems are in the log's lines.
+    Each name bills $0.30 a month for each set of dimensions, so there are six, and the stage is the only dimension:
+    requests, errors and times are API Gateway's own and free, labels and problems are in the log's lines. Rates are
+    quotients of these: rejections, and corrections, over predictions.
     """
-    if "rejections" not in record:
+    if "rejections" not in record and not record.get("corrected"):
         return {}
     from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
     metrics = EphemeralMetrics(namespace=settings.metrics, service=SERVICE)
-    metrics.add_metric("Predictions", MetricUnit.Count, sum(record.get("labels", {None: 1}).values()))
-    metrics.add_metric("Rejections", MetricUnit.Count, record["rejections"])
-    metrics.add_metric("Inference", MetricUnit.Milliseconds, record["timing_ms"]["inference"])
-    metrics.add_metric("Ink", MetricUnit.NoUnit, record["ink"])
+    if record.get("corrected"):
+        metrics.add_metric("Corrections", MetricUnit.Count, 1)
+    else:
+        metrics.add_metric("Predictions", MetricUnit.Count, sum(record.get("labels", {None: 1}).values()))
+        metrics.add_metric("Rejections", MetricUnit.Count, record["rejections"])
+        metrics.add_metric("Inference", MetricUnit.Milliseconds, record["timing_ms"]["inference"])
+        metrics.add_metric("Ink", MetricUnit.NoUnit, record["ink"])
+        metrics.add_metric("Confidence", MetricUnit.NoUnit, record["mean_confidence"])
     if settings.stage:
         metrics.add_dimension("stage", settings.stage)
     return dict(metrics.serialize_metric_set())

@@ -176,7 +176,7 @@ def _both(name: str, image: Callable[[Drawing, np.random.Generator], bytes]) -> 
     }
 
 
-def _on_sheet(width: float) -> Callable[[Drawing, np.random.Generator], bytes]:
+def on_sheet(width: float) -> Callable[[Drawing, np.random.Generator], bytes]:
     """On the page's canvas, 110 to 230 pixels large."""
     return lambda drawing, rng: encode(strokes.draw(strokes.fit(drawing, rng.uniform(110, 230)), width))
 
@@ -228,17 +228,17 @@ CASES: dict[str, Case] = {
     "scribbles": (_drawn(lambda _, rng: doodles.scribble(rng)), 500),
     "doodles": (_drawn(_doodle), 550),
     "several digits": (_drawn(_several), 500),
-    **{f"others pen {width} px": (_written("digits", _on_sheet(width)), 2_000) for width in (6, 12, 20, 28)},
+    **{f"others pen {width} px": (_written("digits", on_sheet(width)), 2_000) for width in (6, 12, 20, 28)},
     **_both("28x28, hard pen", _pixels(soft=False)),
     **_both("28x28, soft pen", _pixels(soft=True)),
     **_both("16x16 bitmap", _bitmap(16)),
     **_both("32x32 bitmap", _bitmap(32)),
     **_both("scan", _scanned),
     "others photo": (_written("digits", _photo), 1_000),
-    "ones": (_written("ones", _on_sheet(12)), 1_300),
-    "slashed zeros": (_written("slashed zeros", _on_sheet(12)), 200),
-    "people's letters": (_written("letters", _on_sheet(12)), 3_000),
-    "people's symbols": (_written("symbols", _on_sheet(12)), 1_000),
+    "ones": (_written("ones", on_sheet(12)), 1_300),
+    "slashed zeros": (_written("slashed zeros", on_sheet(12)), 200),
+    "people's letters": (_written("letters", on_sheet(12)), 3_000),
+    "people's symbols": (_written("symbols", on_sheet(12)), 1_000),
     "photographed letters": (_written("letters", _photo), 1_500),
 }
 PEN_WIDTHS = tuple(name for name in CASES if name.startswith("pen "))

@@ -8,7 +8,7 @@ import matplotlib as mpl
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -93,13 +93,36 @@ def gallery(drawings: list[Outcome], as_seen: Callable[[Outcome], NDArray[np.uin
     """The 60 misread most surely as the model saw them: drawn -> read, with its confidence."""
     wrong = [outcome for outcome in drawings if outcome.read != outcome.truth]
     wrong = sorted(wrong, key=lambda outcome: -outcome.confidence)[:60]
-    figure, grid = plt.subplots(6, 10, figsize=(10, 7.4), layout="constrained")
+    pictures = []
+    for outcome in wrong:
+        truth, read = ("none" if digit < 0 else digit for digit in (outcome.truth, outcome.read))
+        pictures.append((as_seen(outcome), f"{truth} → {read}  {outcome.confidence:.0%}"))
+    sheet(pictures, path, f"{len(wrong)} of the {of}: drawn → read, confidence")
+
+
+def bins(features: Sequence[tuple[str, list[str], NDArray[np.float64], NDArray[np.float64]]], path: Path) -> None:
+    """Each feature's shares in its bins: of the training data, and now."""
+    figure, grid = plt.subplots(len(features), 1, figsize=(9, 2.1 * len(features)), layout="constrained", squeeze=False)
+    for axes, (name, names, then, now) in zip(grid.flat, features, strict=True):
+        place = np.arange(len(names))
+        axes.bar(place - 0.2, 100 * then, 0.4, color=INK, label="training data")
+        axes.bar(place + 0.2, 100 * now, 0.4, color=ACCENT, label="now")
+        axes.set(xticks=place, ylabel="%", title=name)
+        axes.set_xticklabels(names, fontsize=7)
+    grid.flat[0].legend(frameon=False)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def sheet(pictures: Sequence[tuple[NDArray[np.uint8], str]], path: Path, heading: str) -> None:
+    """Thumbnails of (28, 28) ink in rows of ten, each below its line."""
+    rows = max(1, -(-len(pictures) // 10))
+    figure, grid = plt.subplots(rows, 10, figsize=(10, 0.2 + 1.2 * rows), layout="constrained", squeeze=False)
     for axes in grid.flat:
         axes.axis("off")
-    for outcome, axes in zip(wrong, grid.flat, strict=False):
-        axes.imshow(as_seen(outcome), cmap="gray_r")
-        truth, read = ("none" if digit < 0 else digit for digit in (outcome.truth, outcome.read))
-        axes.set_title(f"{truth} → {read}  {outcome.confidence:.0%}", fontsize=7)
-    figure.suptitle(f"{len(wrong)} of the {of}: drawn → read, confidence")
+    for (picture, line), axes in zip(pictures, grid.flat, strict=False):
+        axes.imshow(picture, cmap="gray_r")
+        axes.set_title(line, fontsize=7)
+    figure.suptitle(heading)
     figure.savefig(path, dpi=110)
     plt.close(figure)

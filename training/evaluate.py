@@ -89,7 +89,9 @@ def _measure(task: tuple[str, int, Path, tuple[Path, ...]]) -> Outcome:
 def measure_all(shipped: Path, folds: tuple[Path, ...], share: float = 1.0) -> list[Outcome]:
     """Every case, on all cores; `share` below 1 takes only the first of each."""
     tasks = [
-        (case, item, shipped, folds) for case, (_, n) in CASES.items() for item in range(max(20, round(n * share)))
+        (case, item, shipped, folds)
+        for case, (_, n) in CASES.items()
+        for item in range(min(n, max(20, round(n * share))))
     ]
     return list(on_all_cores(_measure, tasks, chunk=100))
 

@@ -24,13 +24,17 @@ import numpy as np
 import tensorflow as tf
 
 from backend.contract import SIDE
+from backend.deploy.gate import refusals
 from training.data.datasets import Dataset, load, sources_of
 from training.data.makers import NOT_A_DIGIT
 from training.data.readers import NEVER_HELD_OUT, TEST
 from training.data.sources import DataError
+from training.models import build_model
 from training.train import Plan, split
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
 ARTIFACT = Path(__file__).parent / "artifacts" / "digits"
@@ -77,11 +81,7 @@ def folded(network: keras.Model) -> keras.Model:
             return keras.layers.Identity(name=layer.name)
         return type(layer).from_config(layer.get_config() | ({"use_bias": True} if layer.name in norms else {}))
 
-    norms = {
-        layer.input._keras_history.operation.name: layer
-        for layer in network.layers
-        if isinstance(layer, keras.layers.BatchNormalization)
-    }
+    norms = _norms(network)
     plain = keras.models.clone_model(network, None, copy, lambda layer, *inputs, **_: layer(*inputs))
     scaling = next(layer for layer in network.layers if isinstance(layer, keras.layers.Rescaling))
     first = next(layer for layer in network.layers if layer.weights)
@@ -98,6 +98,42 @@ def folded(network: keras.Model) -> keras.Model:
             weights = [kernel, beta - mean * scale]
         plain.get_layer(layer.name).set_weights([weight.astype(np.float16) for weight in weights])
     return plain
+
+
+def unfolded(folder: Path) -> keras.Model:
+    """The network of an artifact, to be taught further: normalisation is there again, and does nothing but add.
+
+    Its weights are those that ship, half floats and all, so that `folded` gives the same files again.
+    """
+    card = read_card(folder)
+    network = build_model(card["network"], len(card["labels"]))
+    shipped = iter(_weights(folder / "model.tar.gz"))
+    norms = _norms(network)
+    scaling = next(layer for layer in network.layers if isinstance(layer, keras.layers.Rescaling))
+    for number, layer in enumerate(each for each in network.layers if each.weights and each not in norms.values()):
+        kernel, bias = next(shipped), next(shipped)
+        kernel = kernel if number else kernel / scaling.scale
+        if layer.name not in norms:
+            layer.set_weights([kernel, bias])
+            continue
+        layer.set_weights([kernel])
+        norm, one, none = norms[layer.name], np.ones_like(bias), np.zeros_like(bias)
+        norm.set_weights([one, bias, none, one - norm.epsilon])
+    return network
+
+
+def _weights(packed: Path) -> list[NDArray[np.float32]]:
+    """A packed SavedModel's weights, layer by layer: kernel, bias, kernel, bias ..."""
+    with tempfile.TemporaryDirectory() as temporary, tarfile.open(packed) as archive:
+        archive.extractall(temporary, filter="data")
+        model = tf.saved_model.load(f"{temporary}/1")
+        return [variable.numpy() for variable in model.signatures["serving_default"].variables]
+
+
+def _norms(network: keras.Model) -> dict[str, keras.layers.Layer]:
+    """The name of a layer -> the normalisation behind it."""
+    norms = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    return {layer.input._keras_history.operation.name: layer for layer in norms}
 
 
 class Endpoint(tf.Module):
@@ -256,13 +292,20 @@ def metrics(run: Run, judged: Judged, threshold: float) -> dict[str, float]:
     return {name: round(value, 5) for name, value in found.items()}
 
 
+def _count(run: Run, judged: Judged, name: str) -> int:
+    """How many pictures a metric is of."""
+    if name == "test":
+        return int(np.sum(run.dataset.fold == TEST))
+    return int(np.sum(judged.kind == name.removeprefix("unseen ")))
+
+
 def make_card(run: Run, judged: Judged, folder: Path) -> dict[str, Any]:
     """Everything that is worth knowing about the model, and all that a caller needs beside its weights."""
     temperature, threshold = calibrate(judged)
     today = datetime.datetime.now(datetime.UTC).date()
     return {
         "name": run.plan.dataset,
-        "version": next_version(today, folder),
+        "version": next_version(today, [str(read_card(folder).get("version", ""))]),
         "date": today.isoformat(),
         "labels": list(run.dataset.labels),
         "threshold": round(threshold, 6),
@@ -275,31 +318,22 @@ def make_card(run: Run, judged: Judged, folder: Path) -> dict[str, Any]:
         "trained_by": f"python -m training.train --dataset {run.plan.dataset} --model {run.plan.model} "
         f"--epochs {run.plan.epochs:g} --seed {run.plan.seed}" + " --bfloat16" * run.plan.bfloat16,
         "exported_by": shlex.join(["python", "-m", "training.export", *sys.argv[1:]]),
-        "metrics": metrics(run, judged, threshold),
+        "metrics": (measured := metrics(run, judged, threshold)),
+        "measured_on": {name: _count(run, judged, name) for name in measured},
     }
 
 
-def next_version(today: datetime.date, folder: Path) -> str:
-    """`year.month.n`, n counting up from the version that stands in `folder`."""
+def next_version(today: datetime.date, versions: Iterable[str]) -> str:
+    """`year.month.n`, n counting up from the highest of the versions that there are."""
     month = f"{today.year}.{today.month}"
-    year_month, _, n = str(read_card(folder).get("version", "")).rpartition(".")
-    return f"{month}.{int(n) + 1 if year_month == month else 1}"
+    parts = [version.rpartition(".") for version in versions]
+    return f"{month}.{1 + max((int(n) for year_month, _, n in parts if year_month == month), default=0)}"
 
 
 def read_card(folder: Path) -> dict[str, Any]:
     """The card in `folder`, or {}."""
     path = folder / "card.json"
     return dict(json.loads(path.read_text())) if path.exists() else {}
-
-
-def worse(new: dict[str, Any], old: dict[str, Any]) -> list[str]:
-    """The measures in which `new` makes over a tenth more errors than `old`, and 0.02 points more."""
-    if new["labels"] != old.get("labels"):
-        return []
-    pairs = {
-        name: (1 - new["metrics"][name], 1 - old["metrics"][name]) for name in new["metrics"] if name in old["metrics"]
-    }
-    return [f"{name}: {1 - b:.4f} -> {1 - a:.4f}" for name, (a, b) in pairs.items() if a > 1.1 * b + 0.0002]
 
 
 def _export_fold(run: Run, others: list[Judged], folder: Path) -> None:
@@ -323,9 +357,9 @@ def main(arguments: list[str] | None = None) -> None:
         card = make_card(run, together(judged), options.out)
     except (FileNotFoundError, DataError, ValueError) as error:
         sys.exit(f"nothing exported: {error}. Train first: python -m training.train")
-    losses = worse(card, read_card(options.out))
-    if losses and not options.force:
-        sys.exit(f"nothing exported, the shipped model measures better ({'; '.join(losses)}). --force ships it anyway.")
+    refused = refusals(card, read_card(options.out))
+    if refused and not options.force:
+        sys.exit("\n".join(("nothing exported, the shipped model measures better. --force ships it anyway.", *refused)))
     export(run.model, card, options.out)
     for fold, folder in zip(folds, options.folds, strict=True):
         _export_fold(fold, [one for other, one in zip(folds, judged, strict=True) if other is not fold], folder)

@@ -1,7 +1,9 @@
-"""Jobs on SageMaker: `python -m training.submit train|batch --stage dev`: a training job, or a batch transform to CSV.
+"""Jobs on SageMaker: `python -m training.submit train|improve|batch --stage dev`: training and batch transform.
 
 `train` (needs the extra `sagemaker`) runs training.train unchanged in AWS' TensorFlow image, fetches the run and has it
-measured here; `batch` classifies a folder or an S3 prefix of pictures with the model that the stage serves.
+measured here; `improve` does the same with training.improve on an S3 prefix of feedback, so that the command here has
+only to let the candidate take its place; `batch` classifies a folder or an S3 prefix of pictures with the model that
+the stage serves.
 """
 
 from __future__ import annotations
@@ -41,6 +43,8 @@ ROOT = Path(__file__).parents[1]
 CHUNK = 200  # pictures in one request to the container: 28 x 28 numbers each, half a megabyte in all
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 NEEDED = ("pillow", "zlib-ng", "unlzw3", "requests")  # of the extras: what training.train imports, AWS' image may lack
+ASKED = ("flask", "msgspec", "ai-edge-litert", "boto3", "matplotlib")  # training.improve, which asks the API, too
+ROOMS = ("backend/deploy", "backend/numbers")
 RUNNING = ("InProgress", "Stopping")
 MAX_HOURS = 6
 
@@ -48,13 +52,14 @@ MAX_HOURS = 6
 CHECKPOINTS = "/opt/ml/checkpoints"  # SageMaker copies it to S3 while the job runs, and back after an interruption
 
 
-def job_role(stage: Stage, bucket: str, image: str, data: str = "") -> str:
+def job_role(stage: Stage, bucket: str, image: str, data: Sequence[str] = ()) -> str:
     """Make the jobs' execution role: read models, inputs and `data`, write results and logs, pull this image."""
     document = policy(stage, "job", bucket=bucket, **place(image))
-    if data.startswith("s3://"):
-        where = f"arn:{stage.partition}:s3:::{data.removeprefix('s3://').rstrip('/')}"
-        read = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{where}/*"}
-        find = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": where.partition("/")[0]}
+    places = [each.removeprefix("s3://").rstrip("/") for each in data if each.startswith("s3://")]
+    if places:
+        where = [f"arn:{stage.partition}:s3:::{each}" for each in places]
+        read = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": [f"{each}/*" for each in where]}
+        find = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": [each.partition("/")[0] for each in where]}
         document["policy"]["Statement"] += [{"Sid": "ReadTheData", **read}, {"Sid": "FindTheData", **find}]
     return ensure_role(stage, "job", document)
 
@@ -68,6 +73,7 @@ class Training:
     image: str = ""  # URI; AWS' TensorFlow training image without
     data: str = ""  # folder or s3:// prefix that becomes SM_CHANNEL_TRAINING; the job downloads the datasets without
     spot: bool = False
+    feedback: str = ""  # s3:// prefix of drawings: the job improves the model that ships, instead of training one
 
 
 def train(stage: Stage, plan: Training) -> Path:
@@ -113,18 +119,24 @@ def _trainer(stage: Stage, bucket: str, plan: Training) -> Any:
     seconds = MAX_HOURS * 3600
     waiting = {"max_wait_time_in_seconds": 2 * seconds} if plan.spot else {}
     run = f"python -m training.train {shlex.join(plan.arguments)}".strip()
+    if plan.feedback:
+        asked = shlex.join(("--feedback", plan.feedback, "--measure-only", *plan.arguments))
+        run = f'DATA_DIR="$SM_CHANNEL_TRAINING" python -m training.improve {asked} && cp -r runs/. "$SM_MODEL_DIR"'
+        run = run if plan.data else run.partition(" ")[2]
     kept: dict[str, Any] = {}
-    if plan.spot:  # interrupted, the same job starts again and goes on with the run that it finds
+    if plan.spot and not plan.feedback:  # interrupted, the same job starts again and goes on with the run that it finds
         run = f'{run} --run {CHECKPOINTS} && cp -r {CHECKPOINTS}/. "$SM_MODEL_DIR"'
         own = f"s3://{bucket}/jobs/checkpoints/{time.time():.0f}"
         kept = {"checkpoint_config": configs.CheckpointConfig(s3_uri=own, local_path=CHECKPOINTS)}
     image = plan.image or uri(stage, TRAINING)
     return ModelTrainer(
         sagemaker_session=Session(stage.session, default_bucket=bucket, default_bucket_prefix="jobs"),
-        role=job_role(stage, bucket, image, plan.data),
-        base_job_name=f"{stage.prefix}-train",  # the SDK adds the time
+        role=job_role(stage, bucket, image, (plan.data, plan.feedback)),
+        base_job_name=f"{stage.prefix}-{'improve' if plan.feedback else 'train'}",  # the SDK adds the time
         training_image=image,
-        source_code=configs.SourceCode(source_dir=str(source()), requirements="requirements.txt", command=run),
+        source_code=configs.SourceCode(
+            source_dir=str(source(improving=bool(plan.feedback))), requirements="requirements.txt", command=run
+        ),
         compute=configs.Compute(
             instance_type=plan.instance_type, instance_count=1, enable_managed_spot_training=plan.spot
         ),
@@ -135,17 +147,25 @@ def _trainer(stage: Stage, bucket: str, plan: Training) -> Any:
     )
 
 
-def source() -> Path:
-    """The folder that a training job runs in: the code of training and backend, and what to install for it."""
+def source(*, improving: bool = False) -> Path:
+    """The folder that a training job runs in: the code of training and backend, and what to install for it.
+
+    An improvement asks the whole API, starts from the model that ships and screens with the folds' networks.
+    """
     folder = ROOT / "build" / "job"
     shutil.rmtree(folder, ignore_errors=True)
-    for room in ("backend", "backend/numbers", "training", "training/data"):
+    for room in ("backend", "training", "training/data", *(ROOMS if improving else ())):
         (folder / room).mkdir(parents=True)
         files = [file for file in (ROOT / room).iterdir() if file.suffix in (".py", ".json", ".npz")]
         for file in files:
             shutil.copyfile(file, folder / room / file.name)
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    needed = [line for line in extras["backend"] + extras["training"] if line.startswith(NEEDED)]
+    if improving:
+        models = (ROOT / "training" / "artifacts" / "digits", *(ROOT / "runs").glob("fold-*/artifact"))
+        for place in (ROOT / "backend" / "templates", *models):
+            shutil.copytree(place, folder / place.relative_to(ROOT))
+    wanted = (*NEEDED, *(ASKED if improving else ()))
+    needed = [line for part in ("backend", "embedded", "training") for line in extras[part] if line.startswith(wanted)]
     (folder / "requirements.txt").write_text("\n".join(needed) + "\n")
     return folder
 
@@ -173,6 +193,12 @@ def measure(run: Path) -> None:
         if subprocess.run([sys.executable, "-m", *step], cwd=ROOT, check=False).returncode:  # noqa: S603 - ours
             raise StageError(f"python -m {' '.join(step)} failed: the model stays a candidate.")
     print(f"To ship it, if it is better than what ships: python -m training.export --run {run}")
+
+
+def take_over(run: Path) -> None:
+    """Put what a job did of an improvement where training.improve looks for it, which then has only its end to do."""
+    shutil.copytree(run / "improve", ROOT / "runs" / "improve", dirs_exist_ok=True)
+    print("To let it take the model's place, where it passed the gate: the same `make improve` here.")
 
 
 def batch(stage: Stage, pictures: str, out: Path, instance_type: str) -> None:
@@ -308,12 +334,14 @@ def main() -> None:
     """Read the command line and do it."""
     parser = argparse.ArgumentParser(prog="python -m training.submit", description=(__doc__ or "").splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("train", "batch"):
+    for name in ("train", "improve", "batch"):
         each = commands.add_parser(name)
         each.add_argument("--stage", default="dev")
-        each.add_argument("--instance-type", default="ml.m5.xlarge" if name == "train" else "ml.m5.large")
+        each.add_argument("--instance-type", default="ml.m5.large" if name == "batch" else "ml.m5.xlarge")
         each.add_argument("--yes", action="store_true", help="do not ask")
-        if name == "train":
+        if name == "improve":
+            each.add_argument("--feedback", required=True, help="s3:// prefix of the drawings")
+        if name != "batch":
             each.add_argument("--image", default="", help="URI of the TensorFlow training image")
             each.add_argument("--data", default="", help="folder or s3:// prefix with the datasets")
             each.add_argument("--spot", action="store_true", help="cheaper, and may be interrupted")
@@ -327,8 +355,10 @@ def main() -> None:
     if options.command == "batch":
         batch(stage, options.pictures, options.out, options.instance_type)
     else:
-        plan = Training(rest, options.instance_type, options.image, options.data, options.spot)
-        measure(train(stage, plan))
+        given = getattr(options, "feedback", "")
+        plan = Training(rest, options.instance_type, options.image, options.data, options.spot, given)
+        run = train(stage, plan)
+        take_over(run) if given else measure(run)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ import requests
 from requests.exceptions import InvalidHeader, InvalidSchema, InvalidURL, SSLError
 
 from backend import contract
-from backend.contract import Model, ModelCard, Number, Prediction, ProblemDetails
+from backend.contract import Learning, Model, ModelCard, Number, Prediction, ProblemDetails, Use
 from ui import formats, wire
 from ui.exchange import Exchange, Garbled, Reply, Unusable, checked_header, was_connected
 from ui.pictures import NotAPicture, Picture, TooManyBytes, encode
@@ -243,6 +243,14 @@ class Client:
     def delete_feedback(self, feedback_id: str) -> None:
         """Take a drawing back. Raises ApiError."""
         self._send("DELETE", f"{contract.FEEDBACK}/{quote(feedback_id, safe='')}")
+
+    def learning(self) -> Learning:
+        """What the model learnt from the drawings that were given. Raises ApiError."""
+        return _read(self._send("GET", contract.FEEDBACK), wire.learning)
+
+    def use_of(self, feedback_id: str) -> Use | None:
+        """What a given drawing was used for, None before it is. Raises ApiError."""
+        return _read(self._send("GET", f"{contract.FEEDBACK}/{quote(feedback_id, safe='')}"), wire.use)
 
     def collects_feedback(self) -> bool:
         """Whether this API keeps drawings for training. Raises ApiError when it cannot be asked."""

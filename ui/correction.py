@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import streamlit as st
 
 from backend.contract import NOT_A_DIGIT
-from ui import capabilities
+from ui import capabilities, learning
 from ui.answer import spoken
 from ui.client import ApiError
 
@@ -51,7 +51,8 @@ def show(client: Client, visit: Visit, answer: Answer) -> None:
             return _question(answer)
         thank(answer, _thanks(answer))
         if capabilities.collects_feedback(client):
-            give(client, visit, answer, _giving(answer))
+            give(client, visit, answer, _giving(client, answer))
+            learning.show(client, answer.prediction.model.version)
     return None
 
 
@@ -79,10 +80,10 @@ def _thanks(answer: Answer) -> str:
     return thanks(answer, spoken(answer.truth, answer.prediction.probabilities))
 
 
-def _giving(answer: Answer) -> Giving:
+def _giving(client: Client, answer: Answer) -> Giving:
     return Giving(
         lambda: [Gift(answer.picture.data, str(answer.truth), answer.prediction)],
-        lambda ids: f"Kept for training, as <code>{escape(ids[0])}</code>.",
+        lambda ids: f"Kept for training, as <code>{escape(ids[0])}</code>. {learning.thanks(client, ids[0])}",
         "Take it back",
         "It could not be taken back just now. Press again in a moment.",
     )

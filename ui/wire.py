@@ -5,12 +5,25 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64decode
+from dataclasses import fields
 from math import isfinite
-from typing import Any
+from typing import Any, TypeVar
 
 from backend import contract
-from backend.contract import Model, ModelCard, ModelList, Number, NumberLine, Prediction, ProblemDetails
+from backend.contract import (
+    Learning,
+    Model,
+    ModelCard,
+    ModelList,
+    Number,
+    NumberLine,
+    Prediction,
+    ProblemDetails,
+    Use,
+)
 
+T = TypeVar("T")
+FITTING: dict[Any, tuple[type, ...]] = {"int": (int,), "float": (int, float)}  # a member's type -> JSON's
 MOST_LABELS = 1000  # each is a bar on the page
 MOST_CHARACTERS = 200  # of a name; a problem's sentence may have five times as many
 PNG_HEAD = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + 2 * contract.SIDE.to_bytes(4, "big")
@@ -96,6 +109,34 @@ def readiness(body: Any) -> Model:
     if not all(map(_is_name, vars(model).values())):
         raise Malformed
     return model
+
+
+def learning(body: Any) -> Learning:
+    """What was learnt. Raises Malformed."""
+    told = _members(Learning, body)
+    whole = all(type(n) is int and n >= 0 for n in (told.learnt, told.judged_on))
+    if not whole or not all(0 <= share <= 1 for share in (told.reads, told.read)):
+        raise Malformed
+    return told
+
+
+def use(body: Any) -> Use | None:
+    """What a kept drawing was used for. Raises Malformed."""
+    if not isinstance(body, dict):
+        raise Malformed
+    return _members(Use, body["used"]) if body.get("used") else None
+
+
+def _members(kind: type[T], body: Any) -> T:
+    """A flat class of the contract's from an object; unknown members are ignored. Raises Malformed."""
+    given = {}
+    for field in fields(kind):  # type: ignore[arg-type]  # each is a dataclass
+        value = body.get(field.name) if isinstance(body, dict) else None
+        fits = _is_name(value) if field.type == "str" else type(value) in FITTING[field.type] and isfinite(value)
+        if not fits:
+            raise Malformed
+        given[field.name] = value
+    return kind(**given)
 
 
 def clean(text: str) -> str:

@@ -74,7 +74,7 @@ def test_provisioned_concurrency_has_an_upper_price() -> None:
 
 def test_metrics_and_more_memory_are_on_the_bill() -> None:
     plain = cost.Setup("embedded")
-    assert plain._replace(metrics=True).at_rest - plain.at_rest == pytest.approx(1.20)
+    assert plain._replace(metrics=True).at_rest - plain.at_rest == pytest.approx(1.80)
     more = plain._replace(lambda_mb=1769).per_request - plain.per_request
     assert more == pytest.approx(0.012 * 745 / 1024 * 0.0000166667)
 

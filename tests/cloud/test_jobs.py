@@ -130,6 +130,18 @@ def test_a_job_runs_in_its_folder_on_what_the_image_has_and_it_installs() -> Non
     assert {path.suffix for path in folder.rglob("*") if path.is_file()} == {".py", ".json", ".npz", ".txt"}
 
 
+def test_an_improvement_runs_in_its_folder_too_from_the_model_that_ships() -> None:
+    """Nothing of the repository but what is there, and nothing installed but what is named beside the image's own."""
+    folder = submit.source(improving=True)
+    wanted = {line.partition(">")[0] for line in (folder / "requirements.txt").read_text().splitlines()}
+    assert wanted >= {"flask", "msgspec", "ai-edge-litert", "boto3", "matplotlib"}
+    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-P", "-m", "training.improve", "--feedback", "/nowhere"]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "not improved: 0 drawings are too few" in done.stderr
+
+
 def test_run_is_fetched_from_the_jobs_output(stage: Stage, tmp_path: Path) -> None:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
@@ -152,11 +164,11 @@ def test_a_failed_training_job_is_one_sentence_with_its_reason_and_log() -> None
 
 
 def test_a_job_may_read_the_data_that_it_is_given_and_no_other(stage: Stage) -> None:
-    submit.job_role(stage, "b", images.uri(stage, images.TRAINING), "s3://drawings/digits/")
+    submit.job_role(stage, "b", images.uri(stage, images.TRAINING), ("s3://drawings/digits/", ""))
     given = stage.client("iam").get_role_policy(RoleName=stage.role("job"), PolicyName="stage")["PolicyDocument"]
     named = {statement["Sid"]: statement["Resource"] for statement in given["Statement"]}
-    assert named["ReadTheData"] == "arn:aws:s3:::drawings/digits/*"
-    assert named["FindTheData"] == "arn:aws:s3:::drawings"
+    assert named["ReadTheData"] == ["arn:aws:s3:::drawings/digits/*"]
+    assert named["FindTheData"] == ["arn:aws:s3:::drawings"]
 
 
 def test_a_job_may_pull_the_image_that_it_runs_on(stage: Stage) -> None:
@@ -175,7 +187,7 @@ def test_a_training_job_is_made_awaited_and_fetched(
     """SageMaker's own SDK against the control plane; of the container's part, the run that it leaves is played."""
     pytest.importorskip("sagemaker.train", reason="needs the extra `sagemaker`: 0.9 GB that nothing else needs")
     monkeypatch.setattr(submit, "ROOT", tmp_path)
-    monkeypatch.setattr(submit, "source", lambda: job_folder)
+    monkeypatch.setattr(submit, "source", lambda **_: job_folder)
     jobs: list[dict[str, Any]] = []
 
     def work(params: dict[str, Any], **_: Any) -> None:

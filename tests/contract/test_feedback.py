@@ -376,3 +376,31 @@ def test_the_log_says_of_which_model_an_answer_was_right_and_nothing_else_of_the
     told = [line.get("judged") for line in lines]
     assert told == [{"model": "m 1", "right": right} for right in (True, False, True, False)] + [None]
     assert not any("image" in line or "label" in line for line in lines)
+
+
+LEARNT = {
+    **{"version": "2026.11.7", "date": "2026-11-27", "learnt": 83, "instead_of": "2026.11.6"},
+    **{"reads": 0.94, "read": 0.61, "judged_on": 36},
+}
+
+
+def test_before_the_first_training_nothing_is_learnt(client: FlaskClient, seven: bytes) -> None:
+    given = client.post("/feedback", json=feedback(seven)).json["id"]
+    assert client.get("/feedback").json["learnt"] == 0
+    assert client.get(f"/feedback/{given}").json["used"] is None
+
+
+def test_what_training_left_is_told_with_each_drawings_use(client: FlaskClient, seven: bytes) -> None:
+    given = client.post("/feedback", json=feedback(seven)).json["id"]
+    use = {"version": "2026.11.7", "date": "2026-11-27", "how": "learnt"}
+    views(client)._store.write("learning.json", json.dumps(LEARNT | {"used": {given: use}}).encode())
+    assert client.get("/feedback").json == LEARNT
+    assert client.get(f"/feedback/{given}").json["used"] == use
+
+
+@pytest.mark.parametrize("left", [b"{", b"[]", b'{"learnt": "many"}', b'{"used": {"a": 1}}'])
+def test_damaged_learning_is_as_none(client: FlaskClient, seven: bytes, left: bytes) -> None:
+    given = client.post("/feedback", json=feedback(seven)).json["id"]
+    views(client)._store.write("learning.json", left)
+    assert client.get("/feedback").json["learnt"] == 0
+    assert client.get(f"/feedback/{given}").json["label"] == "7"

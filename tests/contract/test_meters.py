@@ -15,6 +15,8 @@ from tests.contract.process import Process
 from tests.stand_in import StandIn
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from flask import Flask
 
     from backend.predictors import EmbeddedPredictor
@@ -54,6 +56,19 @@ def test_requests_labels_problems_times_and_ink_are_counted(counted: Flask, seve
     assert counts["api_seconds_count", "inference"] == 2
     assert 0 < counts["api_seconds_sum", "inference"] < counts["api_seconds_sum", "total"]
     assert counts["api_ink_count",] == 2
+
+
+def test_confidence_and_corrections_are_counted(embedded: EmbeddedPredictor, seven: bytes, tmp_path: Path) -> None:
+    app = create_app({"prometheus": "1", "feedback": str(tmp_path)}, embedded)
+    client = app.test_client()
+    answer = client.post("/predictions", data=seven, **PNG).json
+    said = {name: answer[name] for name in ("label", "confidence", "model")}
+    for label in ("7", "1", "not_a_digit"):
+        given = {"image": base64.b64encode(seven).decode(), "label": label, "consent": True, "prediction": said}
+        assert client.post("/feedback", json=given).status_code == 201
+    counts = read(app)
+    assert counts["api_confidence_sum",] == pytest.approx(answer["confidence"], abs=1e-3)
+    assert counts["api_corrections_total",] == 2
 
 
 def test_the_page_is_there_only_where_it_is_wanted(app: Flask) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tests.contract.misbehaving import Runtime
 
 KEY = "key-of-the-tests"
-FEEDBACKS = {"Feedback", "FeedbackReceipt", "KeptFeedback"}  # only where feedback is collected
+FEEDBACKS = {"Feedback", "FeedbackReceipt", "KeptFeedback", "Learning", "Use"}  # only where feedback is collected
 CONFIGURED = {"api_keys": sha256(KEY.encode()).hexdigest()}
 
 

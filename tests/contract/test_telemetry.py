@@ -17,6 +17,7 @@ from tests.conftest import scribble
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from flask import Flask
 
@@ -116,7 +117,7 @@ def test_a_bug_is_500_and_the_log_names_the_place_alone(
     assert "Traceback" not in caplog.text
 
 
-UNITS = {"Inference": "Milliseconds", "Ink": "None"}
+UNITS = {"Inference": "Milliseconds", "Ink": "None", "Confidence": "None"}
 
 
 def metric(line: dict[str, Any], name: str) -> list[float]:
@@ -139,14 +140,34 @@ def test_metrics_count_answers_rejections_time_and_ink(
     assert (metric(one, "Predictions"), metric(one, "Rejections")) == ([1], [0])
     assert metric(one, "Inference")[0] > 0
     assert 0 < metric(one, "Ink")[0] < 0.5
+    assert 0.9 < metric(one, "Confidence")[0] <= 1
     assert (metric(batch, "Predictions"), metric(batch, "Rejections")) == ([3], [1])
 
 
-def test_as_many_metrics_bill_as_the_cost_counts(
-    embedded: EmbeddedPredictor, drawing: Drawing, lines: Callable[[], list[dict[str, Any]]]
+def test_a_correction_counts_and_a_confirmation_does_not(
+    embedded: EmbeddedPredictor, seven: bytes, tmp_path: Path, lines: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    """Ten digits, a rejection and a problem: each name with each set of dimensions bills by the month."""
-    client = create_app({"metrics": "Digits", "stage": "dev"}, embedded).test_client()
+    client = create_app({"metrics": "Digits", "log": "1", "feedback": str(tmp_path)}, embedded).test_client()
+    for label in "71":
+        client.post("/feedback", json=correction(seven, label))
+    confirmed, corrected = lines()
+    assert (confirmed["corrected"], corrected["corrected"]) == (False, True)
+    assert "_aws" not in confirmed
+    assert metric(corrected, "Corrections") == [1]
+
+
+def correction(picture: bytes, label: str) -> dict[str, Any]:
+    """Feedback on the answer 7."""
+    said = {"label": "7", "confidence": 0.9, "model": {"name": "m", "version": "1", "served_by": "embedded"}}
+    return {"image": base64.b64encode(picture).decode(), "label": label, "consent": True, "prediction": said}
+
+
+def test_as_many_metrics_bill_as_the_cost_counts(
+    embedded: EmbeddedPredictor, drawing: Drawing, tmp_path: Path, lines: Callable[[], list[dict[str, Any]]]
+) -> None:
+    """Ten digits, a rejection, a problem and a correction: each name with each set of dimensions bills by the month."""
+    client = create_app({"metrics": "Digits", "stage": "dev", "feedback": str(tmp_path)}, embedded).test_client()
+    client.post("/feedback", json=correction(drawing("7"), "1"))
     for picture in (*(drawing(digit) for digit in "0123456789"), scribble(), b"nothing"):
         client.post("/predictions", data=picture, **PNG)
     billed = set()

@@ -50,6 +50,7 @@ TRAINS = [name for name in MODULES if name.startswith("training.")]
 JOBS = tuple(
     f"backend.deploy.{part}" for part in ("stage", "refusals", "buckets", "roles", "images", "choices", "logs")
 )
+GATE = ("backend.deploy.gate",)  # one gate for what is exported, improved and deployed
 MORE = {  # what one module may take beyond its room's rule
     "ui.local_stack": ("backend.app", "backend.server"),  # the page starts the API itself, lazily
     "training.data.numbers": ("backend.numbers",),  # pieces are taught as the API cuts them
@@ -61,6 +62,15 @@ MORE = {  # what one module may take beyond its room's rule
     ),  # it learns what the API reads with
     "training.numbers": ("backend.app", "backend.predictors"),  # it measures what people meet
     "training.submit": JOBS,  # a job belongs to a stage
+    "training.data.feedback": ("backend.stores",),  # it reads what the API keeps
+    "training.versions": ("backend.stores",),  # and says beside it what was learnt
+    "training.export": GATE,
+    "training.paired": GATE,
+    "training.findings": GATE,
+    "training.screening": ("backend.predictors",),  # the networks judge as they answer
+    "training.drift": ("backend.stores", "backend.settings", "backend.artifact", "backend.predictors"),
+    "training.campaign": (*GATE, "backend.stores", "backend.app", "backend.predictors"),  # people give through the API
+    "training.improve": (*GATE, "backend.stores", "backend.settings", "backend.artifact", "backend.predictors"),
 }
 
 
