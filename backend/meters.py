@@ -57,7 +57,7 @@ class Meters:
             self._ink.observe(record["ink"])
         if "mean_confidence" in record:
             self._confidence.observe(record["mean_confidence"])
-        if record.get("corrected"):
+        if record.get("corrects"):
             self._corrections.inc()
         for label, n in record.get("labels", {}).items():
             self._predictions.labels(label).inc(n)

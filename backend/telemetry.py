@@ -59,7 +59,7 @@ def watch(app: Flask, settings: Settings) -> None:
         record = _record(response)
         if meters:
             counted = _counted(record)
-            meters.count(counted | {"labels": _labels(counted)})
+            meters.count(counted | {"labels": _labels(counted), "corrects": corrects(record)})
         if settings.log or settings.metrics:
             _write(record, settings)
         return response
@@ -138,6 +138,11 @@ def _answers(predictions: list[Prediction]) -> dict[str, Any]:
     return about | {"labels": Counter(prediction.label or "rejected" for prediction in predictions)}
 
 
+def corrects(record: dict[str, Any]) -> bool:
+    """Whether a request gave a drawing with another label than was answered."""
+    return "judged" in record and not record["judged"]["right"]
+
+
 def _labels(record: dict[str, Any]) -> dict[str, int]:
     """How many pictures of a request got which label, or were rejected."""
     return record.get("labels") or ({record["label"] or "rejected": 1} if "label" in record else {})
@@ -150,12 +155,12 @@ def _metrics(settings: Settings, record: dict[str, Any]) -> dict[str, Any]:
     requests, errors and times are API Gateway's own and free, labels and problems are in the log's lines. Rates are
     quotients of these: rejections, and corrections, over predictions.
     """
-    if "rejections" not in record and not record.get("corrected"):
+    if "rejections" not in record and not corrects(record):
         return {}
     from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
     metrics = EphemeralMetrics(namespace=settings.metrics, service=SERVICE)
-    if record.get("corrected"):
+    if corrects(record):
         metrics.add_metric("Corrections", MetricUnit.Count, 1)
     else:
         metrics.add_metric("Predictions", MetricUnit.Count, sum(record.get("labels", {None: 1}).values()))

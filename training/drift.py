@@ -116,7 +116,7 @@ def traffic(records: Iterable[Mapping[str, Any]]) -> Traffic:
     """Ink, confidence and label of single answers; answers, rejections and corrections of all."""
     ink, sure, labels, counts = [], [], [], [0, 0, 0]
     for record in records:
-        counts[2] += record.get("corrected") is True
+        counts[2] += record.get("judged", {}).get("right") is False
         if "rejections" not in record:
             continue
         counts[0] += sum(record.get("labels", {"": 1}).values())

@@ -360,7 +360,7 @@ def main(arguments: list[str] | None = None) -> None:
     refused = refusals(card, read_card(options.out))
     if refused and not options.force:
         sys.exit("\n".join(("nothing exported, the shipped model measures better. --force ships it anyway.", *refused)))
-    export(run.model, card, options.out)
+    export(run.model, card | ({"forced": refused} if refused else {}), options.out)
     for fold, folder in zip(folds, options.folds, strict=True):
         _export_fold(fold, [one for other, one in zip(folds, judged, strict=True) if other is not fold], folder)
     print(json.dumps(card, indent=2, ensure_ascii=False))

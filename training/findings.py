@@ -116,7 +116,7 @@ Of {given["n"]} drawings held out it reads {lineage["reads"]:.1%}, where {lineag
 {lineage["read"]:.1%}: {given["gained"]} gained, {given["lost"]} lost. Digest of what was learnt:
 `{lineage["feedback"]}`.
 
-Screened by {lineage["screened_by"]}. {len(screened.review)} labels ({given["contradicted"]:.1%}) that are contradicted
+Screened by {card["screened_by"]}. {len(screened.review)} labels ({given["contradicted"]:.1%}) that are contradicted
 wait for a person's eyes (`review.png`); `--accept ID` takes one in.{reasons}"""
 
 

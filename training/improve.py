@@ -153,7 +153,6 @@ def _card(this: Round, base: Mapping[str, Any]) -> dict[str, Any]:
         "feedback": this.digest,
         "learnt": len(learn),
         "corrections": sum(each.corrects for each in learn),
-        "screened_by": f"the networks of {len(wanted.judges)} folds" if wanted.judges else f"{base['version']} alone",
     }
     return {
         **base,
@@ -161,6 +160,7 @@ def _card(this: Round, base: Mapping[str, Any]) -> dict[str, Any]:
         "date": today.isoformat(),
         "lineage": lineage,
         "corrections_by_version": by_version,
+        "screened_by": f"the networks of {len(wanted.judges)} folds" if wanted.judges else f"{base['version']} alone",
         "improved_by": shlex.join(["python", "-m", "training.improve", *sys.argv[1:]]),
     }
 

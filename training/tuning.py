@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-STEPS, LEAST_STEPS = 400, 150
+STEPS = 400
 REPLAYED, CORRECTED = 96, 32  # pictures of a step
 RATE = 5e-4  # Adam's, falling to nothing along a cosine
 SAVE_EVERY = 50  # steps

@@ -42,8 +42,10 @@ def refusals(candidate: Card, serving: Card) -> list[str]:
     """Why the candidate may not take the serving model's place, a sentence for each rule broken; empty: it may.
 
     A candidate that was improved from feedback names in `improved` whose place it was measured for. Without a serving
-    model, or beside one of other labels, there is nothing to lose.
+    model, or beside one of other labels, there is nothing to lose. `forced` in a card overrules: a person wanted it.
     """
+    if candidate.get("forced"):
+        return []
     improved = candidate.get("improved") or {}
     found = list(_feedback(improved["feedback"])) if improved else []
     if not serving or candidate["labels"] != serving.get("labels"):

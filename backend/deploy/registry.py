@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -174,6 +175,14 @@ def find(stage: Stage, version: str) -> Entry:
             return entry
     there = ", ".join(entry.name for entry in known) or "none"
     raise StageError(f"No release {version} in stage {stage.name}; there is: {there}.")
+
+
+def card(stage: Stage, entry: Entry) -> dict[str, Any]:
+    """The release's card.json, from the bucket."""
+    bucket, _, key = entry.url.removeprefix("s3://").partition("/")
+    found = stage.client("s3").get_object(Bucket=bucket, Key=key.replace("model.tar.gz", "card.json"))
+    read: dict[str, Any] = json.loads(found["Body"].read())
+    return read
 
 
 def fetch(stage: Stage, entry: Entry, folder: Path) -> Release:

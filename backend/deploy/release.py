@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backend.deploy import candidate, endpoint, registry, trial
+from backend.deploy import candidate, endpoint, gate, registry, trial
 from backend.deploy.buckets import bucket_part, ensure_bucket
 from backend.deploy.candidate import Prepared
 from backend.deploy.logs import JOB_LOGS, ensure_log_group, log_part
@@ -60,7 +60,8 @@ def put(stage: Stage, release: Release, plan: Plan, max_ms: float, *, proved: bo
 
 
 def prepare(stage: Stage, release: Release) -> Prepared:
-    """Make what a release needs before it is served anywhere."""
+    """Make what a release needs before it is served anywhere, if the gate lets it. Raises StageError."""
+    check_gate(stage, release)
     bucket = ensure_bucket(stage, "models")
     role = endpoint.endpoint_role(stage, release, bucket)
     for group in log_groups(stage):
@@ -68,6 +69,20 @@ def prepare(stage: Stage, release: Release) -> Prepared:
     url = registry.upload(stage, release, bucket)
     package = registry.register(stage, release, url)
     return Prepared(release, package, endpoint.ensure_model(stage, release, url, role))
+
+
+def check_gate(stage: Stage, release: Release) -> None:
+    """Whether the release may take the place of the one that serves. Raises StageError if not."""
+    approved = [entry for entry in registry.entries(stage) if entry.status == "Approved"]
+    if not approved or release.name in {entry.name for entry in approved}:
+        return  # what served here before is put back, not promoted
+    live = (endpoint.describe(stage) or {}).get("EndpointConfigName", "")
+    before = next((entry for entry in approved if entry.name in live), approved[0])
+    if refused := gate.refusals(release.card, registry.card(stage, before)):
+        raise StageError(
+            f"Nothing was deployed: {release.name} is no better than {before.name}, which serves. "
+            f"`python -m training.export --force` overrules it. {' '.join(refused)}"
+        )
 
 
 def _prove(stage: Stage, new: Prepared, config: str, max_ms: float) -> None:

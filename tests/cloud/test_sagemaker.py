@@ -321,3 +321,52 @@ def test_a_crash_after_any_call_of_destroy_is_healed_by_running_it_again(
         remove_model(stage)
         assert model_parts(stage) == []
     assert calls > 12
+
+
+def carded(release: Release, **more: Any) -> Release:
+    """The same release, its card changed."""
+    path = release.folder / "card.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **more}))
+    return release
+
+
+def improved(**feedback: Any) -> dict[str, Any]:
+    """What training.improve notes in a card."""
+    given = {"n": 40, "gained": 12, "lost": 0, "contradicted": 0.0, **feedback}
+    return {
+        "improved": {"instead_of": "2026.1.1", "gates": [], "feedback": given},
+        "lineage": {"parent": "2026.1.1", "feedback": "f" * 64, "corrections": 31, "reads": 0.9, "read": 0.6},
+    }
+
+
+def test_what_the_gate_refuses_is_not_deployed_and_says_why(
+    stage: Stage, make_release: Callable[[str], Release]
+) -> None:
+    serving.up(stage, make_release("2026.1.1"), SERVERLESS)
+    before = live(stage)
+    with pytest.raises(StageError, match="feedback: of 40 drawings held out 2 were gained and 1 lost"):
+        serving.up(stage, carded(make_release("2026.1.2"), **improved(gained=2, lost=1)), SERVERLESS)
+    assert live(stage) == before
+    assert [entry.version for entry in registry.entries(stage)] == ["2026.1.1"]
+
+
+def test_what_passes_the_gate_serves_and_its_lineage_stands_in_the_registry(
+    stage: Stage, make_release: Callable[[str], Release]
+) -> None:
+    serving.up(stage, make_release("2026.1.1"), SERVERLESS)
+    serving.up(stage, carded(make_release("2026.1.2"), **improved()), SERVERLESS)
+    newest = registry.entries(stage)[0]
+    assert newest.version == "2026.1.2"
+    assert {name: newest.metrics[name] for name in ("parent", "feedback", "corrections")} == {
+        "parent": "2026.1.1", "feedback": "f" * 64, "corrections": "31",
+    }  # fmt: skip
+
+
+def test_an_earlier_release_is_put_back_whatever_the_gate_says(
+    stage: Stage, make_release: Callable[[str], Release]
+) -> None:
+    first = carded(make_release("2026.1.1"), metrics={"test": 0.5})
+    serving.up(stage, first, SERVERLESS)
+    serving.up(stage, make_release("2026.1.2"), SERVERLESS)
+    serving.rollback(stage, "2026.1.1", SERVERLESS)
+    assert live(stage).startswith(f"{stage.prefix}-2026-1-1") or "2026-1-1" in live(stage)

@@ -151,7 +151,7 @@ def test_a_correction_counts_and_a_confirmation_does_not(
     for label in "71":
         client.post("/feedback", json=correction(seven, label))
     confirmed, corrected = lines()
-    assert (confirmed["corrected"], corrected["corrected"]) == (False, True)
+    assert (confirmed["judged"]["right"], corrected["judged"]["right"]) == (True, False)
     assert "_aws" not in confirmed
     assert metric(corrected, "Corrections") == [1]
 

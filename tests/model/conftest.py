@@ -8,6 +8,7 @@ import struct
 import zipfile
 from typing import TYPE_CHECKING
 
+import boto3
 import numpy as np
 import pytest
 from PIL import Image
@@ -21,6 +22,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+
+@pytest.fixture
+def bucket(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A bucket of moto's, found through boto3's own variables."""
+    for name, value in {
+        "AWS_ENDPOINT_URL_S3": moto_url,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    boto3.Session().client("s3").create_bucket(Bucket="given")
+    return "s3://given/drawings"
 
 
 def own_strokes(digit: int, style: int) -> strokes.Drawing:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import TYPE_CHECKING
 
-import boto3
 import pytest
 
 from backend.app import create_app
@@ -18,20 +17,6 @@ if TYPE_CHECKING:
 
     from backend.predictors import EmbeddedPredictor
     from tests.conftest import Drawing
-
-
-@pytest.fixture
-def bucket(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A bucket of moto's, found through boto3's own variables."""
-    for name, value in {
-        "AWS_ENDPOINT_URL_S3": moto_url,
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    boto3.Session().client("s3").create_bucket(Bucket="given")
-    return "s3://given/drawings"
 
 
 def _give(place: str, embedded: EmbeddedPredictor, drawing: Drawing) -> None:

@@ -129,6 +129,7 @@ STEPS = (
     (improve, "teach"),
     (improve, "measured"),
     (improve, "judge"),
+    (improve, "promoted"),
     (versions, "keep"),
     (versions, "put"),
     (versions, "tell"),
@@ -140,19 +141,28 @@ class Crash(BaseException):
 
 
 def test_stopped_after_any_step_the_same_command_ends_as_if_it_had_not_been(
-    room: Path, given: Path, monkeypatch: pytest.MonkeyPatch
+    room: Path, given: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Drawings in S3, a stage that takes the candidate; stopped after each step in turn."""
+    store = open_store(bucket)
+    for path in given.iterdir():
+        store.write(path.name, path.read_bytes())
+    sent: list[str] = []
+    monkeypatch.setattr(improve, "promoted", lambda stage, candidate: sent.append(f"{stage} {candidate}") or True)
+    command = ["--feedback", bucket, "--artifact", str(room / "standing"), "--stage", "test", "--deploy"]
     for place, name in STEPS:
         with monkeypatch.context() as once:
             once.setattr(place, name, _then_crash(getattr(place, name)))
             with pytest.raises(Crash):
-                run(room)
-    run(room)
+                improve.main(command)
+    improve.main(command)
     card = export.read_card(room / "standing")
+    (candidate,) = (room / "runs" / "improve").glob("*/candidate")
+    assert card == export.read_card(candidate)
     assert card["lineage"]["parent"] == export.read_card(export.ARTIFACT)["version"]
+    assert {*sent} == {f"test {candidate.relative_to(room)}"}
     assert EmbeddedPredictor(room / "standing").predict(np.zeros((1, 28, 28), np.uint8)).version == card["version"]
-    assert len(list((room / "runs" / "improve").glob("*/candidate"))) == 1
-    assert json.loads((given / "learning.json").read_bytes())["version"] == card["version"]
+    assert json.loads(store.read("learning.json") or b"")["version"] == card["version"]
 
 
 def _then_crash(step: Callable[..., Any]) -> Callable[..., Any]:

@@ -84,5 +84,11 @@ def test_an_improved_model_beside_a_third_one_is_judged_by_the_cards() -> None:
     assert refusals(improved(fall), SERVING | {"version": "2026.11.5"}) == []
 
 
+def test_a_person_may_overrule_the_gate_and_the_card_says_so() -> None:
+    worse = SERVING | {"metrics": {"unseen pen": 0.97}}
+    assert refusals(worse, SERVING)
+    assert refusals(worse | {"forced": refusals(worse, SERVING)}, SERVING) == []
+
+
 def test_every_rule_has_its_reason() -> None:
     assert all(rule["why"] for rule in gate.RULES.values())
