@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from backend.predictors import Answers, Predictor
 
 SERVICE = "api"
-OF_AN_ANSWER = ("served_by", "model", "rejections", "ink", "label", "labels", "confidence")
+OF_AN_ANSWER = ("served_by", "model", "rejections", "ink", "label", "labels", "confidence", "mean_confidence")
 STDOUT = Output("stdout")
 
 

@@ -23,6 +23,7 @@ from backend.contract import (
 )
 
 T = TypeVar("T")
+MOST = 1e15  # no number is larger, or none
 FITTING: dict[Any, tuple[type, ...]] = {"int": (int,), "float": (int, float)}  # a member's type -> JSON's
 MOST_LABELS = 1000  # each is a bar on the page
 MOST_CHARACTERS = 200  # of a name; a problem's sentence may have five times as many
@@ -132,7 +133,7 @@ def _members(kind: type[T], body: Any) -> T:
     given = {}
     for field in fields(kind):  # type: ignore[arg-type]  # each is a dataclass
         value = body.get(field.name) if isinstance(body, dict) else None
-        fits = _is_name(value) if field.type == "str" else type(value) in FITTING[field.type] and isfinite(value)
+        fits = _is_name(value) if field.type == "str" else type(value) in FITTING[field.type] and abs(value) < MOST
         if not fits:
             raise Malformed
         given[field.name] = value

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import streamlit as st
 from flask import request
 from PIL import Image
 from streamlit.testing.v1 import AppTest
@@ -271,3 +272,24 @@ def test_the_snippets_carry_a_short_picture_and_name_a_long_one_s_file(page: Pag
         page.draw(picture)
         page.press("submit")
         assert ["drawing.png" in code.value for code in page.test.code] == 3 * [by_name]
+
+
+def test_the_page_says_what_was_learnt_and_when_a_drawing_was_used(page: Page, seven: bytes, tmp_path: Path) -> None:
+    judged(page, seven, "consent-yes")
+    assert "It waits for the next training." in page.text
+    assert "Learnt from" not in page.text
+    given = next((tmp_path / "kept").glob("*.json")).stem
+    version = page.test.session_state["visit"].answer.prediction.model.version
+    told = {"version": version, "date": "2026-11-27", "learnt": 83, "instead_of": "2026.11.6", "reads": 0.94}
+    used = {given: {"version": version, "date": "2026-11-27", "how": "learnt"}}
+    text = json.dumps({**told, "read": 0.61, "judged_on": 36, "used": used})
+    (tmp_path / "kept" / "learning.json").write_text(text)
+    st.cache_data.clear()
+    page.test.run()
+    sentence = (
+        "Learnt from 83 corrections: of 36 drawings kept aside this version reads 94 %, where 2026.11.6 read 61 %."
+    )
+    assert sentence in page.text
+    assert f"Thank you: version {version} of 2026-11-27 learnt from it." in page.text
+    page.test.text_input(key="given-id").set_value("0" * 32).run()
+    assert "Nothing is kept under this id" in page.text

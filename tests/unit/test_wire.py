@@ -149,3 +149,34 @@ def test_a_models_card_with_a_wrong_member_is_malformed(change: dict[str, Any]) 
 def test_a_list_of_models_that_is_none_is_malformed(body: Any) -> None:
     with pytest.raises(Malformed):
         wire.models(body)
+
+
+LEARNING: dict[str, Any] = {
+    **{"version": "2026.11.7", "date": "2026-11-27", "learnt": 83, "instead_of": "2026.11.6"},
+    **{"reads": 0.94, "read": 0.61, "judged_on": 36},
+}
+USE = {"version": "2026.11.7", "date": "2026-11-27", "how": "learnt"}
+
+
+def test_what_was_learnt_is_read_and_what_is_new_is_passed_over() -> None:
+    assert wire.learning(LEARNING | {"new": 1}).learnt == 83
+    assert wire.use({"used": USE}).how == "learnt"
+    assert wire.use({"used": None}) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"learnt": -1}, {"learnt": True}, {"learnt": 1.5}, {"judged_on": 10**400}, {"reads": 1.1}, {"read": float("nan")},
+     {"version": 5}, {"version": "\x07"}, {"date": None}, {"instead_of": ["x"]}],
+)  # fmt: skip
+def test_learning_with_a_wrong_member_is_malformed(change: dict[str, Any]) -> None:
+    with pytest.raises(Malformed):
+        wire.learning(LEARNING | change)
+
+
+@pytest.mark.parametrize(
+    "body", [[], None, {"used": 1}, {"used": [1]}, {"used": USE | {"how": 1}}, {"used": {"how": "x"}}]
+)
+def test_a_use_with_a_wrong_member_is_malformed(body: Any) -> None:
+    with pytest.raises(Malformed):
+        wire.use(body)
