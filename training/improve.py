@@ -304,6 +304,7 @@ def forget(wanted: Wanted, stage: str = "") -> None:
     for each in wanted.without:
         for kind in ("png", "json"):
             store.delete(f"{each}.{kind}")
+    versions.tell(wanted.feedback, card)
     learnt = card.get("lineage", {}).get("feedback", "of no drawing at all")
     print(f"{card['version']} learnt from {len(lines)} drawings, manifest {learnt}; not in it, and deleted:")
     for each in gone:

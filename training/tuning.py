@@ -36,11 +36,12 @@ class Lesson(NamedTuple):
 
 def tune(network: keras.Model, lesson: Lesson, replay: NDArray[np.uint8], folder: Path) -> None:
     """Teach `network` in place; what is done of it stands in `folder`, and the same call goes on from there."""
+    keras.utils.set_random_seed(5)
     before = network.predict(replay.astype(np.float32), 1000, verbose=0)
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(RATE, STEPS))
     optimizer.build(network.trainable_variables)
     done = tf.Variable(0, dtype=tf.int64)
-    state = tf.train.Checkpoint(done=done, optimizer=optimizer, **_named(network))
+    state = tf.train.Checkpoint(done=done, **_named([*network.weights, *optimizer.variables]))
     kept = tf.train.CheckpointManager(state, str(folder), max_to_keep=1)
     state.restore(kept.latest_checkpoint)
     learn, started, first = _learner(network, optimizer), time.monotonic(), int(done)
@@ -55,9 +56,9 @@ def tune(network: keras.Model, lesson: Lesson, replay: NDArray[np.uint8], folder
             print(f"\rlearning: {step + 1} of {STEPS} steps, {left:.0f} s left ", end="", file=sys.stderr, flush=True)
 
 
-def _named(network: keras.Model) -> dict[str, tf.Variable]:
-    """Each weight by its place: a layer's own name counts up with every network that a process makes."""
-    return {f"weight_{number}": weight.value for number, weight in enumerate(network.weights)}
+def _named(variables: list[keras.Variable]) -> dict[str, tf.Variable]:
+    """Each by its place: a layer's own name counts up with every network that a process makes."""
+    return {f"variable_{number}": variable.value for number, variable in enumerate(variables)}
 
 
 def _learner(network: keras.Model, optimizer: keras.Optimizer) -> tf.types.experimental.GenericFunction:
