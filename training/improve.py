@@ -32,6 +32,7 @@ from training.cases import Outcome
 from training.data import feedback
 from training.data.datasets import REPLAY, label_index, replay
 from training.data.makers import NOT_A_DIGIT
+from training.data.readers import TEST
 from training.data.sources import DataError
 from training.evaluate import folds_of, measure_all
 from training.export import ARTIFACT, export, next_version, read_card, unfolded
@@ -61,7 +62,7 @@ class Wanted:
     accepted: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     share: float = SHARE
-    held_out_fold: int | None = None  # of the old data; for a base that never saw it
+    held_out_fold: int = TEST  # of the old data; for a base that never saw it
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def teach(this: Round) -> None:
         return
     wanted, learn = this.wanted, this.screened.learn
     old = replay()
-    old = old.where((old.fold >= -1) & (old.fold != wanted.held_out_fold))  # never a test set
+    old = old.where((old.fold != TEST) & (old.fold != wanted.held_out_fold))
     network, card = unfolded(wanted.base), read_card(wanted.base)
     this.say(f"learning {len(learn):,} drawings beside {len(old.y):,} old pictures, from {card['version']}")
     y = label_index([each.label for each in learn], card["labels"])
@@ -174,7 +175,7 @@ def measured(this: Round, folder: Path, name: str) -> list[Outcome]:
         outcomes = measure_all(folder, (), this.wanted.share)
         path.parent.mkdir(parents=True, exist_ok=True)
         half = path.with_suffix(".part")
-        half.write_text(json.dumps(outcomes))
+        half.write_text(json.dumps(outcomes, default=float))
         half.replace(path)
     return [Outcome(*each) for each in json.loads(path.read_text())]
 

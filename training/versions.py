@@ -28,7 +28,7 @@ def keep(folder: Path) -> Path:
     card = read_card(folder)
     target = KEPT / f"{card['version']}-{card['sha256']['model.tflite'][:8]}"
     if not target.exists():
-        half = target.with_suffix(".part")
+        half = KEPT / f"half-{target.name}"
         shutil.rmtree(half, ignore_errors=True)
         half.mkdir(parents=True)
         for name in FILES:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flask.testing import FlaskClient
+    from numpy.typing import NDArray
 
 
 def slanted(number: int) -> tuple[bytes, str]:
@@ -208,10 +209,9 @@ def test_lies_alone_change_nothing_and_stand_on_the_sheet(
         sheet = strokes.vary(own_strokes(digit, number // 10), np.random.default_rng(number), strength=0.5)
         give(client, encode(strokes.draw(strokes.fit(sheet, 170), 16)), str((digit + 1 + number // 10) % 10))
     before = sorted((path.name, path.read_bytes()) for path in (room / "standing").iterdir())
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit) as ended:
         run(room)
-    said = capsys.readouterr()
-    assert "contradicted" in said.out or "too few to learn from" in str(said)
+    assert "contradicted: " in capsys.readouterr().out or "too few to learn from" in str(ended.value)
     assert sorted((path.name, path.read_bytes()) for path in (room / "standing").iterdir()) == before
     (sheet_of_lies,) = (room / "runs" / "improve").glob("*/review.txt")
     assert len(sheet_of_lies.read_text().splitlines()) > 40
@@ -266,10 +266,9 @@ def test_broken_and_hostile_files_are_named_and_left_out(given: Path) -> None:
 
 def test_the_same_twice_counts_once_two_names_go_to_review_and_a_flood_is_cut(given: Path) -> None:
     kept = feedback.look(open_store(str(given)))
-    one, two, *_ = kept.given
+    one, two = screening.screen(kept, [EmbeddedPredictor(export.ARTIFACT)]).learn[:2]
     twin, other = one._replace(id="twin", created="9"), two._replace(id="other", label="0" if two.label != "0" else "1")
-    flood = [one._replace(id=f"flood-{n}", x=np.roll(one.x, n % 2, axis=1) - (np.arange(28) == n)) for n in range(25)]
-    flood = [each._replace(x=np.clip(each.x, 0, 255).astype(np.uint8)) for each in flood]
+    flood = [one._replace(id=f"flood-{n}", x=_dotted(one.x, n)) for n in range(25)]
     found = screening.screen(
         feedback.Kept([*kept.given, twin, other, *flood], {}), [EmbeddedPredictor(export.ARTIFACT)]
     )
@@ -282,9 +281,16 @@ def test_the_same_twice_counts_once_two_names_go_to_review_and_a_flood_is_cut(gi
     assert not accepted.review
 
 
+def _dotted(x: NDArray[np.uint8], place: int) -> NDArray[np.uint8]:
+    """The same but for a faint pixel."""
+    dotted = x.copy()
+    dotted[0, place] = 9
+    return dotted
+
+
 def test_a_version_is_found_by_name_or_said_to_be_missing(room: Path) -> None:
     kept = versions.keep(room / "standing")
     version = export.read_card(room / "standing")["version"]
-    assert versions.find(version, room / "nowhere") == kept.relative_to(room) or kept
+    assert versions.find(version, room / "nowhere") == kept
     with pytest.raises(DataError, match="there is"):
         versions.find("2020.1.1", room / "standing")
