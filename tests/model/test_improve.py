@@ -69,10 +69,11 @@ def room(tiny_sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """A folder to improve in: the model that ships as `standing`, few steps, a few pictures of each gate."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(export.ARTIFACT, tmp_path / "standing")
-    monkeypatch.setattr(tuning, "STEPS", 60)
-    few = {name: (make, 4) for name, (make, _) in cases.CASES.items()}
-    few["slashed zeros"] = few["ones"]  # the tiny sources have none
-    monkeypatch.setattr(evaluate, "CASES", few)
+    for name, few in {"STEPS": 60, "REPLAYED": 24, "CORRECTED": 16}.items():
+        monkeypatch.setattr(tuning, name, few)
+    four = {name: (make, 4) for name, (make, _) in cases.CASES.items()}
+    four["slashed zeros"] = four["ones"]  # the tiny sources have none
+    monkeypatch.setattr(evaluate, "CASES", four)
     evaluate._api.cache_clear()
     return tmp_path
 
