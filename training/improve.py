@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 RUNS = Path("runs") / "improve"
 SHARE = 0.25  # of each gate's pictures: 22,000, a minute on two cores for each of the two models
 ROOT = Path(__file__).parents[1]
+LATER = 3  # what `canary judge` exits with while it waits for more traffic
+SERVES = "has the stage's traffic already"  # of `canary start`, once the candidate was promoted
 
 
 @dataclass(frozen=True)
@@ -263,14 +265,23 @@ def _roles(this: Round) -> dict[str, str]:
 
 
 def promoted(stage: str, candidate: Path) -> bool:
-    """Deploy the candidate to a stage, which tries it and puts its last good release back where it fails.
+    """Send the candidate onto a stage as a canary and judge it; whether it was promoted.
 
-    Raises DataError where the stage does not take it.
+    While the stage waits for traffic the same command asks again. Raises DataError where the stage does not take it.
     """
-    up = ["backend.deploy", "up", "--stage", stage, "--artifact", str(candidate.resolve()), "--yes"]
-    if subprocess.run([sys.executable, "-m", *up], cwd=ROOT, check=False).returncode:  # noqa: S603 - ours
-        raise DataError(f"the stage {stage} did not take the candidate, see above; nothing was changed here")
-    return True
+    deploy = [sys.executable, "-m", "backend.deploy", "canary"]
+    start = [*deploy, "start", "--stage", stage, "--artifact", str(candidate.resolve()), "--yes"]
+    begun = subprocess.run(start, cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603 - ours
+    if begun.returncode and SERVES in begun.stderr:
+        return True  # promoted, and then this command was stopped
+    if begun.returncode:
+        raise DataError(
+            f"the stage {stage} did not take the candidate; nothing was changed here. {begun.stderr.strip()}"
+        )
+    verdict = subprocess.run([*deploy, "judge", "--stage", stage], cwd=ROOT, check=False).returncode  # noqa: S603 - ours
+    if verdict == LATER:
+        print(f"The canary on {stage} waits for more traffic. The same command again judges it; nothing changed here.")
+    return verdict == 0
 
 
 def undo(standing: Path, place: str) -> None:
@@ -359,7 +370,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--measure-only", action="store_true", help="let nothing take its place: a job does that, elsewhere")
     add("--undo", action="store_true", help="put the model of before back")
     add("--stage", default="dev")
-    add("--deploy", action="store_true", help="onto the stage first")
+    add("--deploy", action="store_true", help="onto the stage first, as a canary")
     return parser
 
 
