@@ -44,7 +44,7 @@ CHUNK = 200  # pictures in one request to the container: 28 x 28 numbers each, h
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 NEEDED = ("pillow", "zlib-ng", "unlzw3", "requests")  # of the extras: what training.train imports, AWS' image may lack
 ASKED = ("flask", "msgspec", "ai-edge-litert", "boto3", "matplotlib")  # training.improve, which asks the API, too
-ROOMS = ("backend/deploy", "backend/numbers")
+ROOMS = ("backend", "backend/numbers", "training", "training/data")  # training.train's
 RUNNING = ("InProgress", "Stopping")
 MAX_HOURS = 6
 
@@ -154,7 +154,7 @@ def source(*, improving: bool = False) -> Path:
     """
     folder = ROOT / "build" / "job"
     shutil.rmtree(folder, ignore_errors=True)
-    for room in ("backend", "training", "training/data", *(ROOMS if improving else ())):
+    for room in (*ROOMS, *(("backend/deploy",) if improving else ())):
         (folder / room).mkdir(parents=True)
         files = [file for file in (ROOT / room).iterdir() if file.suffix in (".py", ".json", ".npz")]
         for file in files:

@@ -133,7 +133,7 @@ def _members(kind: type[T], body: Any) -> T:
     given = {}
     for field in fields(kind):  # type: ignore[arg-type]  # each is a dataclass
         value = body.get(field.name) if isinstance(body, dict) else None
-        fits = _is_name(value) if field.type == "str" else type(value) in FITTING[field.type] and abs(value) < MOST
+        fits = _is_name(value) if field.type == "str" else _fits(value, field.type)
         if not fits:
             raise Malformed
         given[field.name] = value
@@ -199,6 +199,11 @@ def _check_number(answer: Number) -> None:
     ok &= all(isfinite(line.rejection.score) for line in lines if line.rejection)
     if not ok:
         raise Malformed
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a member is a number of this type, and none that no answer has."""
+    return type(value) in FITTING[kind] and bool(abs(value) < MOST)
 
 
 def _is_name(text: Any) -> bool:
