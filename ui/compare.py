@@ -28,11 +28,13 @@ NETWORKS = {  # what each can tell
 
 
 def show(client: Client, visit: Visit, picture: Picture) -> None:
-    """A fold to open, where there is more than one model; nothing is asked while it is closed."""
+    """A fold to open, where there is more than one model; nothing is asked while it is closed. It stays open on new sheets."""
     cards = _cards(client)
     if len(cards) < 2:
         return
-    fold = st.expander("Compare: the same drawing, other models", key="compare", on_change="rerun")
+    title = "Compare: the same drawing, other models"
+    fold = st.expander(title, expanded=visit.comparing, key="compare", on_change="rerun")
+    visit.comparing = bool(fold.open)
     if fold.open:
         with fold:
             st.html(table(_ask(client, visit, picture, cards)))

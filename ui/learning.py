@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui.client import ApiError, Client
+from ui.capabilities import lasting
+from ui.client import ApiError
 
 if TYPE_CHECKING:
     from backend.contract import Learning, Use
+    from ui.client import Client
 
 HOW = {"learnt": "learnt from it", "judged": "was judged by it"}
 
@@ -47,7 +49,7 @@ def thanks(client: Client, feedback_id: str) -> str:
     return f"Thank you: version {escape(use.version)} of {escape(use.date)} {HOW.get(use.how, 'used it')}."
 
 
-@st.cache_data(ttl=300, show_spinner=False, hash_funcs={Client: lambda client: client.url})
+@lasting
 def _learning(client: Client) -> Learning | None:
     try:
         return client.learning()
@@ -55,6 +57,6 @@ def _learning(client: Client) -> Learning | None:
         return None
 
 
-@st.cache_data(ttl=60, show_spinner=False, hash_funcs={Client: lambda client: client.url})
+@lasting
 def _use(client: Client, feedback_id: str) -> Use | None:
     return client.use_of(feedback_id)

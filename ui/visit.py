@@ -136,6 +136,7 @@ class Visit:
     waking_since: float | None = None  # monotonic seconds: since when a starting model is waited for
     known: OrderedDict[str, Answer] = field(default_factory=OrderedDict)  # by digest
     files: dict[str, Picture] = field(default_factory=dict)  # what is uploaded at the moment, by Streamlit's id
+    comparing: bool = False  # the comparison is unfolded
     compared: tuple[str, list[Reading]] | None = None  # the last picture that all models read, by its digest
     several: tuple[str, list[Prediction | ApiError]] | None = None  # the last set of files, by digests
 
