@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.loaders
+import botocore.session
 import moto.apigateway.models
 import moto.awslambda.models
 import moto.awslambda.responses
@@ -51,6 +53,11 @@ DUMMY = {
     "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
+
+
+# Each session would parse the services' descriptions anew.
+_descriptions = botocore.loaders.create_loader()
+botocore.session.create_loader = lambda *_: _descriptions
 
 
 def _update_endpoint(self: Any) -> str:
