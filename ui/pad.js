@@ -47,9 +47,9 @@ const UPDATE = "Update the app with this drawing";
 const onSheet = (event) => event.composedPath().some((node) => node.classList?.contains("canvas-container"));
 
 function sendFirst(event, root) {
-  if (onSheet(event)) told.drawing = true;
-  else if (Date.now() - told.lifted < DEBOUNCE) {
-    told.lifted = 0; // once: for a popover this click is one beside it, and closes it under the next press
+  if (onSheet(event)) pen.down = true;
+  else if (Date.now() - pen.lifted < DEBOUNCE) {
+    pen.lifted = 0; // once: for a popover this click is one beside it, and closes it under the next press
     button(root, UPDATE)?.click();
   }
 }
@@ -57,9 +57,9 @@ function sendFirst(event, root) {
 // In live mode nobody waits for the canvas: its own button sends at once what it would send later, 35 ms after the pen is
 // lifted in place of 217. The canvas adds the stroke in its own listener, which comes after this one.
 function lift() {
-  if (!told.drawing) return;
-  told.drawing = false;
-  told.lifted = Date.now();
+  if (!pen.down) return;
+  pen.down = false;
+  pen.lifted = Date.now();
   if (told.live) setTimeout(() => button(canvasRoot(told.sheet), UPDATE)?.click());
 }
 
@@ -120,7 +120,8 @@ function keepFocus() {
   document.querySelector("[data-testid=stFileUploader] button")?.focus({ preventScroll: true });
 }
 
-const told = { lifted: 0, drawing: false };
+const told = {}; // by pad.py
+const pen = { down: false, lifted: 0 };
 
 function listen() {
   if (told.listening) return;
