@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SURE = 0.99  # a network contradicts a label that it gives less than 1 % to, by probability or by score
 ALIKE = 0.95  # cosine of two blurred drawings; 1,500 drawings of six people have 0.2 % of pairs of a digit above it
 MOST_ALIKE = 10  # drawings of one cluster that are learnt
-HELD_OUT = ((150, 5), (0, 3))  # from so many drawings on one cluster in so many judges
+HELD_OUT = ((150, 5), (0, 3))  # from so many drawings on one in so many judges
 
 
 class Screened(NamedTuple):
@@ -106,15 +106,21 @@ def _contradicts(answers: Answers, y: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def _part(given: list[Given], left_out: dict[str, str]) -> tuple[list[Given], list[Given]]:
-    """What is learnt and what judges: whole clusters, so that no drawing is judged by its twin; floods are cut."""
-    learn: list[Given] = []
-    held_out: list[Given] = []
-    parts = next(parts for least, parts in HELD_OUT if len(given) >= least)
-    for cluster in clusters(given):
+    """What is learnt and what judges: whole clusters, so that no drawing is judged by its twin; floods are cut.
+
+    Clusters judge in the order of their digests, so that most of those that judged once do so again with more drawings.
+    """
+    found = sorted(clusters(given), key=lambda cluster: sha256(cluster[0].x.tobytes()).digest())
+    for cluster in found:
         for each in cluster[MOST_ALIKE:]:
             left_out[each.id] = f"one of {len(cluster)} that are alike; {MOST_ALIKE} are enough"
-        chosen = int(sha256(cluster[0].x.tobytes()).hexdigest(), 16) % parts == 0
-        (held_out if chosen else learn).extend(cluster[:MOST_ALIKE])
+    few = [cluster[:MOST_ALIKE] for cluster in found]
+    parts = next(parts for least, parts in HELD_OUT if len(given) >= least)
+    wanted = sum(map(len, few)) // parts
+    learn: list[Given] = []
+    held_out: list[Given] = []
+    for cluster in few:
+        (held_out if len(held_out) < wanted else learn).extend(cluster)
     return learn, held_out
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FOUR = STROKES["4"][0]  # of two strokes
 
 
-@pytest.mark.parametrize("style", [0, 1, 2])
+@pytest.mark.parametrize("style", [0, *(pytest.param(style, marks=pytest.mark.slow) for style in (1, 2))])
 def test_each_of_the_ten_digits_is_read_right(visit: Visit, page_url: str, style: int) -> None:
     visitor = visit(page_url)
     for digit in STROKES:

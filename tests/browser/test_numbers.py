@@ -43,9 +43,10 @@ def unit(digit: str, style: int) -> list[list[list[float]]]:
 
 
 @pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
-def test_ten_numbers_are_read(visit: Visit, page_url: str, phone: bool) -> None:
+@pytest.mark.parametrize("written", [WRITTEN[5::4], pytest.param(WRITTEN, marks=pytest.mark.slow)], ids=["two", "ten"])
+def test_numbers_are_read(visit: Visit, page_url: str, phone: bool, written: list[tuple[str, float]]) -> None:
     visitor = visit(f"{page_url}/?read=number", phone=phone)
-    for number, gap in WRITTEN:
+    for number, gap in written:
         write(visitor, number, gap)
         said = visitor.submit()
         assert said.startswith(f"Read as {number}:"), said

@@ -264,6 +264,7 @@ def shape(stage: Stage) -> list[tuple[str, str, str]]:
     return sorted((row.kind, row.name.replace(stage.prefix, "*"), row.state) for row in model_parts(stage))
 
 
+@pytest.mark.slow
 def test_a_crash_after_any_call_of_deploy_is_healed_by_running_it_again(
     stage: Stage, make_release: Callable[[str], Release]
 ) -> None:
@@ -304,6 +305,7 @@ def test_a_crash_after_any_call_of_an_update_is_healed_by_running_it_again(
     assert calls > 12
 
 
+@pytest.mark.slow
 def test_a_crash_after_any_call_of_destroy_is_healed_by_running_it_again(
     stage: Stage, make_release: Callable[[str], Release]
 ) -> None:

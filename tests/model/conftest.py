@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import shutil
 import struct
 import zipfile
 from typing import TYPE_CHECKING
@@ -73,6 +74,24 @@ def tiny_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
     _forget()
     yield folder
     _forget()
+
+
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where pictures of the tiny sources outlive a test: making them takes 10 s."""
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture
+def digits_made(tiny_sources: Path, kept: Path) -> Path:
+    """The same DATA_DIR, with the pictures of "digits" made already."""
+    cache = tiny_sources.parent / "cache"
+    cache.mkdir()
+    if not any(kept.iterdir()):
+        datasets.load("digits")
+        shutil.copytree(cache, kept, dirs_exist_ok=True)
+    shutil.copytree(kept, cache, dirs_exist_ok=True)
+    return tiny_sources
 
 
 def _tiny(plan: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:

@@ -26,7 +26,7 @@ def _train(dataset: str, run: Path, *more: str) -> None:
     train.main(["--dataset", dataset, "--run", str(run), *more])
 
 
-def test_unseen_writers_and_alphabets_are_in_neither_training_nor_validation(tiny_sources: Path) -> None:
+def test_unseen_writers_and_alphabets_are_in_neither_training_nor_validation(digits_made: Path) -> None:
     whole = datasets.load("digits")
     learnt, validation = train.split(whole, train.Plan("digits", "mlp", 1, 1, 2, quick=False))
     assert 2 not in {*learnt.fold, *validation.fold}
@@ -38,7 +38,7 @@ def test_unseen_writers_and_alphabets_are_in_neither_training_nor_validation(tin
     assert not {0, 2, 4} & {*learnt.fold, *validation.fold}
 
 
-def test_every_kind_of_picture_is_made_and_has_ink(tiny_sources: Path) -> None:
+def test_every_kind_of_picture_is_made_and_has_ink(digits_made: Path) -> None:
     whole = datasets.load("digits")
     assert set(whole.kind) == {kind for kind, _, _ in datasets.PLANS["digits"][1]}
     assert whole.x.shape[1:] == (28, 28)
@@ -162,6 +162,7 @@ def test_muon_moves_each_direction_of_a_convolution_alike() -> None:
     assert singular.min() > 0.5
 
 
+@pytest.mark.slow  # a minute where the processor has no bfloat16
 def test_a_run_in_bfloat16_leaves_a_network_of_float32_and_says_so(tiny_sources: Path, tmp_path: Path) -> None:
     _train("mnist", tmp_path / "run", "--model", "convnet", "--epochs", "2", "--bfloat16")
     run = export.read_run(tmp_path / "run")
@@ -298,7 +299,7 @@ def test_export_keeps_a_better_model_unless_told_to(tiny_sources: Path, tmp_path
 
 
 def test_each_folds_model_is_exported_beside_its_run_calibrated_on_the_others(
-    tiny_sources: Path, tmp_path: Path
+    digits_made: Path, tmp_path: Path
 ) -> None:
     """So that training.evaluate finds what it judges unseen writers by; its own writers choose nothing of it."""
     folds = [tmp_path / "fold-0", tmp_path / "fold-1"]
@@ -328,16 +329,16 @@ def test_compare_prints_each_network_on_each_dataset_and_leaves_out_what_cannot_
 
 
 def test_networks_are_put_beside_the_deployed_model_and_answer_by_name(
-    tiny_sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    digits_made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without SageMaker's file: calibrated on a fold that was not learnt, under the network's own name."""
     monkeypatch.setattr(compare, "ARTIFACT", tmp_path / "artifacts" / "digits")
-    options = ["--models", "softmax", "lenet5", "--datasets", "digits", "--runs", str(tmp_path / "runs")]
+    options = ["--models", "softmax", "mlp", "--datasets", "digits", "--runs", str(tmp_path / "runs")]
     compare.main([*options, "--epochs", "1", "--ship"])
     made = {f"{path.parent.name}/{path.name}" for path in (tmp_path / "artifacts").rglob("*.*")}
-    assert made == {f"{name}/{file}" for name in ("softmax", "lenet5") for file in ("card.json", "model.tflite")}
+    assert made == {f"{name}/{file}" for name in ("softmax", "mlp") for file in ("card.json", "model.tflite")}
     x = np.zeros((1, 28, 28), np.uint8)
-    for name in ("softmax", "lenet5"):
+    for name in ("softmax", "mlp"):
         answers = EmbeddedPredictor(tmp_path / "artifacts" / name).predict(x)
         assert (answers.name, len(answers.labels)) == (name, 10)
 
