@@ -28,7 +28,10 @@ NETWORKS = {  # what each can tell
 
 
 def show(client: Client, visit: Visit, picture: Picture) -> None:
-    """A fold to open, where there is more than one model; nothing is asked while it is closed. It stays open on new sheets."""
+    """A fold to open, where there is more than one model; nothing is asked while it is closed.
+
+    It stays open on a new sheet.
+    """
     cards = _cards(client)
     if len(cards) < 2:
         return
