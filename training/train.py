@@ -29,24 +29,19 @@ from training.data.makers import NOT_A_DIGIT
 from training.data.readers import FOLDS, NEVER_HELD_OUT, TEST
 from training.data.sources import DataError
 from training.models import BODIES, build_model
-from training.start import start
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BATCH = 128
 PEAK_RATE = 6e-3  # of Muon; measured against 3e-3 in LOG.md
-STARTED_RATE = 2e-4  # where the weights are another network's; 2e-3 undid what they had learnt (LOG.md)
 SMOOTHING = 0.02
 VALIDATION = 0.02  # of the pictures
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One training: what is learnt, by which network, for how long; `fold` is held out, none at -1.
-
-    `also_without`: further folds held out, of a network that the runs of these folds `start` from.
-    """
+    """One training: what is learnt, by which network, for how long; `fold` is held out, none at -1."""
 
     dataset: str
     model: str
@@ -55,13 +50,11 @@ class Plan:
     fold: int
     quick: bool
     bfloat16: bool = False
-    start: str = ""
-    also_without: tuple[int, ...] = ()
 
 
 def split(dataset: Dataset, plan: Plan) -> tuple[Dataset, Dataset]:
     """Training and validation pictures; the folds held out are in neither: they judge, so they may not choose."""
-    held = {TEST, plan.fold, *plan.also_without} - {NEVER_HELD_OUT}
+    held = {TEST, plan.fold} - {NEVER_HELD_OUT}
     known = ~np.isin(dataset.fold, list(held))
     shuffled = np.random.default_rng(plan.seed).permutation(np.flatnonzero(known))
     validation = np.zeros(len(known), bool)
@@ -160,10 +153,10 @@ def for_training(network: keras.Model, *, bfloat16: bool) -> keras.Model:
     return keras.models.clone_model(network, clone_function=copy)
 
 
-def compile_model(model: keras.Model, steps: int, peak: float = PEAK_RATE) -> None:
+def compile_model(model: keras.Model, steps: int) -> None:
     """Muon on one warm-up and a cosine down to nothing, which makes averaging the weights needless (LOG.md)."""
     rate = keras.optimizers.schedules.CosineDecay(
-        peak / 30, steps - steps // 20, alpha=1e-3, warmup_target=peak, warmup_steps=steps // 20
+        PEAK_RATE / 30, steps - steps // 20, alpha=1e-3, warmup_target=PEAK_RATE, warmup_steps=steps // 20
     )
     model.compile(
         Muon(rate, weight_decay=1e-3, adam_weight_decay=1e-3),
@@ -211,11 +204,9 @@ def train(plan: Plan, folder: Path) -> Path:
     if any(json.loads(line)["round"] == rounds for line in _lines(folder / "log.jsonl")):
         return best  # nothing is left of it
     network = build_model(plan.model, len(learnt.labels))
-    if plan.start:
-        start(network, Path(plan.start), held.x[:5000].astype(np.float32))
     model = for_training(network, bfloat16=plan.bfloat16)
     model.set_weights(network.get_weights())
-    compile_model(model, steps, STARTED_RATE if plan.start else PEAK_RATE)
+    compile_model(model, steps)
     print(f"{len(learnt.y):,} pictures to learn, {len(held.y):,} to validate, {model.count_params():,} parameters")
     model.fit(
         batches(learnt, plan.seed),
@@ -246,8 +237,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--epochs", type=float, default=8.5, help="times that each picture is seen")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--fold", type=int, choices=range(FOLDS), default=NEVER_HELD_OUT, help="writers to hold out")
-    parser.add_argument("--also-without", type=int, nargs="*", choices=range(FOLDS), default=[], help="hold out, too")
-    parser.add_argument("--start", default="", help="a run's or an artifact's folder to go on from")
     parser.add_argument("--bfloat16", action="store_true", help="faster where the processor has AVX512-BF16")
     parser.add_argument("--quick", action="store_true", help="3 %% of the pictures: a test, not a model")
     parser.add_argument("--run", type=Path, help="the run's folder; default SM_MODEL_DIR, or runs/<dataset>")
@@ -255,7 +244,6 @@ def main(arguments: list[str] | None = None) -> None:
     if "SM_CHANNEL_TRAINING" in os.environ:
         os.environ.setdefault("DATA_DIR", os.environ["SM_CHANNEL_TRAINING"])
     fields = {name: getattr(options, name) for name in Plan.__dataclass_fields__}
-    fields["also_without"] = tuple(options.also_without)
     folder = options.run or Path(os.environ.get("SM_MODEL_DIR", f"runs/{options.dataset}"))
     try:
         print(f"best weights: {train(Plan(**fields), folder)}")

@@ -34,8 +34,6 @@ def test_unseen_writers_and_alphabets_are_in_neither_training_nor_validation(dig
     writers = {readers.pen()[item][2] for item in learnt.item[learnt.kind == "pen"]}
     assert writers
     assert all(readers.writer_fold(writer) != 2 for writer in writers)
-    learnt, validation = train.split(whole, train.Plan("digits", "mlp", 1, 1, 2, quick=False, also_without=(0, 4)))
-    assert not {0, 2, 4} & {*learnt.fold, *validation.fold}
 
 
 def test_every_kind_of_picture_is_made_and_has_ink(digits_made: Path) -> None:
