@@ -14,6 +14,7 @@ from backend import contract
 from backend.keys import GUARDED
 from backend.problems import ApiProblem
 from backend.schemas import EXAMPLES, FEEDBACK_ID, REF, schemas_of
+from backend.settings import SHIPPED_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -204,7 +205,8 @@ def _parameters(path: str, about: Operation) -> list[dict[str, Any]]:
         description = (
             f"Which of the models of GET {contract.MODELS} is to answer; the deployed one where none is named."
         )
-        parameters.append({"name": "model", "in": "query", "description": description, **TEXT})
+        named = {"name": "model", "in": "query", "description": description, "example": SHIPPED_MODEL.name, **TEXT}
+        parameters.append(named)
     return parameters
 
 

@@ -113,7 +113,7 @@ def schemas_of(bodies: set[type], answers: set[type]) -> dict[str, Any]:
 def _without_default(about: dict[str, Any]) -> None:
     """What is always sent has no default; a member that may be left out is not null for that."""
     default = about.pop("default", None)
-    if isinstance(default, str):
+    if isinstance(default, str) and default:  # "status": "ok"
         about["const"] = default
 
 
