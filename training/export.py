@@ -25,6 +25,7 @@ import tensorflow as tf
 
 from backend.contract import SIDE
 from backend.deploy.gate import refusals
+from training.archive import unpack
 from training.data.datasets import Dataset, load, sources_of
 from training.data.makers import NOT_A_DIGIT
 from training.data.readers import NEVER_HELD_OUT, TEST
@@ -124,8 +125,8 @@ def unfolded(folder: Path) -> keras.Model:
 
 def _weights(packed: Path) -> list[NDArray[np.float32]]:
     """A packed SavedModel's weights, layer by layer: kernel, bias, kernel, bias ..."""
-    with tempfile.TemporaryDirectory() as temporary, tarfile.open(packed) as archive:
-        archive.extractall(temporary, filter="data")
+    with tempfile.TemporaryDirectory() as temporary:
+        unpack(packed, Path(temporary))
         model = tf.saved_model.load(f"{temporary}/1")
         return [variable.numpy() for variable in model.signatures["serving_default"].variables]
 

@@ -22,6 +22,8 @@ import waitress
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from training.archive import unpack
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -47,8 +49,7 @@ class SavedModel:
     def __init__(self, path: Path) -> None:
         with tempfile.TemporaryDirectory() as root:
             if path.is_file():
-                with tarfile.open(path) as archive:
-                    archive.extractall(root, filter="data")
+                unpack(path, Path(root))
                 path = Path(root)
             versions = sorted(file.parent for file in path.rglob("saved_model.pb"))
             if not versions:

@@ -17,7 +17,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tarfile
 import time
 import tomllib
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from backend.deploy.refusals import StageError, attempt, command, pages, patient
 from backend.deploy.roles import ensure_role, policy
 from backend.deploy.stage import open_stage
 from backend.preprocessing import PictureError, normalise
+from training.archive import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -176,8 +176,7 @@ def fetch(stage: Stage, url: str, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     packed = folder / "model.tar.gz"
     packed.write_bytes(stage.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
-    with tarfile.open(packed) as archive:
-        archive.extractall(folder, filter="data")
+    unpack(packed, folder)
     packed.unlink()
     return folder
 

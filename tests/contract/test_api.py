@@ -447,9 +447,9 @@ def test_a_batch_has_no_explanations(client: FlaskClient) -> None:
 
 
 def test_a_batch_has_a_pixel_budget(client: FlaskClient) -> None:
-    """Two pictures of 4000x4000 pass; the third is refused undecoded."""
-    sheet, buffer = Image.new("L", (4000, 4000), 255), BytesIO()
-    sheet.paste(0, (1900, 600, 2100, 3500))
+    """Two pictures of 3400x3400 pass; the third is refused undecoded."""
+    sheet, buffer = Image.new("L", (3400, 3400), 255), BytesIO()
+    sheet.paste(0, (1600, 500, 1800, 3000))
     sheet.save(buffer, "PNG")
     data = {"image": [(BytesIO(buffer.getvalue()), "large.png") for _ in range(4)]}
     results = client.post("/predictions/batch", data=data).json["results"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tarfile
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 from backend.predictors import EmbeddedPredictor
 from backend.settings import SHIPPED_MODEL
 from tests.model.conftest import own_strokes
+from training.archive import unpack
 from training.data import doodles, pictures, strokes
 from training.serve import SavedModel
 
@@ -131,3 +134,24 @@ def test_a_model_for_comparison_has_its_folders_name_and_reads_as_a_network_of_i
     answers = EmbeddedPredictor(folder).predict(x)
     assert answers.name == folder.name
     assert np.mean(answers.probabilities.argmax(axis=1) == y) > LEAST[folder.name]
+
+
+def tar(path: Path, **files: bytes) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, BytesIO(content))
+    return path
+
+
+def test_an_archive_is_unpacked_with_its_folders(tmp_path: Path) -> None:
+    unpack(tar(tmp_path / "a.tar.gz", **{"1/variables/index": b"weights"}), tmp_path / "out")
+    assert (tmp_path / "out" / "1" / "variables" / "index").read_bytes() == b"weights"
+
+
+@pytest.mark.parametrize("name", ["../beside", "/elsewhere/it"])
+def test_an_archive_writes_nothing_outside_of_its_folder(tmp_path: Path, name: str) -> None:
+    with pytest.raises(tarfile.TarError, match="outside"):
+        unpack(tar(tmp_path / "a.tar.gz", **{name: b"hostile"}), tmp_path / "out")
+    assert not (tmp_path / "beside").exists()
