@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 from base64 import b64encode
+from datetime import datetime
 from hashlib import sha256
+from itertools import count
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,20 +49,29 @@ def give(client: FlaskClient, data: bytes, label: str) -> str:
     return str(client.post("/feedback", json=body).json["id"])
 
 
+def new_id(number: int) -> str:
+    """Of 32 hexadecimal digits, in no order."""
+    return sha256(str(number).encode()).hexdigest()[:32]
+
+
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ninety drawings that were corrected or confirmed through the API; some of the sure ones go to review."""
     place = tmp_path_factory.mktemp("given")
     judge = EmbeddedPredictor(export.ARTIFACT)
     client = create_app({"feedback": str(place)}, judge).test_client()
-    counts = {True: 0, False: 0}
-    for number in range(2000):
-        data, label = slanted(number)
-        x = normalise(data)[None]
-        right = screening.answered(judge, x) == [label]
-        if counts[right] < (30 if right else 60):
-            counts[right] += 1
-            give(client, data, label)
+    counts, ids = {True: 0, False: 0}, count()
+    with pytest.MonkeyPatch.context() as patch:
+        # Time, then id, decide the order, and with it which drawings are held out: one order for all runs.
+        patch.setattr("backend.feedback.datetime", SimpleNamespace(now=lambda zone: datetime(2026, 11, 1, tzinfo=zone)))
+        patch.setattr("backend.feedback.secrets", SimpleNamespace(token_hex=lambda _: new_id(next(ids))))
+        for number in range(2000):
+            data, label = slanted(number)
+            x = normalise(data)[None]
+            right = screening.answered(judge, x) == [label]
+            if counts[right] < (30 if right else 60):
+                counts[right] += 1
+                give(client, data, label)
     assert counts == {True: 30, False: 60}
     return place
 
@@ -69,7 +81,7 @@ def room(digits_made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """A folder to improve in: the model that ships as `standing`, few steps, a few pictures of each gate."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(export.ARTIFACT, tmp_path / "standing")
-    for name, few in {"STEPS": 60, "REPLAYED": 24, "CORRECTED": 16}.items():
+    for name, few in {"STEPS": 60, "REPLAYED": 64, "CORRECTED": 16}.items():
         monkeypatch.setattr(tuning, name, few)
     four = {name: (make, 4) for name, (make, _) in cases.CASES.items()}
     four["slashed zeros"] = four["ones"]  # the tiny sources have none
