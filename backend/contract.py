@@ -5,6 +5,7 @@ Standard library only, so that the page, scripts and training may import it with
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -38,6 +39,7 @@ SURE_PIXELS = 8_400_000  # 4K: decoded within 150 MB in any format; above it Web
 MAX_BATCH = 64  # images in one batch request
 MAX_DIGITS = 12  # in a line of POST /numbers
 MARKS = ("sign", "point")  # what ?allow= lets stand beside digits
+LABEL = re.compile(r"\w[\w /&-]{0,31}")  # in feedback
 NOT_A_DIGIT = "not_a_digit"  # the reason of a rejection, and in feedback the label of what should be rejected
 EXTRAS = ("image", "explanation", "ink")  # what ?include= may ask for, comma-separated or repeated
 

@@ -44,7 +44,6 @@ log = logging.getLogger(__name__)
 PROBLEMS = (contract.NOT_FOUND, contract.FEEDBACK_UNAVAILABLE)
 ID = re.compile(r"[0-9a-f]{32}")
 OWN = re.compile(r"[0-9a-f]{32}\.(png|json)|[0-9a-f]{16}\.part")  # nothing else in the folder is counted or swept
-LABEL = re.compile(r"\w[\w /&-]{0,31}")
 MOST_CHARACTERS = 100  # of each text in a prediction
 LEAST_BYTES = 1024  # a drawing may be kept in so many, however few it came in
 SIDES = (1024, 512, 256, 128, 64, 28)  # pixels, where the drawing itself would be kept larger than it came
@@ -212,7 +211,7 @@ def _check(given: Feedback) -> None:
     """Raises ApiProblem 400."""
     if not given.consent:
         raise ApiProblem(contract.MALFORMED, "Without consent nothing is kept.")
-    if not LABEL.fullmatch(given.label):
+    if not contract.LABEL.fullmatch(given.label):
         raise ApiProblem(contract.MALFORMED, "A label is a word or two, of at most 32 letters.")
     if said := given.prediction:
         texts = (said.label or "", said.model.name, said.model.version, said.model.served_by)

@@ -34,7 +34,7 @@ from training.models import build_model
 from training.train import Plan, split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -171,9 +171,9 @@ def export(model: keras.Model, card: dict[str, Any], folder: Path, *, endpoint: 
     files = {"model.tar.gz": for_endpoint(answering, card)} if endpoint else {}
     files["model.tflite"] = to_lite(answering)
     card = card | {"sha256": {name: sha256(content).hexdigest() for name, content in files.items()}}
-    files["card.json"] = (json.dumps(card, indent=2, ensure_ascii=False) + "\n").encode()
+    files["card.json"] = card_text(card)
     for name, content in files.items():
-        _write(folder / name, content)
+        write(folder / name, content)
 
 
 def for_endpoint(answering: keras.Model, card: dict[str, Any]) -> bytes:
@@ -206,7 +206,13 @@ def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
     return member
 
 
-def _write(path: Path, content: bytes) -> None:
+def card_text(card: Mapping[str, Any]) -> bytes:
+    """card.json."""
+    return (json.dumps(card, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def write(path: Path, content: bytes) -> None:
+    """A file, whole or not at all."""
     half = path.with_suffix(".part")
     half.write_bytes(content)
     half.replace(path)

@@ -35,7 +35,7 @@ from training.data.makers import NOT_A_DIGIT
 from training.data.readers import TEST
 from training.data.sources import DataError
 from training.evaluate import folds_of, measure_all
-from training.export import ARTIFACT, export, next_version, read_card, unfolded
+from training.export import ARTIFACT, card_text, export, next_version, read_card, unfolded, write
 from training.paired import changes
 from training.screening import Screened, answered, screen
 from training.tuning import STEPS, Lesson, tune
@@ -175,9 +175,7 @@ def measured(this: Round, folder: Path, name: str) -> list[Outcome]:
         this.say(f"measuring {name}")
         outcomes = measure_all(folder, (), this.wanted.share)
         path.parent.mkdir(parents=True, exist_ok=True)
-        half = path.with_suffix(".part")
-        half.write_text(json.dumps(outcomes, default=float))
-        half.replace(path)
+        write(path, json.dumps(outcomes, default=float).encode())
     return [Outcome(*each) for each in json.loads(path.read_text())]
 
 
@@ -201,7 +199,7 @@ def judge(this: Round) -> dict[str, Any]:
     }
     reads = {"read": sum(then for then, _ in right) / len(right), "reads": sum(now for _, now in right) / len(right)}
     card["lineage"] |= {name: round(share, 4) for name, share in reads.items()} | {"judged_on": len(right)}
-    write(this.candidate / "card.json", card)
+    write(this.candidate / "card.json", card_text(card))
     found = findings.Measured(before, after, judged)
     findings.report(this.folder, card, this.screened, found, refusals(card, read_card(place)))
     return card
@@ -211,13 +209,6 @@ def _readings(this: Round, place: Path) -> list[tuple[Given, str, str]]:
     held_out = this.screened.held_out
     reads = [answered(EmbeddedPredictor(folder), findings.stacked(held_out)) for folder in (place, this.candidate)]
     return list(zip(held_out, *reads, strict=True))
-
-
-def write(path: Path, card: Mapping[str, Any]) -> None:
-    """A card, whole or not at all."""
-    half = path.with_suffix(".part")
-    half.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")
-    half.replace(path)
 
 
 def improve(wanted: Wanted, stage: str = "", *, place: bool = True) -> bool:

@@ -75,6 +75,11 @@ class Training:
     spot: bool = False
     feedback: str = ""  # s3:// prefix of drawings: the job improves the model that ships, instead of training one
 
+    @property
+    def resumes(self) -> bool:
+        """Whether an interrupted job starts again and goes on with the run that it finds."""
+        return self.spot and not self.feedback
+
 
 def train(stage: Stage, plan: Training) -> Path:
     """Run training.train in a training job, following its log; returns the run's folder, fetched. Raises StageError."""
@@ -107,6 +112,16 @@ def _channel(data: str) -> list[Any] | None:
     return [InputData(channel_name="training", data_source=data)] if data else None
 
 
+def _command(plan: Training) -> str:
+    """What the job runs; in the end all that is to be fetched stands in SM_MODEL_DIR."""
+    if plan.feedback:
+        data = 'DATA_DIR="$SM_CHANNEL_TRAINING" ' if plan.data else ""
+        asked = shlex.join(("--feedback", plan.feedback, "--measure-only", *plan.arguments))
+        return f'{data}python -m training.improve {asked} && cp -r runs/. "$SM_MODEL_DIR"'
+    run = f"python -m training.train {shlex.join(plan.arguments)}".strip()
+    return f'{run} --run {CHECKPOINTS} && cp -r {CHECKPOINTS}/. "$SM_MODEL_DIR"' if plan.resumes else run
+
+
 def _trainer(stage: Stage, bucket: str, plan: Training) -> Any:
     try:
         from sagemaker.core.helper.session_helper import Session
@@ -118,14 +133,8 @@ def _trainer(stage: Stage, bucket: str, plan: Training) -> Any:
     os.environ.setdefault("SAGEMAKER_VALIDATE_ROLE", "false")
     seconds = MAX_HOURS * 3600
     waiting = {"max_wait_time_in_seconds": 2 * seconds} if plan.spot else {}
-    run = f"python -m training.train {shlex.join(plan.arguments)}".strip()
-    if plan.feedback:
-        asked = shlex.join(("--feedback", plan.feedback, "--measure-only", *plan.arguments))
-        run = f'DATA_DIR="$SM_CHANNEL_TRAINING" python -m training.improve {asked} && cp -r runs/. "$SM_MODEL_DIR"'
-        run = run if plan.data else run.partition(" ")[2]
     kept: dict[str, Any] = {}
-    if plan.spot and not plan.feedback:  # interrupted, the same job starts again and goes on with the run that it finds
-        run = f'{run} --run {CHECKPOINTS} && cp -r {CHECKPOINTS}/. "$SM_MODEL_DIR"'
+    if plan.resumes:
         own = f"s3://{bucket}/jobs/checkpoints/{time.time():.0f}"
         kept = {"checkpoint_config": configs.CheckpointConfig(s3_uri=own, local_path=CHECKPOINTS)}
     image = plan.image or uri(stage, TRAINING)
@@ -135,7 +144,9 @@ def _trainer(stage: Stage, bucket: str, plan: Training) -> Any:
         base_job_name=f"{stage.prefix}-{'improve' if plan.feedback else 'train'}",  # the SDK adds the time
         training_image=image,
         source_code=configs.SourceCode(
-            source_dir=str(source(improving=bool(plan.feedback))), requirements="requirements.txt", command=run
+            source_dir=str(source(improving=bool(plan.feedback))),
+            requirements="requirements.txt",
+            command=_command(plan),
         ),
         compute=configs.Compute(
             instance_type=plan.instance_type, instance_count=1, enable_managed_spot_training=plan.spot

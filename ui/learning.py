@@ -11,7 +11,7 @@ from ui.capabilities import lasting
 from ui.client import ApiError
 
 if TYPE_CHECKING:
-    from backend.contract import Learning, Use
+    from backend.contract import Learning
     from ui.client import Client
 
 HOW = {"learnt": "learnt from it", "judged": "was judged by it"}
@@ -38,10 +38,11 @@ def sentence(learning: Learning) -> str:
     )
 
 
+@lasting
 def thanks(client: Client, feedback_id: str) -> str:
-    """HTML: when a drawing was used, or that it is waiting."""
+    """HTML: when a drawing was used, or that it is waiting. Kept like an answer: a store that fails slows one turn."""
     try:
-        use = _use(client, feedback_id)
+        use = client.use_of(feedback_id)
     except ApiError:
         return "Nothing is kept under this id, or the store does not answer."
     if use is None:
@@ -55,8 +56,3 @@ def _learning(client: Client) -> Learning | None:
         return client.learning()
     except ApiError:
         return None
-
-
-@lasting
-def _use(client: Client, feedback_id: str) -> Use | None:
-    return client.use_of(feedback_id)

@@ -47,9 +47,9 @@ const UPDATE = "Update the app with this drawing";
 const onSheet = (event) => event.composedPath().some((node) => node.classList?.contains("canvas-container"));
 
 function sendFirst(event, root) {
-  if (onSheet(event)) pen.down = true;
-  else if (Date.now() - pen.lifted < DEBOUNCE) {
-    pen.lifted = 0; // once: for a popover this click is one beside it, and closes it under the next press
+  if (onSheet(event)) own.down = true;
+  else if (Date.now() - own.lifted < DEBOUNCE) {
+    own.lifted = 0; // once: for a popover this click is one beside it, and closes it under the next press
     button(root, UPDATE)?.click();
   }
 }
@@ -57,9 +57,9 @@ function sendFirst(event, root) {
 // In live mode nobody waits for the canvas: its own button sends at once what it would send later, 35 ms after the pen is
 // lifted in place of 217. The canvas adds the stroke in its own listener, which comes after this one.
 function lift() {
-  if (!pen.down) return;
-  pen.down = false;
-  pen.lifted = Date.now();
+  if (!own.down) return;
+  own.down = false;
+  own.lifted = Date.now();
   if (told.live) setTimeout(() => button(canvasRoot(told.sheet), UPDATE)?.click());
 }
 
@@ -116,20 +116,20 @@ function offer() {
 
 // The file chooser's button is drawn anew once a file was chosen, and the focus would be nowhere.
 function keepFocus() {
-  if (!told.chosen || document.activeElement !== document.body) return;
+  if (!own.chosen || document.activeElement !== document.body) return;
   document.querySelector("[data-testid=stFileUploader] button")?.focus({ preventScroll: true });
 }
 
 const told = {}; // by pad.py
-const pen = { down: false, lifted: 0 };
+const own = { down: false, lifted: 0 }; // the script's own: what pad.py tells must not overwrite it
 
 function listen() {
-  if (told.listening) return;
-  told.listening = true;
+  if (own.listening) return;
+  own.listening = true;
   const root = () => canvasRoot(told.sheet);
   document.addEventListener("pointerdown", (event) => sendFirst(event, root()), true);
   document.addEventListener("click", offer, true);
-  document.addEventListener("change", (event) => { told.chosen = event.target.type === "file"; }, true);
+  document.addEventListener("change", (event) => { own.chosen = event.target.type === "file"; }, true);
   for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, lift, true);
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" || event.key === " ") sendFirst(event, root());
@@ -148,8 +148,8 @@ export default function ({ data }) {
     if (!root?.querySelector(".upper-canvas")) return requestAnimationFrame(when);
     dress(root, data.strokes);
     // Again once the old answer is gone, which makes the page shorter and moves it.
-    if (told.shown !== data.sheet) for (const later of [0, 300, 1000]) setTimeout(bringSheet, later);
-    told.shown = data.sheet;
+    if (own.shown !== data.sheet) for (const later of [0, 300, 1000]) setTimeout(bringSheet, later);
+    own.shown = data.sheet;
     document.getElementById("announcement").dataset.dressed = data.sheet;
   };
   when();

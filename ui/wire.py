@@ -115,8 +115,7 @@ def readiness(body: Any) -> Model:
 def learning(body: Any) -> Learning:
     """What was learnt. Raises Malformed."""
     told = _members(Learning, body)
-    whole = all(type(n) is int and n >= 0 for n in (told.learnt, told.judged_on))
-    if not whole or not all(0 <= share <= 1 for share in (told.reads, told.read)):
+    if min(told.learnt, told.judged_on) < 0 or not all(0 <= share <= 1 for share in (told.reads, told.read)):
         raise Malformed
     return told
 
@@ -130,9 +129,11 @@ def use(body: Any) -> Use | None:
 
 def _members(kind: type[T], body: Any) -> T:
     """A flat class of the contract's from an object; unknown members are ignored. Raises Malformed."""
+    if not isinstance(body, dict):
+        raise Malformed
     given = {}
     for field in fields(kind):  # type: ignore[arg-type]  # each is a dataclass
-        value = body.get(field.name) if isinstance(body, dict) else None
+        value = body.get(field.name)
         fits = _is_name(value) if field.type == "str" else _fits(value, field.type)
         if not fits:
             raise Malformed

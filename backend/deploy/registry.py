@@ -179,9 +179,7 @@ def find(stage: Stage, version: str) -> Entry:
 
 def card(stage: Stage, entry: Entry) -> dict[str, Any]:
     """The release's card.json, from the bucket."""
-    bucket, _, key = entry.url.removeprefix("s3://").partition("/")
-    found = stage.client("s3").get_object(Bucket=bucket, Key=key.replace("model.tar.gz", "card.json"))
-    read: dict[str, Any] = json.loads(found["Body"].read())
+    read: dict[str, Any] = json.loads(_read(stage, entry, "card.json"))
     return read
 
 
@@ -189,11 +187,16 @@ def fetch(stage: Stage, entry: Entry, folder: Path) -> Release:
     """Copy the release's files from the bucket to folder/<release>."""
     target = folder / entry.name
     target.mkdir(parents=True, exist_ok=True)
-    bucket, _, key = entry.url.removeprefix("s3://").partition("/")
     for file in RELEASE_FILES:
-        body = stage.client("s3").get_object(Bucket=bucket, Key=key.replace("model.tar.gz", file))["Body"]
-        (target / file).write_bytes(body.read())
+        (target / file).write_bytes(_read(stage, entry, file))
     return Release.load(target, stage, entry.image)
+
+
+def _read(stage: Stage, entry: Entry, file: str) -> bytes:
+    """One of the release's files, which stand beside its model.tar.gz in the bucket."""
+    bucket, _, key = entry.url.removeprefix("s3://").partition("/")
+    body: bytes = stage.client("s3").get_object(Bucket=bucket, Key=key.replace("model.tar.gz", file))["Body"].read()
+    return body
 
 
 def _releases(stage: Stage) -> list[Left]:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_BYTES = {"png": 5_000_000, "json": 10_000}  # a drawing may be kept in as many bytes as it came in; a line has 300
-LABEL = re.compile(r"\w[\w /&-]{0,31}")  # as backend.feedback takes it
 NAMED = 60  # characters of a file's name that are repeated
 
 
@@ -96,7 +95,7 @@ def _entry(stem: str, line: bytes | None, picture: bytes | None) -> Given:
         texts = (str(model.get("version", ""))[:NAMED], str(body.get("created", ""))[:NAMED])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise DataError("its line is damaged") from None
-    if not isinstance(label, str) or not LABEL.fullmatch(label):
+    if not isinstance(label, str) or not contract.LABEL.fullmatch(label):
         raise DataError("its label is no label")
     read = contract.NOT_A_DIGIT if said and read is None else read
     return Given(stem, normalise(picture or b""), label, read if isinstance(read, str) else None, *texts)
