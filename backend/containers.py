@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
+from contextlib import suppress
 from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,12 +32,13 @@ class UnknownKind(ValueError):
 class Lean(NamedTuple):
     """A file without what decides no pixel.
 
-    data: the file. exif: its EXIF, if there was any. coefficients: bytes that a JPEG decoder must hold at once.
-    visits: how often it will come to one of the blocks of 8x8, at up to 25 ns.
+    data: the file. exif, xmp: what a camera or a program wrote about it, if anything. coefficients: bytes that a JPEG
+    decoder must hold at once. visits: how often it will come to one of the blocks of 8x8, at up to 25 ns.
     """
 
     data: bytes
     exif: bytes = b""
+    xmp: bytes = b""
     coefficients: int = 0
     visits: int = 0
 
@@ -47,16 +49,18 @@ FRAME = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 NEEDED = FRAME | {0xC4, 0xCC, 0xDA, 0xDB, 0xDD}  # frames, tables, scans, restart interval
 COLOURS = (b"JFIF\0", b"Adobe")  # the APP segments that say which colours are meant
+EXIF_HEAD, XMP_HEAD = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"  # of an APP1 segment
 MARKER = re.compile(rb"\xff+([\x01-\xfe])")
 AFTER_SCAN = re.compile(rb"\xff+[\x01-\xcf\xd8-\xfe]")  # in a scan FF00 is a byte FF, and FFD0 to FFD7 restart
 
 
 def lean_jpeg(data: bytes) -> Lean:
     """A JPEG's first picture: an MPO's second one, thumbnails, EXIF and comments are left out."""
-    kept, exif, frame, buffered, scans, visits = [data[:2]], b"", None, False, 0, 0
+    kept, frame, buffered, scans, visits = [data[:2]], None, False, 0, 0
+    about: dict[bytes, bytes] = {}
     for code, content, whole in _segments(data):
-        if code == APP1 and content.startswith(b"Exif\0\0"):
-            exif = exif or content[6:]
+        if code == APP1 and (head := next(filter(content.startswith, (EXIF_HEAD, XMP_HEAD)), None)):
+            about.setdefault(head, content[len(head) :])
         elif code in FRAME:
             if frame:
                 raise MalformedFile("two frames")
@@ -67,7 +71,8 @@ def lean_jpeg(data: bytes) -> Lean:
             kept.append(whole)
     if not frame or not 0 < scans <= MAX_SCANS:
         raise MalformedFile("no frame, or too many scans")
-    return Lean(b"".join(kept), exif, frame.coefficients if buffered or scans > 1 else 0, visits)
+    held = frame.coefficients if buffered or scans > 1 else 0
+    return Lean(b"".join(kept), about.get(EXIF_HEAD, b""), about.get(XMP_HEAD, b""), held, visits)
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
@@ -119,13 +124,15 @@ PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"
 
 def lean_png(data: bytes) -> Lean:
     """A PNG without its texts, profiles and other chunks."""
-    kept, exif = [data[:8]], b""
+    kept, exif, xmp = [data[:8]], b"", b""
     for name, whole in _chunks(data):
         if name in PIXELS:
             kept.append(whole)
         elif name == b"eXIf":
             exif = whole[8:-4]
-    return Lean(b"".join(kept), exif)
+        elif name == b"iTXt" and whole.startswith(b"XML:com.adobe.xmp\0\0", 8):  # not one that is packed
+            xmp = whole
+    return Lean(b"".join(kept), exif, xmp)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -146,23 +153,36 @@ IMAGE, EXTENSION, CONTROL = 0x2C, 0x21, 0xF9
 
 
 def lean_gif(data: bytes) -> Lean:
-    """A GIF's first frames, without comments and other extensions."""
-    place = 13 + _table(data[10])
-    kept, frames, left = [data[:place]], 0, MAX_BLOCKS
-    while frames < MAX_FRAMES and place < len(data) and data[place] in {IMAGE, EXTENSION}:
-        start, image = place, data[place] == IMAGE
-        place += 11 + _table(data[place + 9]) if image else 2
+    """A GIF's first frames, without comments and other extensions, up to one that is larger than those before.
+
+    A decoder makes the whole picture as large as such a frame claims to be: 65,535x65,535 in ten bytes.
+    """
+    end, frames = 13 + _table(data[10]), 0
+    right, bottom = struct.unpack_from("<HH", data, 6)
+    kept = [data[:end]]
+    for start, end in _blocks(data, end):  # noqa: B020 - the end of the last block is needed below
+        if data[start] == IMAGE:
+            left, top, w, h = struct.unpack_from("<4H", data, start + 1)
+            if frames == MAX_FRAMES or (frames and (left + w > right or top + h > bottom)):
+                break
+            frames, right, bottom = frames + 1, max(right, left + w), max(bottom, top + h)
+        if data[start] == IMAGE or data[start + 1] == CONTROL:
+            kept.append(data[start:end])
+    return Lean(b"".join(kept) + (b";" if end < len(data) else b""))
+
+
+def _blocks(data: bytes, place: int) -> Iterator[tuple[int, int]]:
+    """(start, end) of a GIF's frames and extensions."""
+    left = MAX_BLOCKS
+    while place < len(data) and data[place] in {IMAGE, EXTENSION}:
+        start = place
+        place += 11 + _table(data[place + 9]) if data[place] == IMAGE else 2
         while left > 0 and place < len(data) and data[place]:
             place, left = place + 1 + data[place], left - 1
         place, left = place + 1, left - 1
         if left <= 0:
             raise MalformedFile("too many blocks")
-        if image or data[start + 1] == CONTROL:
-            kept.append(data[start:place])
-            frames += image
-    if place < len(data):
-        kept.append(b";")
-    return Lean(b"".join(kept))
+        yield start, place
 
 
 def _table(flags: int) -> int:
@@ -185,7 +205,7 @@ def lean_tiff(data: bytes) -> Lean:
         raise UnknownKind("A TIFF with compression, tiles or a camera's raw data is not read: save it as PNG.")
     if sum(SIZES[min(kind, 13)] * count for kind, count, _ in tags.values()) > len(data):
         raise MalformedFile("tags that overlap")
-    return Lean(data, data)
+    return Lean(data)  # Pillow turns a TIFF by itself
 
 
 def lean_bmp(data: bytes) -> Lean:
@@ -198,24 +218,28 @@ def lean_bmp(data: bytes) -> Lean:
 def lean_webp(data: bytes) -> Lean:
     """A WebP as it is: its decoder is C throughout."""
     place = 12
+    about: dict[bytes, bytes] = {}
     for _ in range(MAX_PARTS):
         if place + 8 > len(data):
             break
         name, length = struct.unpack_from("<4sI", data, place)
-        if name == b"EXIF":
-            return Lean(data, data[place + 8 : place + 8 + length].removeprefix(b"Exif\0\0"))
+        if name in {b"EXIF", b"XMP "}:
+            about.setdefault(name, data[place + 8 : place + 8 + length])
         place += 8 + length + length % 2
-    return Lean(data)
+    return Lean(data, about.get(b"EXIF", b"").removeprefix(EXIF_HEAD), about.get(b"XMP ", b""))
 
 
-def orientation(exif: bytes) -> int:
-    """1 to 8 as EXIF counts the ways to hold a camera; 1, upright, where it does not say."""
-    if not exif:
-        return 1
-    try:
-        way = _short(exif, _tags(exif).get(ORIENTATION), default=1)
-    except (struct.error, IndexError, MalformedFile):
-        return 1
+IN_XMP = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')  # an attribute or an element
+
+
+def orientation(exif: bytes, xmp: bytes = b"") -> int:
+    """1 to 8 as EXIF counts the ways to hold a camera, XMP's word where EXIF has none; 1, upright, by default."""
+    way = 0
+    if exif:
+        with suppress(struct.error, IndexError, MalformedFile):
+            way = _short(exif, _tags(exif).get(ORIENTATION), default=0)
+    said = None if way else IN_XMP.search(xmp)
+    way = int(said[1]) if said else way
     return way if 1 <= way <= 8 else 1
 
 

@@ -9,6 +9,7 @@ PictureError
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
@@ -35,6 +36,8 @@ FAINT = 24 * 256  # of 65,536: less than this from dark to light is not seen in 
 STRIP = 1_000_000  # pixels that are converted at once
 VISIT = 4  # pixels of a PNG: what a JPEG decoder's visit of a block costs
 MAX_ANIMATED = 16_000_000  # pixels: so many of an animation's are looked at for one that is not blank
+
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else its word on each damaged TIFF goes to stderr
 
 
 class PictureError(ValueError):
@@ -159,7 +162,7 @@ class Picture:
             self._lean = self._format.lean(data)
             self._image = self._open()
         self._full = self._image.size
-        self.orientation = containers.orientation(self._lean.exif)
+        self.orientation = containers.orientation(self._lean.exif, self._lean.xmp)
         self._check()
 
     @property
@@ -256,7 +259,7 @@ def look(
 
 
 def upright(image: Image.Image, orientation: int) -> Image.Image:
-    """Turn and mirror a picture as EXIF's `orientation` says."""
+    """Turn and mirror a picture as `orientation` says, in EXIF's numbers."""
     return image.transpose(TURNS[orientation]) if orientation in TURNS else image
 
 

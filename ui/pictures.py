@@ -94,6 +94,8 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
 
 
 def _orientation(image: Image.Image) -> int | None:
+    if getattr(image, "format", None) == "TIFF":
+        return None  # Pillow turns a TIFF by itself, and counts its size so
     try:
         orientation: int | None = image.getexif().get(ORIENTATION)
     except Exception:  # noqa: BLE001 - Pillow raises nearly anything where EXIF is damaged; the picture is still good

@@ -6,6 +6,7 @@ import json
 from base64 import b64encode
 from functools import lru_cache
 from io import BytesIO
+from pathlib import PurePath
 from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -54,15 +55,23 @@ def show(url: str, picture: Picture, *, with_key: bool, number: bool = False) ->
     if len(image) > LONGEST:
         image = ""
     media_type = found.media_type if (found := formats.recognise(picture.data)) else "image/png"
+    name = _file(picture, media_type.removeprefix("image/"))
     with st.expander("Call it from your code"):
         if not url:
             st.html('<p class="hint">First start an API, in this project\'s folder:</p>')
             st.code(COMMANDS, language="bash")
+        if not image and (picture.shrunk or picture.strokes):  # a file that nobody has yet
+            st.download_button(f"Save {name}", picture.data, name, media_type, key="call-file", on_click="ignore")
         tabs = st.tabs(["curl", "Python", "JavaScript"])
-        call = Call(url.rstrip("/") or START, image, picture.name, media_type, with_key, number)
+        call = Call(url.rstrip("/") or START, image, name, media_type, with_key, number)
         tabs[0].code(curl(call), language="bash", wrap_lines=True)
         tabs[1].code(python(call), language="python", wrap_lines=True)
         tabs[2].code(javascript(call), language="javascript", wrap_lines=True)
+
+
+def _file(picture: Picture, suffix: str) -> str:
+    """Name of the file that holds just these bytes: the person's own, unless that was too large."""
+    return f"small-{PurePath(picture.name).stem}.{suffix}" if picture.shrunk else picture.name
 
 
 @lru_cache(64)

@@ -46,10 +46,15 @@ def _pictures(visit: Visit, chosen: Sequence[UploadedFile]) -> list[Picture]:
     if not chosen:
         visit.forget()
     known = visit.files
-    visit.files = {
-        file.file_id: known.get(file.file_id) or Picture(fit(file.getvalue()), name=file.name) for file in chosen
-    }
+    visit.files = {file.file_id: known.get(file.file_id) or _read(file) for file in chosen}
     return list(visit.files.values())
+
+
+def _read(file: UploadedFile) -> Picture:
+    """As the API takes it."""
+    data = file.getvalue()
+    fitting = fit(data)
+    return Picture(fitting, name=file.name, shrunk=fitting is not data)
 
 
 def several(client: Client, visit: Visit, pictures: list[Picture]) -> str:

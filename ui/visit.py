@@ -34,12 +34,16 @@ CACHE = 64  # answers kept by content, so that live mode and undo ask only once 
 
 @dataclass(frozen=True)
 class Picture:
-    """An encoded picture; where it was drawn here, `strokes` is the canvas' own record of it and `sheet` its sheet."""
+    """An encoded picture; where it was drawn here, `strokes` is the canvas' own record of it and `sheet` its sheet.
+
+    `shrunk`: the page made it of a larger file of that name.
+    """
 
     data: bytes
     strokes: dict[str, Any] | None = None
     sheet: int | str | None = None
     name: str = "drawing.png"
+    shrunk: bool = False
 
     @cached_property
     def digest(self) -> str:

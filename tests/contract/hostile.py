@@ -116,6 +116,7 @@ REFUSED: dict[str, Callable[[], bytes]] = {
     "PNG with 2 GB of comments": lambda: png(100, 100, *[COMMENT] * 2_200),
     "PNG with a 100 MB colour profile": lambda: png(100, 100, PROFILE),
     "GIF of 65,535x65,535": lambda: b"GIF89a\xff\xff\xff\xff\0\0\0,\0\0\0\0\xff\xff\xff\xff\0",
+    "blank GIF of 64x64, then a frame of 60,000x2,900": lambda: growing(),  # noqa: PLW0108 - defined below
     "WebP that claims more": lambda: encode(on_paper(1000), "WEBP").replace(b"\xe8\x03", b"\xff\x3f", 1),
     "JPEG of 65,500x65,500": lambda: jpeg_of(65_500, 65_500),
     "PNG with 300,000 empty chunks": lambda: png_with(chunk(b"IDAT", b""), 300_000),
@@ -172,6 +173,13 @@ def with_exif(tags: bytes) -> bytes:
     """A PNG with EXIF of these tags."""
     exif = b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags) // 12) + tags + bytes(4)
     return png_with(chunk(b"eXIf", exif), 1)
+
+
+def growing() -> bytes:
+    """A GIF's second frame that is larger than the picture, which decoders then make as large."""
+    data = encode(Image.new("L", (64, 64), 255), "GIF", save_all=True, append_images=[on_paper(64).convert("L")])
+    second = data.index(b",", data.index(b",") + 1)
+    return data[: second + 5] + struct.pack("<2H", 60_000, 2_900) + data[second + 9 :]
 
 
 def gif_with(part: bytes, count: int) -> bytes:
@@ -238,7 +246,8 @@ def samples() -> list[bytes]:
         encode(grey.convert("F"), "TIFF"),
     ]
     good += [encode(opaque, kind, exif=turned()) for kind in ("JPEG", "PNG", "WEBP")]
-    return [*good, encode(blank, "GIF", save_all=True, append_images=[grey]), encode(on_paper(900), "PNG")]
+    good += [encode(blank, kind, save_all=True, append_images=[grey]) for kind in ("GIF", "WEBP", "PNG")]
+    return [*good, encode(on_paper(900), "PNG")]
 
 
 def wrecks(seed: int, total: int) -> list[bytes]:

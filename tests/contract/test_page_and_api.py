@@ -272,6 +272,21 @@ def test_the_snippets_carry_a_short_picture_and_name_a_long_one_s_file(page: Pag
         page.draw(picture)
         page.press("submit")
         assert ["drawing.png" in code.value for code in page.test.code] == 3 * [by_name]
+        assert saved(page) == by_name * ["Save drawing.png"]
+
+
+def test_the_snippets_of_a_file_that_was_too_large_name_the_smaller_one(page: Page) -> None:
+    file, sheet = io.BytesIO(), Image.effect_noise((3000, 3000), 10)
+    sheet.paste(0, (1300, 600, 1600, 2400))
+    sheet.save(file, "PNG")
+    page.upload(file.getvalue())
+    assert ["small-" in code.value and ".jpeg" in code.value for code in page.test.code] == 3 * [True]
+    assert [label[:11] for label in saved(page)] == ["Save small-"]
+
+
+def saved(page: Page) -> list[str]:
+    """The labels of the buttons that save what the code reads."""
+    return [button.proto.label for button in page.test.get("download_button") if "call-file" in button.proto.id]
 
 
 def test_the_page_says_what_was_learnt_and_when_a_drawing_was_used(page: Page, seven: bytes, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps, PngImagePlugin
 
 from backend.decoding import BlankPicture, PictureError, UnsupportedPicture, decode, pixels
 from backend.preprocessing import normalise
@@ -143,3 +143,36 @@ def test_a_first_frame_is_what_counts() -> None:
     frames[1].paste(0, (0, 20, 60, 30))
     frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
     assert decode(buffer.getvalue()).convert("L").getpixel((25, 15)) == 0
+
+
+@pytest.mark.parametrize("told", ["EXIF", 'tiff:Orientation="{}"', "<tiff:Orientation>{}<"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
+def test_what_exif_or_xmp_turns_is_upright(kind: str, orientation: int, told: str) -> None:
+    """As Pillow's own transposition has it."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = bar(kind, exif=exif) if told == "EXIF" else with_xmp(kind, told.format(orientation))
+    upright = ImageOps.exif_transpose(Image.open(BytesIO(data)))
+    assert np.asarray(decode(data).convert("L")) == pytest.approx(np.asarray(upright.convert("L")))
+
+
+def test_exif_counts_before_xmp() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert decode(with_xmp("JPEG", 'tiff:Orientation="3"', exif=exif)).size == (20, 40)
+
+
+def with_xmp(kind: str, orientation: str, **options: object) -> bytes:
+    xmp, about = f"<x:xmpmeta><rdf:Description {orientation}/></x:xmpmeta>", PngImagePlugin.PngInfo()
+    about.add_itxt("XML:com.adobe.xmp", xmp)
+    where = {"PNG": {"pnginfo": about}, "TIFF": {"tiffinfo": {700: xmp.encode()}}}
+    return bar(kind, **where.get(kind, {"xmp": xmp.encode()}), **options)
+
+
+def bar(kind: str, **options: object) -> bytes:
+    """A picture of 40x20 that is black at its upper left."""
+    buffer, sheet = BytesIO(), Image.new("L", (40, 20), 255)
+    sheet.paste(0, (0, 0, 16, 8))
+    sheet.save(buffer, kind, **options)
+    return buffer.getvalue()

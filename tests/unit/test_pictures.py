@@ -127,7 +127,7 @@ def test_a_pillow_image_of_half_a_file_is_a_sentence() -> None:
 
 
 @pytest.mark.parametrize("orientation", [1, *TURNS])
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
 def test_a_turned_pillow_image_is_sent_upright(orientation: int, kind: str) -> None:
     """As Pillow's own transposition has it, for all eight values of EXIF."""
     exif, buffer = Image.Exif(), io.BytesIO()
