@@ -129,8 +129,8 @@ def report(requests_per_day: float) -> str:
     for way in known:
         if way.instance_type:
             crossing = break_even(serverless, way)
-            when = f"from {crossing:,.0f} requests a day" if crossing is not None else "never"
-            lines.append(f"{way.name} is cheaper than serverless {when}")
+            when = "never cheaper" if crossing is None else f"cheaper from {crossing:,.0f} requests a day"
+            lines.append(f"than serverless, {way.name} is {when}")
     lines.append(f"BACKEND_METRICS adds {METRICS * price('metric'):.2f} a month, X-Ray's traces are counted above")
     nano, fargate = price("page_lightsail_nano"), price("page_fargate")
     lines.append(

@@ -85,7 +85,11 @@ def _number(limit: float) -> str:
 
 def _plans(stage: Stage) -> list[Left]:
     plan = plan_of(stage)
-    return [Left("usage plan", stage.prefix, note=f"{plan['throttle']} {plan['quota']}")] if plan else []
+    if not plan:
+        return []
+    throttle, quota = plan["throttle"], plan["quota"]
+    note = f"{_number(throttle['rateLimit'])} a second, burst {throttle['burstLimit']}, {quota['limit']:,} a day"
+    return [Left("usage plan", stage.prefix, note=note)]
 
 
 def _remove_plan(stage: Stage, _: str) -> None:

@@ -51,6 +51,12 @@ class Plan:
             serverless["ProvisionedConcurrency"] = self.provisioned
         return {"ServerlessConfig": serverless}
 
+    def __str__(self) -> str:
+        """What it runs on, in words."""
+        if self.instance_type:
+            return f"{self.instances} x {self.instance_type}"
+        return f"serverless, {self.memory_mb} MB, {self.concurrency} at once, {self.provisioned} kept warm"
+
     @property
     def setup(self) -> Setup:
         """What of it decides the bill."""

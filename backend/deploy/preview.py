@@ -41,15 +41,7 @@ def _model(stage: Stage, now: Mapping[str, Any], artifact: Path) -> Iterator[str
         yield f"  release: {live.removeprefix(f'{stage.prefix}-').rpartition('-')[0] or 'none'} -> {new}"
     old, plan = endpoint.live_plan(stage), choices.plan(now)
     if old is None or old.variant != plan.variant:
-        yield f"  endpoint on: {_on(old)} -> {_on(plan)}"
-
-
-def _on(plan: Plan | None) -> str:
-    if plan is None:
-        return "none"
-    if plan.instance_type:
-        return f"{plan.instances} x {plan.instance_type}"
-    return f"serverless, {plan.memory_mb} MB, {plan.concurrency} at once, {plan.provisioned} kept warm"
+        yield f"  endpoint on: {old or 'none'} -> {plan}"
 
 
 def _function(stage: Stage, now: Mapping[str, Any]) -> Iterator[str]:

@@ -19,7 +19,7 @@ from backend.deploy.roles import role_part
 from backend.deploy.stage import ARTIFACT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from backend.deploy.stage import Stage
 
@@ -45,7 +45,7 @@ def check_no_canary(stage: Stage, name: str = "") -> None:
 def put(stage: Stage, release: Release, plan: Plan, max_ms: float, *, proved: bool = False) -> None:
     """What `up` does, whatever canary runs; what was `proved` before need not be tried beside the endpoint."""
     endpoint.check_may_deploy(stage, plan)
-    print(f"{stage.prefix}: release {release.name} on {plan.variant}")
+    print(f"{stage.prefix}: release {release.name} on {plan}")
     prepared = prepare(stage, release)
     live = (endpoint.describe(stage) or {}).get("EndpointConfigName", "")
     if live and not live.startswith(prepared.model) and not proved:
@@ -123,12 +123,20 @@ def promote(stage: Stage, version: str, target: Stage, plan: Plan) -> None:
 
 
 def show_releases(stage: Stage) -> None:
-    """Print the registry, newest first, with the metrics of each."""
+    """Print the registry, newest first, a line each."""
     live = (endpoint.describe(stage) or {}).get("EndpointConfigName", "")
     for entry in registry.entries(stage):
         mark = "live" if entry.name in live else ""
-        metrics = " ".join(f"{name}={value}" for name, value in entry.metrics.items())
-        print(f"{entry.name:28} {entry.state:22} {age(entry.created):>7}  {mark:5} {metrics}".rstrip())
+        print(f"{entry.name:28} {entry.state:22} {age(entry.created):>7}  {mark:5} {_about(entry.metrics)}".rstrip())
+
+
+def _about(noted: Mapping[str, str]) -> str:
+    """What it reads of the test set, its worst and its best measure on unseen people, and what it learnt from."""
+    unseen = sorted((float(noted[name]), name.removeprefix("unseen ")) for name in noted if name.startswith("unseen "))
+    words = [f"test {float(noted['test']):.2%}"] if "test" in noted else []
+    words += [" to ".join(f"{name} {value:.1%}" for value, name in (unseen[0], unseen[-1]))] if unseen else []
+    words += [f"{noted['corrections']} corrections after {noted['parent']}"] if "parent" in noted else []
+    return ", ".join(words)
 
 
 def log_groups(stage: Stage) -> tuple[str, ...]:

@@ -364,6 +364,20 @@ def test_what_passes_the_gate_serves_and_its_lineage_stands_in_the_registry(
     }  # fmt: skip
 
 
+def test_the_list_of_releases_says_what_each_reads_and_what_it_learnt_from(
+    stage: Stage, make_release: Callable[[str], Release], capsys: pytest.CaptureFixture[str]
+) -> None:
+    metrics = {"test": 0.995, "unseen pen": 0.98, "unseen letter": 0.75, "unseen scan": 0.9}
+    serving.up(stage, carded(make_release("2026.1.1"), metrics=metrics), SERVERLESS)
+    serving.up(stage, carded(make_release("2026.1.2"), **improved()), SERVERLESS)
+    capsys.readouterr()
+    serving.show_releases(stage)
+    newest, oldest = capsys.readouterr().out.splitlines()
+    assert "live" in newest
+    assert "31 corrections after 2026.1.1" in newest
+    assert oldest.endswith("test 99.50%, letter 75.0% to pen 98.0%")
+
+
 def test_an_earlier_release_is_put_back_whatever_the_gate_says(
     stage: Stage, make_release: Callable[[str], Release]
 ) -> None:
