@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from backend.deploy import choices, endpoint, options, serving, watch
-from backend.deploy.plan import Plan, Release
+from backend.deploy.plan import Release
 from backend.deploy.refusals import StageError
 
 if TYPE_CHECKING:
