@@ -22,6 +22,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from backend.artifact import ArtifactError
 from backend.deploy.gate import refusals
 from backend.predictors import EmbeddedPredictor
@@ -35,10 +37,20 @@ from training.data.makers import NOT_A_DIGIT
 from training.data.readers import TEST
 from training.data.sources import DataError
 from training.evaluate import folds_of, measure_all
-from training.export import ARTIFACT, card_text, export, next_version, read_card, unfolded, write
+from training.export import (
+    ARTIFACT,
+    card_text,
+    export,
+    logits_of,
+    next_version,
+    read_card,
+    recalibrate,
+    unfolded,
+    write,
+)
 from training.paired import changes
 from training.screening import Screened, answered, screen
-from training.tuning import STEPS, Lesson, tune
+from training.tuning import RATE, STEPS, Lesson, tune
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,7 +102,7 @@ class Round:
         wanted = self.wanted
         held_out = [each.digest for each in self.screened.held_out]
         cards = [read_card(folder) for folder in (wanted.base, against(wanted))]
-        parts = [self.digest, sorted(held_out), cards, wanted.share, wanted.held_out_fold, STEPS, REPLAY]
+        parts = [self.digest, sorted(held_out), cards, wanted.share, wanted.held_out_fold, STEPS, RATE, REPLAY]
         return RUNS / sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
     @property
@@ -134,15 +146,19 @@ def teach(this: Round) -> None:
     old = replay()
     old = old.where((old.fold != TEST) & (old.fold != wanted.held_out_fold))
     network, card = unfolded(wanted.base), read_card(wanted.base)
-    this.say(f"learning {len(learn):,} drawings beside {len(old.y):,} old pictures, from {card['version']}")
+    fifth = np.arange(len(old.y)) % 5 == 0  # calibrates, so that it is not taught
+    shown, kept = old.where(~fifth), old.where(fifth)
+    before = logits_of(network, kept)
+    this.say(f"learning {len(learn):,} drawings beside {len(shown.y):,} old pictures, from {card['version']}")
     y = label_index([each.label for each in learn], card["labels"])
     y[y == NOT_A_DIGIT] = len(card["labels"])
-    tune(network, Lesson(findings.stacked(learn), y), old.x, this.folder / "steps")
-    export(network, _card(this, card), this.candidate)
+    tune(network, Lesson(findings.stacked(learn), y), shown.x, this.folder / "steps")
+    again = recalibrate(card, kept.y, before, logits_of(network, kept))
+    export(network, _card(this, {**card, **again}), this.candidate)
 
 
 def _card(this: Round, base: Mapping[str, Any]) -> dict[str, Any]:
-    """The base's card with the new version and its lineage; threshold and temperature stay what they were."""
+    """The base's card with the new version and its lineage; calibrated anew."""
     wanted, learn = this.wanted, this.screened.learn
     today = datetime.datetime.now(datetime.UTC).date()
     by_version: dict[str, int] = {}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 STEPS = 400
 REPLAYED, CORRECTED = 96, 32  # pictures of a step
-RATE = 5e-4  # Adam's, falling to nothing along a cosine
+RATE = 1e-4  # Adam's, falling to nothing along a cosine; 5e-4 changed more than corrections need (LOG.md, 2026-11-28)
 SAVE_EVERY = 50  # steps
 
 

@@ -372,3 +372,18 @@ def test_calibration_divides_what_is_too_sure() -> None:
     plain = export.Judged(logits.astype(np.float32), y, np.full(4000, "pen"))
     boasting = plain._replace(logits=plain.logits * 2)
     assert export.calibrate(boasting)[0] == pytest.approx(2 * export.calibrate(plain)[0], rel=0.05)
+
+
+def test_a_network_taught_on_is_as_sure_and_rejects_as_much_as_before() -> None:
+    """Twice as sure and milder with non-digits: its own temperature and threshold take both back."""
+    rng, y = np.random.default_rng(3), np.repeat([*range(10), makers.NOT_A_DIGIT], 100)
+    before = rng.normal(0, 1, (1100, 11)).astype(np.float32)
+    before[np.arange(1100), np.where(y == makers.NOT_A_DIGIT, 10, y)] += 3
+    after = np.column_stack([1.1 * before[:, :-1], before[:, -1] - 0.7]).astype(np.float32)
+    again = export.recalibrate({"temperature": 0.9, "threshold": 0.3}, y, before, after)
+    none = y == makers.NOT_A_DIGIT
+    rejected = [np.mean(export.scores(each[none]) < t) for each, t in ((before, 0.3), (after, again["threshold"]))]
+    assert rejected[1] == pytest.approx(rejected[0], abs=0.01)
+    assert again["threshold"] > 0.3
+    assert again["temperature"] == pytest.approx(0.9 * 1.1, rel=0.01)
+    assert export.recalibrate({"temperature": 0.9, "threshold": 0.0}, y, before, after)["threshold"] == 0
