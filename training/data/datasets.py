@@ -16,7 +16,7 @@ import numpy as np
 
 from backend.preprocessing import BlankPicture
 from training.data import feedback, sources
-from training.data.makers import CHARACTERS, MAKERS, NOT_A_DIGIT, Made
+from training.data.makers import MAKERS, NOT_A_DIGIT, Made
 from training.data.readers import NEVER_HELD_OUT
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Task(NamedTuple):
     seed: int
 
 
-PENS, LETTERS, GLYPHS, ALPHANUMERICS = 7494, 2720, 4102, 77_222  # how many the sources hold
+PENS, LETTERS, GLYPHS = 7494, 2720, 4102  # how many the sources hold
 REPLAY = 20_000  # of the pictures, one in 37: what an improvement is shown so that it forgets nothing
 FIELDS = ("x", "y", "fold", "kind", "item")  # of a Dataset, as they are cached
 SAMPLE = 30  # pictures of each kind: what the key of the cache is a digest of
@@ -100,7 +100,6 @@ PLANS: dict[str, tuple[tuple[str, ...], list[tuple[str, int, int]]]] = {
             ("letter-blurred", 15_000, 1),
         ],
     ),
-    "characters": (CHARACTERS, [("character", ALPHANUMERICS, 1)]),
     "fashion_mnist": (FASHION, [("fashion", 60_000, 1), ("fashion-test", 10_000, 1)]),
 }
 PLANS["digits"] = (DIGITS, [part for name in ("mnist", "pendigits", "people", "not_digits") for part in PLANS[name][1]])
@@ -116,7 +115,6 @@ MADE_OF = {
     "people": ("unipen", "pendigits"),
     "not_digits": ("omniglot", "noto", "pendigits", "unipen"),
     "digits": ("mnist", "pendigits", "unipen", "omniglot", "noto"),
-    "characters": ("unipen",),
     "fashion_mnist": ("fashion",),
     FEEDBACK: ("feedback",),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import string
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,7 +13,6 @@ from training.data.readers import (
     FOLDS,
     NEVER_HELD_OUT,
     TEST,
-    alphanumerics,
     drawn_no_digits,
     drawn_people,
     fashion,
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
     from training.data.strokes import Drawing
 
 NOT_A_DIGIT = -1  # the y of what belongs to no label
-CHARACTERS = tuple(string.digits + string.ascii_uppercase)
 
 
 class Made(NamedTuple):
@@ -219,11 +216,6 @@ def _any_letter(item: int, rng: np.random.Generator) -> Source:
     return Source(drawing, NOT_A_DIGIT, letter_fold(name))
 
 
-def _alphanumeric(item: int, _: np.random.Generator) -> Source:
-    written = alphanumerics()[item]
-    return Source(written.drawing, CHARACTERS.index(written.label), written.fold)
-
-
 def _on_canvas(drawing: Drawing, rng: np.random.Generator) -> NDArray[np.uint8]:
     return _draw(strokes.vary(drawing, rng, strength=rng.choice([0.3, 0.7, 1.2])), rng, 0.9)
 
@@ -340,5 +332,4 @@ MAKERS: dict[str, Callable[[int, np.random.Generator], Made]] = {
     "letter-bitmap": _made(_any_letter, _as_bitmap),
     "letter-scan": _made(_any_letter, _as_scan),
     "letter-blurred": _made(_any_letter, _blurred),
-    "character": _made(_alphanumeric, _on_canvas),
 }

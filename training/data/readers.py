@@ -86,16 +86,6 @@ def people() -> list[Written]:
 
 
 @once
-def alphanumerics() -> list[Written]:
-    """UNIPEN's digits and letters, small ones labelled as capitals."""
-    return [
-        written._replace(label=written.label.upper())
-        for written in characters()
-        if written.label.isascii() and written.label.isalnum()
-    ]
-
-
-@once
 def no_digits() -> list[Written]:
     """UNIPEN's letters and symbols, but LOOKALIKES."""
     return [written for written in characters() if written.digit < 0 and written.label not in LOOKALIKES]
