@@ -29,6 +29,13 @@ def test_each_kind_of_setting_is_read() -> None:
     assert settings.canary_share == 2.5
 
 
+def test_the_hash_of_a_key_and_a_canary_for_everybody_are_taken() -> None:
+    whole = {"api_keys": "0123456789abcdef" * 4, "sagemaker_endpoint_name": "a", "canary": "b", "canary_share": "100"}
+    settings = Settings.read(whole)
+    assert (settings.api_keys, settings.canary_share) == (("0123456789abcdef" * 4,), 100)
+    assert Settings.read({"canary_share": ""}).canary_share == 0
+
+
 @pytest.mark.parametrize("text", ["0", "false", "no", "off", ""])
 def test_a_switch_is_off(text: str) -> None:
     assert Settings.read({"log": text}).log is False
@@ -46,13 +53,22 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("texts", "words"),
     [
-        ({"raet_limit": "1 per minute"}, "no setting raet_limit; there are .*rate_limit"),
+        (
+            {"raet_limit": "1 per minute", "Keys": ""},
+            "no setting keys, raet_limit; there are sagemaker_endpoint_name, model",
+        ),
         ({"fallback": "yes"}, 'BACKEND_FALLBACK is "embedded" or empty'),
-        ({"api_keys": "plain"}, "python -m backend.keys"),
+        ({"api_keys": "plain"}, "^BACKEND_API_KEYS takes SHA-256 hashes: make one with `python -m backend.keys`.$"),
+        ({"api_keys": "g" * 64}, "python -m backend.keys"),
+        ({"api_keys": "A" * 64}, "python -m backend.keys"),
         ({"api_keys": f"{'a' * 64}, {'a' * 63}"}, "python -m backend.keys"),
         ({"log": "perhaps"}, "BACKEND_LOG"),
-        ({"labels": "a, b, a"}, "twice"),
-        ({"canary": "b"}, "stands beside SAGEMAKER_ENDPOINT_NAME"),
+        ({"labels": "a, b, a"}, "twice: a, b, a.$"),
+        ({"canary": "b"}, "^BACKEND_CANARY stands beside SAGEMAKER_ENDPOINT_NAME, which is empty.$"),
+        (
+            {"sagemaker_endpoint_name": "https://a"},
+            "^SAGEMAKER_ENDPOINT_NAME is .*, of letters, digits .*, not its address or ARN.$",
+        ),
         ({"canary": "arn:b", "sagemaker_endpoint_name": "a"}, "BACKEND_CANARY is .*endpoint's name alone"),
         ({"canary": "b", "sagemaker_endpoint_name": "a", "canary_share": "101"}, "percent, from 0 to 100, not 101"),
         ({"canary_share": "nan"}, "percent, from 0 to 100, not nan"),
