@@ -110,9 +110,10 @@ def read_pictures(request: Request) -> list[bytes | ApiProblem]:
 
 def _is_json(request: Request, data: bytes) -> bool:
     """By its type; or by its first byte, with which no picture begins, under the types of those who name none."""
-    if request.mimetype in UNNAMED:
+    kind = request.mimetype
+    if kind in UNNAMED:
         return data.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"{"
-    return request.mimetype == "application/json"
+    return kind == "application/json"
 
 
 def check_query(request: Request, *names: str) -> None:
