@@ -173,6 +173,8 @@ def _centre(ink: Ink) -> NDArray[np.uint8]:
     peak = ink.peak
     left, top, right, bottom = ink.box(EDGE * peak)
     crop = ink.pixels[top:bottom, left:right]
+    if peak == 255:  # as of a drawing in black: a third of the next way's time
+        return _place(crop * (crop > NOISE * peak))
     stretched = crop.tobytes().translate(_stretch(peak))  # a third of the time of Pillow's point()
     return _place(np.frombuffer(stretched, np.uint8).reshape(crop.shape))
 
