@@ -5,15 +5,20 @@ boto3's own read timeout is for each read, so that an answer which drips a byte 
 
 from __future__ import annotations
 
+import gzip
 import io
+from contextlib import suppress
 from http.client import HTTPResponse
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import msgspec
 from botocore.awsrequest import AWSHTTPConnection, AWSHTTPConnectionPool, AWSHTTPSConnection, AWSHTTPSConnectionPool
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
+from botocore.loaders import JSONFileLoader
+from botocore.session import get_session
 
 from backend.settings import SettingsError
 
@@ -84,13 +89,34 @@ class SecurePool(AWSHTTPSConnectionPool):
     ConnectionCls = SecureConnection
 
 
+class Descriptions(JSONFileLoader):
+    """Of services, as botocore has them: endpoints.json alone has 1.2 MB, which `json` with a hook reads slowly."""
+
+    def load_file(self, file_path: str) -> Any:
+        """See JSONFileLoader: without the ending; None where there is no such file."""
+        with suppress(FileNotFoundError), open(f"{file_path}.json", "rb") as file:  # noqa: PTH123 - as gzip.open
+            return msgspec.json.decode(file.read())
+        with suppress(FileNotFoundError), gzip.open(f"{file_path}.json.gz") as file:
+            return msgspec.json.decode(file.read())
+        return None
+
+
+def _session(service: str) -> boto3.Session:
+    """boto3's session for one service, without botocore's search of 400 folders for its name."""
+    session = get_session()
+    loader = session.get_component("data_loader")
+    loader.file_loader = Descriptions()
+    loader.list_available_services = lambda type_name: [service]  # noqa: ARG005 - botocore's name
+    return boto3.Session(botocore_session=session)
+
+
 def make_client(service: str, **waiting: Any) -> Any:
     """boto3's client of a service, with these settings of botocore's Config; its read timeout is a whole answer's.
 
     Raises SettingsError where boto3 cannot be set up: no region, no such profile, an address without http://.
     """
     try:
-        client = boto3.Session().client(service, config=Config(**waiting))
+        client = _session(service).client(service, config=Config(**waiting))
     except (BotoCoreError, ValueError) as error:
         said = str(error).rstrip(".")
         raise SettingsError(f"boto3 cannot ask {service}: {said}. See AWS_DEFAULT_REGION and the like.") from None

@@ -50,6 +50,8 @@ def predict_one(predictor: Predictor, data: bytes, request_id: str = "", extras:
     explain = "explanation" in extras
     answers = predictor.predict(cover(x) if explain else x[None], request_id)
     prediction = _prediction(answers, 0, x, request_id, timing(started, preprocessed))
+    if not extras:
+        return prediction
     return replace(
         prediction,
         image=to_png(x) if "image" in extras else None,

@@ -215,6 +215,7 @@ def sagemaker_runtime(attempts: int = ATTEMPTS) -> SageMakerRuntimeClient:
         retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=CONNECTIONS,
         tcp_keepalive=True,
+        parameter_validation=False,  # of what `_invoke` writes itself
     )
     return client
 

@@ -173,6 +173,8 @@ def _centre(ink: Ink) -> NDArray[np.uint8]:
     peak = ink.peak
     left, top, right, bottom = ink.box(EDGE * peak)
     crop = ink.pixels[top:bottom, left:right]
+    if peak == 255:  # as of a drawing in black: a third of the next way's time
+        return _place(crop * (crop > NOISE * peak))
     stretched = crop.tobytes().translate(_stretch(peak))  # a third of the time of Pillow's point()
     return _place(np.frombuffer(stretched, np.uint8).reshape(crop.shape))
 
@@ -189,8 +191,9 @@ def _place(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
     side = max(h, w) * SIDE / DIGIT_SIDE
     x, y = _centre_of_mass(crop)
     pad = int(side / 2) + 1
-    sheet = Image.new("L", (w + 2 * pad, h + 2 * pad))
-    sheet.paste(Image.frombuffer("L", (w, h), crop, "raw", "L", 0, 1), (pad, pad))  # fromarray() takes 1.3 us more
+    padded = np.zeros((h + 2 * pad, w + 2 * pad), np.uint8)
+    padded[pad : pad + h, pad : pad + w] = crop
+    sheet = Image.frombuffer("L", (w + 2 * pad, h + 2 * pad), padded, "raw", "L", 0, 1)  # fromarray() takes 1.3 us more
     window = (x + pad - side / 2, y + pad - side / 2, x + pad + side / 2, y + pad + side / 2)
     small = np.asarray(sheet.resize((SIDE, SIDE), Image.Resampling.HAMMING, window))
     scaled: NDArray[np.uint8] = (small * (255 / small.max())).astype(np.uint8)
@@ -199,8 +202,9 @@ def _place(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _centre_of_mass(ink: NDArray[np.uint8]) -> tuple[float, float]:
     """(h, w) -> x, y in pixels from the top left corner."""
+    h, w = ink.shape
     weights = ink.astype(np.float32)  # exact: a row of 560 pixels is below 2**24
-    columns, rows = weights.sum(axis=0).astype(np.float64), weights.sum(axis=1).astype(np.float64)
+    columns = (np.ones(h, np.float32) @ weights).astype(np.float64)  # BLAS: half of sum()'s time
+    rows = (weights @ np.ones(w, np.float32)).astype(np.float64)
     total = rows.sum()
-    x, y = columns @ np.arange(len(columns)) / total, rows @ np.arange(len(rows)) / total
-    return float(x) + 0.5, float(y) + 0.5
+    return float(columns @ np.arange(w) / total) + 0.5, float(rows @ np.arange(h) / total) + 0.5

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MODES = {"sagemaker": Options(mode="sagemaker"), "embedded": Options(mode="embedded")}
 MB = 1e6
-LIMITS = {"sagemaker": 22 * MB, "embedded": 45 * MB}
+LIMITS = {"sagemaker": 17 * MB, "embedded": 24 * MB}
 UNWANTED = (
     r"(^|/)(tensorflow|streamlit|keras|moto|boto3|botocore)(/|\.py)"
     r"|(^|/)tests?/"  # folders: werkzeug/test.py and jinja2/tests.py are modules that they need
@@ -183,6 +183,38 @@ def test_cold_start_is_within_seconds(unpacked: dict[str, Path], python: tuple[s
         cold.stop()
     print(f"import and first answer {first:.2f} s, then {1000 * warm:.1f} ms")
     assert first < 10
+
+
+def test_what_settings_switch_on_is_in_the_package(
+    unpacked: dict[str, Path], python: tuple[str, Path], drawing: Drawing
+) -> None:
+    """Metrics, a rate limit and other origins are libraries' work, which nothing else imports."""
+    switched = {
+        "BACKEND_METRICS": "Digits",
+        "BACKEND_RATE_LIMIT": "1 per minute",
+        "BACKEND_CORS_ORIGINS": "https://a.example",
+    }
+    function = Function(unpacked["embedded"], *python, {"BACKEND_MODEL_DIR": "model", **switched})
+    headers = {"Content-Type": "image/png", "Origin": "https://a.example"}
+    try:
+        first, second = (function.request("POST", "/predictions", drawing("7"), headers) for _ in range(2))
+        docs = function.request("GET", "/docs")
+    finally:
+        printed = function.stop()
+    assert (first.status, second.status, docs.status) == (200, 429, 200)
+    assert first.headers["access-control-allow-origin"] == "https://a.example"
+    assert '"CloudWatchMetrics"' in printed
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_nothing_is_in_it_twice_as_source_and_compiled(zips: dict[str, Path], mode: str) -> None:
+    with zipfile.ZipFile(zips[mode]) as content:
+        names = set(content.namelist())
+    compiled = {name for name in names if name.endswith(".pyc")}
+    if not compiled:
+        pytest.skip(f"no Python {package.PYTHON} compiled it")
+    assert [name for name in compiled if name.removesuffix("c") in names] == []
+    assert {"handler.pyc", "backend/wsgi.pyc", "zappa_settings.py"} <= names
 
 
 def test_endpoint_that_is_missing_is_a_503_on_lambda(
