@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,13 +27,18 @@ class Release:
     def __init__(self, version: str, label: str = "7", score: float = 1.0) -> None:
         self.version, self.label, self.score = version, label, score
         self.error: Exception | None = None
-        self.asked = 0
+        self.ids: list[str] = []
+
+    @property
+    def asked(self) -> int:
+        return len(self.ids)
 
     def predict(self, x: NDArray[np.uint8], request_id: str = "") -> Answers:
-        self.asked += 1
+        assert x.shape[1:] == (28, 28)
+        self.ids.append(request_id)
         if self.error:
             raise self.error
-        labels = ("7", "1")
+        labels = tuple("0123456789")
         rows = np.tile([float(label == self.label) for label in labels], (len(x), 1))
         return Answers(rows, np.full(len(x), self.score), labels, 0.5, "digits", self.version, "sagemaker")
 
@@ -52,7 +58,9 @@ def client(old: Release, new: Release, share: float, *, shadow: bool = False) ->
 
 
 def ask(api: FlaskClient, picture: bytes, caller: str = "a", route: str = "/predictions") -> dict[str, Any]:
-    answer = api.post(route, data=picture, content_type="image/png", headers={"X-Caller-Id": caller})
+    answer = api.post(
+        route, data=picture, content_type="image/png", headers={"X-Caller-Id": caller, "X-Request-Id": "r"}
+    )
     assert answer.status_code == 200, answer.data
     return dict(answer.json)
 
@@ -87,12 +95,14 @@ def test_a_caller_is_the_key_with_the_named_user_or_the_address(old: Release, ne
 
 
 def test_where_the_candidate_fails_the_stable_release_answers_and_the_log_says_why(
-    old: Release, new: Release, seven: bytes, capsys: pytest.CaptureFixture[str]
+    old: Release, new: Release, seven: bytes, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     new.error = ModelTimeout("late")
     api = client(old, new, 1.0)
     assert {ask(api, seven)["model"]["version"] for _ in range(FAILURES + 2)} == {"1"}
     assert new.asked == FAILURES  # then it is left in peace for a while
+    assert caplog.messages[0] == "ModelTimeout (late) of the candidate: the stable release answers"
+    assert set(old.ids + new.ids) == {"r"}
     failed = {"asked": "candidate", "failed": "ModelTimeout"}
     assert notes(capsys) == [failed] * FAILURES + [{"asked": "nobody"}] * 2
 
@@ -110,7 +120,31 @@ def test_a_shadow_is_compared_and_answers_nobody(
     assert (same["asked"], same["answers"], same["same"], same["rejections"]) == ("both", 1, 1, 0)
     assert (other["same"], other["rejections"]) == (0, 0)
     assert (rejected["answers"], rejected["same"], rejected["rejections"]) == (1, 0, 1)
-    assert same["ms"] >= 0
+    assert 0 < same["ms"] < 1000
+    assert set(old.ids + new.ids) == {"r"}
+
+
+def test_the_log_says_which_release_a_caller_has(
+    old: Release, new: Release, seven: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for share in (0.0, 1.0):
+        ask(client(old, new, share), seven)
+    assert notes(capsys) == [{"asked": "stable"}, {"asked": "candidate"}]
+    assert (old.ids, new.ids) == (["r"], ["r"])
+
+
+def test_a_shadow_is_compared_on_each_picture_of_a_batch_and_on_no_number(
+    old: Release, new: Release, seven: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new.score = 0.5  # of the threshold itself: taken
+    api = client(old, new, 1.0, shadow=True)
+    files = {"image": [(BytesIO(seven), "a.png"), (BytesIO(seven), "b.png")]}
+    assert api.post("/predictions/batch", data=files, headers={"X-Request-Id": "r"}).status_code == 200
+    assert api.post("/numbers", data=seven, content_type="image/png", headers={"X-Request-Id": "r"}).status_code == 200
+    batch, number = notes(capsys)
+    assert (batch["answers"], batch["same"], batch["rejections"]) == (2, 2, 0)
+    assert number == {}
+    assert (new.ids, set(old.ids)) == (["r"], {"r"})
 
 
 def test_a_shadow_that_fails_costs_no_answer(
