@@ -120,6 +120,7 @@ def test_a_strange_link_leaves_the_drawing_that_is_there(visit: Visit, page_url:
     visitor = visit(page_url)
     visitor.draw("1")
     visitor.await_strokes(1)
+    visitor.page.wait_for_function("() => location.hash.length > 1")  # the drawing's own, which would replace the other
     visitor.page.evaluate("location.hash = 'section'")
     visitor.await_text("This link holds no drawing.")
     visitor.await_state(strokes="1", sheet="0")
