@@ -17,7 +17,7 @@ import msgspec
 from botocore.awsrequest import AWSHTTPConnection, AWSHTTPConnectionPool, AWSHTTPSConnection, AWSHTTPSConnectionPool
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
-from botocore.loaders import JSONFileLoader
+from botocore.loaders import JSONFileLoader, create_loader
 from botocore.session import get_session
 
 from backend.settings import SettingsError
@@ -104,9 +104,10 @@ class Descriptions(JSONFileLoader):
 def _session(service: str) -> boto3.Session:
     """boto3's session for one service, without botocore's search of 400 folders for its name."""
     session = get_session()
-    loader = session.get_component("data_loader")
+    loader = create_loader(session.get_config_variable("data_path"))
     loader.file_loader = Descriptions()
-    loader.list_available_services = lambda type_name: [service]  # noqa: ARG005 - botocore's name
+    loader.list_available_services = lambda type_name: [service]  # type: ignore[method-assign] # noqa: ARG005
+    session.register_component("data_loader", loader)
     return boto3.Session(botocore_session=session)
 
 

@@ -24,3 +24,9 @@ def test_no_client_of_a_service_that_there_is_not(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     with pytest.raises(SettingsError, match="boto3 cannot ask digits"):
         make_client("digits")
+
+
+def test_other_sessions_still_find_every_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    make_client("s3")
+    assert {"s3", "sagemaker"} <= set(boto3.Session().get_available_services())
