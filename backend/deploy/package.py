@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tomllib
@@ -176,10 +177,23 @@ def prune(target: Path) -> None:
 
 
 def strip(target: Path) -> None:
-    """Take the symbols that only a debugger reads out of libraries, where there is a `strip`: 1.3 MB of a zip."""
-    if found := shutil.which("strip"):
-        for path in target.rglob("*.so*"):
-            _run(found, "--strip-unneeded", str(path))
+    """Take the symbols that only a debugger reads out of libraries, where there is a `strip`: 1.3 MB of a zip.
+
+    A library that cannot be loaded afterwards stays as it was: `strip` moves segments that auditwheel has added.
+    """
+    found = shutil.which("strip")
+    for path in target.rglob("*.so*") if found else ():
+        before = path.read_bytes()
+        _run(str(found), "--strip-unneeded", str(path))
+        if not _loads(path.read_bytes()):
+            path.write_bytes(before)
+
+
+def _loads(elf: bytes) -> bool:
+    """Whether each segment stands in the file where the loader can map it: at its address, but for whole pages."""
+    (table,), (size, n) = struct.unpack_from("<Q", elf, 32), struct.unpack_from("<HH", elf, 54)
+    headers = [struct.unpack_from("<II6Q", elf, table + size * i) for i in range(n)]
+    return all((address - offset) % align == 0 for kind, _, offset, address, *_, align in headers if kind == 1)
 
 
 def lambda_python() -> str:

@@ -213,10 +213,16 @@ def test_nothing_is_in_it_twice_as_source_and_compiled(zips: dict[str, Path], mo
     with zipfile.ZipFile(zips[mode]) as content:
         names = set(content.namelist())
     compiled = {name for name in names if name.endswith(".pyc")}
-    if not compiled:
-        pytest.skip(f"no Python {package.PYTHON} compiled it")
+    assert bool(compiled) == bool(package.lambda_python())
     assert [name for name in compiled if name.removesuffix("c") in names] == []
-    assert {"handler.pyc", "backend/wsgi.pyc", "zappa_settings.py"} <= names
+    kind = "pyc" if compiled else "py"
+    assert {f"handler.{kind}", f"backend/wsgi.{kind}", "zappa_settings.py"} <= names
+
+
+def test_every_library_in_it_can_be_mapped(unpacked: dict[str, Path]) -> None:
+    libraries = [path.read_bytes() for path in unpacked["embedded"].rglob("*.so*")]
+    assert len(libraries) > 10
+    assert all(package._loads(elf) for elf in libraries)
 
 
 def test_endpoint_that_is_missing_is_a_503_on_lambda(
