@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import STROKES
 from tests.browser.test_drawing import touch
@@ -142,9 +143,14 @@ def test_whoever_has_no_pen_is_told_so_before_the_start(visit: Visit, page_url: 
     visitor = visit(page_url)
     keyboard = visitor.page.keyboard
     visitor.tab_to(visitor.page.get_by_role("tab", name="Draw"))
-    for shown in ("Choose pictures", "Photograph one digit", "there is no way to play by keyboard alone"):
-        keyboard.press("ArrowRight")  # Streamlit goes back to the tab before where the next press comes within its run
+    for way, shown in {
+        "Upload": "Choose pictures",
+        "Camera": "Photograph one digit",
+        "Play": "there is no way to play by keyboard alone",
+    }.items():
+        keyboard.press("ArrowRight")
         visitor.await_text(shown)
+        expect(visitor.page.get_by_role("tab", name=way)).to_be_focused()  # which Streamlit's run took from it
     visitor.page.locator(".st-key-start button").focus()
     keyboard.press("Enter")
     visitor.page.locator(".task").wait_for()
