@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, expect, sync_playwright
 
 from backend.app import create_app
 from backend.server import Server
@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[2]
 STROKES = json.loads((ROOT / "tests" / "strokes.json").read_text(encoding="utf-8"))
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 PATIENCE = 60_000  # milliseconds: a machine that trains at the same time takes 30 seconds for a first visit
+expect.set_options(timeout=PATIENCE)
 # The canvas loads its first drawing, paper and all, in the background. Until that is done it has no pen, or has one at
 # its second call already, and then the load wipes what is drawn. Its cursor, set as the mouse moves, and the paper
 # tell. And the sheet before takes its place until the end of the run: strokes begun earlier fall beside the new one.

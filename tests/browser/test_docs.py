@@ -40,7 +40,7 @@ def test_the_docs_page_can_be_used_by_all(browser: Browser, live_api: str) -> No
     page.goto(f"{live_api}/")
     found = Axe().run(page).response["violations"]
     assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
-    assert page.get_by_role("main").count() == 1
+    expect(page.get_by_role("main")).to_have_count(1)
     line = page.get_by_role("region", name="The same with curl")
     line.focus()
     page.keyboard.press("ArrowRight")

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import STROKES
 
@@ -31,9 +32,9 @@ def test_the_page_alone_answers_with_the_embedded_model(visit: Visit, page_url: 
     visitor = visit(page_url)
     visitor.draw("4")
     visitor.submit()
-    assert visitor.page.locator(".bars li").count() == 10
-    assert visitor.page.locator(".bars li.top .name").inner_text() == "4"
-    assert visitor.page.locator(".steps li").count() == 5
+    expect(visitor.page.locator(".bars li")).to_have_count(10)
+    expect(visitor.page.locator(".bars li.top .name")).to_have_text("4")
+    expect(visitor.page.locator(".steps li")).to_have_count(5)
     visitor.page.get_by_text("Details").click()
     visitor.await_text("embedded in the API")
 
@@ -193,7 +194,8 @@ def test_two_visitors_do_not_see_each_other_s_drawings(visit: Visit, page_url: s
     other.draw("9")
     assert one.submit().startswith("Read as 6:")
     assert other.submit().startswith("Read as 9:")
-    assert one.page.locator(".strip button").count() == other.page.locator(".strip button").count() == 1
+    for visitor in (one, other):
+        expect(visitor.page.locator(".strip button")).to_have_count(1)
 
 
 def test_the_page_asks_nobody_outside(visit: Visit, page_url: str) -> None:

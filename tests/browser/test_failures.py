@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import start_page, stop
 
@@ -85,7 +86,7 @@ def test_a_starting_model_is_waited_for_with_progress(visit: Visit, moody_url: s
     visitor.draw("3")
     visitor.press("Submit")
     visitor.await_text("Waking the model up")
-    assert visitor.page.get_by_role("progressbar").count() == 1
+    expect(visitor.page.get_by_role("progressbar")).to_have_count(1)
     visitor.page.wait_for_timeout(1500)
     api.mend()
     visitor.page.locator(".headline").wait_for()

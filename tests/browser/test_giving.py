@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image, ImageDraw
+from playwright.sync_api import expect
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,7 +85,7 @@ def test_several_files_of_other_formats_have_their_rows(visit: Visit, page_url: 
     upload(visitor, file("7.png", drawing("7")), *(file(name, data) for name, (data, _) in OTHERS.items()))
     visitor.await_text("1 of 5 pictures read.")
     for _, sentence in OTHERS.values():
-        assert visitor.page.locator(".several").get_by_text(sentence).count() == 1
+        expect(visitor.page.locator(".several").get_by_text(sentence)).to_have_count(1)
 
 
 def test_the_chooser_offers_the_formats_that_are_read(visit: Visit, page_url: str) -> None:
@@ -122,8 +123,8 @@ def test_several_files_give_a_table_and_a_csv(visit: Visit, page_url: str, drawi
     broken = file("broken.png", b"\x89PNG\r\n\x1a\n, and then nothing")
     upload(visitor, *(file(f"{digit}.png", drawing(digit)) for digit in "0357"), broken)
     visitor.await_text("4 of 5 pictures read.")
-    assert visitor.page.locator(".several tbody tr").count() == 5
-    assert visitor.page.locator(".several img").count() == 4
+    expect(visitor.page.locator(".several tbody tr")).to_have_count(5)
+    expect(visitor.page.locator(".several img")).to_have_count(4)
     with visitor.page.expect_download() as download:
         visitor.press("Download as CSV")
     rows = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
@@ -148,7 +149,7 @@ def test_the_camera_gives_a_photo(visit: Visit, page_url: str) -> None:
     visitor.page.wait_for_function("() => document.querySelector('video')?.videoWidth > 0")  # before, it takes none
     visitor.press("Take Photo")
     visitor.page.locator(".answer").wait_for()
-    assert visitor.page.locator(".steps img").count() == 4
+    expect(visitor.page.locator(".steps img")).to_have_count(4)
 
 
 def test_leaving_the_sheet_and_coming_back_keeps_the_drawing(visit: Visit, page_url: str, drawing: Drawing) -> None:
@@ -210,7 +211,7 @@ def test_a_picture_pasted_or_dropped_anywhere_goes_the_way_of_upload(
     visitor.await_strokes(1)
     assert not hand(visitor, kind, file("mine.png", drawing("6")), selector=".masthead")
     assert visitor.await_answer().startswith("Read as 6:")
-    assert visitor.page.get_by_role("tab", name="Upload").get_attribute("aria-selected") == "true"
+    expect(visitor.page.get_by_role("tab", name="Upload")).to_have_attribute("aria-selected", "true")
     visitor.page.get_by_role("tab", name="Draw").click()
     visitor.await_strokes(1)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import STROKES
 
@@ -50,7 +51,7 @@ def test_numbers_are_read(visit: Visit, page_url: str, phone: bool, written: lis
         write(visitor, number, gap)
         said = visitor.submit()
         assert said.startswith(f"Read as {number}:"), said
-        assert visitor.page.locator(".framed .frame").count() == len(number)
+        expect(visitor.page.locator(".framed .frame")).to_have_count(len(number))
         visitor.clear()
 
 
@@ -70,8 +71,8 @@ def test_a_frame_opens_the_bars_of_its_digit_and_closes_the_others(visit: Visit,
     frames = visitor.page.locator(".framed summary.frame")
     for n in (0, 1):
         frames.nth(n).click()
-        assert visitor.page.locator(".framed details[open]").count() == 1
-        assert visitor.page.locator(".framed details[open] .bars .top .name").inner_text() == "42"[n]
+        expect(visitor.page.locator(".framed details[open]")).to_have_count(1)
+        expect(visitor.page.locator(".framed details[open] .bars .top .name")).to_have_text("42"[n])
 
 
 def test_live_mode_reads_a_number_as_it_grows(visit: Visit, moody_url: str, api: MoodyApi) -> None:

@@ -61,7 +61,7 @@ def test_ten_digits_are_named_once_each_marked_and_scored(visit: Visit, page_url
     for sheet in range(10):
         named.append(wanted(visitor, sheet))
         assert visitor.state["said"] == f"{'Right. ' if sheet else ''}Draw a {named[-1]}."
-        assert visitor.page.locator(".marks li.right").count() == sheet
+        expect(visitor.page.locator(".marks li.right")).to_have_count(sheet)
         draw_wanted(visitor, named[-1])
     visitor.await_text("10 of 10 in")
     assert sorted(named) == list(STROKES)
@@ -87,7 +87,7 @@ def test_the_time_ends_and_the_drawing_that_fooled_it_is_shown_and_looked_at(vis
     ]
     visitor.press("Look at it")
     visitor.page.locator(".headline h2").get_by_text(f"Read as {other(first)}.").wait_for()
-    assert visitor.page.get_by_role("tab", name="Draw").get_attribute("aria-selected") == "true"
+    expect(visitor.page.get_by_role("tab", name="Draw")).to_have_attribute("aria-selected", "true")
 
 
 def test_a_round_is_played_by_finger_on_a_small_phone_without_a_swipe(visit: Visit, page_url: str) -> None:
@@ -154,7 +154,7 @@ def test_whoever_has_no_pen_is_told_so_before_the_start(visit: Visit, page_url: 
     visitor.page.locator(".st-key-start button").focus()
     keyboard.press("Enter")
     visitor.page.locator(".task").wait_for()
-    assert visitor.page.locator(".clock").get_attribute("role") == "timer"
+    expect(visitor.page.locator(".clock")).to_have_attribute("role", "timer")
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

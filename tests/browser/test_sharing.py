@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 from tests.browser.conftest import without_live
 from tests.browser.test_judging import violations
@@ -142,7 +143,7 @@ def test_the_link_and_the_card_are_copied_and_the_card_is_downloaded(visit: Visi
         page.get_by_role("button", name="Download picture").click()
     with Image.open(io.BytesIO(download.value.path().read_bytes())) as image:
         assert (image.format, image.size) == ("PNG", (1200, 630))
-    assert page.locator(".card").get_attribute("alt") == "The drawing, read as 5"
+    expect(page.locator(".card")).to_have_attribute("alt", "The drawing, read as 5")
 
 
 def test_a_browser_that_copies_nothing_is_told_what_to_do(visit: Visit, page_url: str) -> None:
