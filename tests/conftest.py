@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
+from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pytest
@@ -86,11 +87,23 @@ def moto_url() -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture
-def fresh_page() -> None:
-    """A page that nobody has visited: no client and no answer of an earlier test is kept."""
-    import streamlit as st  # a second of import that other tests do without
+@cache
+def _components() -> Any:
+    from streamlit.components.v2 import manifest_scanner  # a second of import that other tests do without
 
+    return manifest_scanner.scan_component_manifests()
+
+
+@pytest.fixture
+def fresh_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that nobody has visited: no client and no answer of an earlier test is kept.
+
+    AppTest reads the metadata of all installed packages in each run, half a second; here once.
+    """
+    import streamlit as st
+
+    found = _components()
+    monkeypatch.setattr("streamlit.components.v2.manifest_scanner.scan_component_manifests", lambda: found)
     st.cache_resource.clear()
     st.cache_data.clear()
 

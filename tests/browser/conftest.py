@@ -44,6 +44,8 @@ TAKES_THE_PEN = """pen => {
   const inPlace = y - above < 20;
   return inPlace && pen.style.cursor === "crosshair" && paper.data[3] === 255;
 }"""
+MOVES_NO_MORE = """() => document.getAnimations().every(
+  each => each.playState !== "running" || each.effect.getComputedTiming().endTime === Infinity)"""
 FAKE_CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 
 
@@ -260,6 +262,12 @@ class Visitor:
     def clear(self) -> None:
         self.press("Clear")
         self.await_sheet()
+
+    def await_rest(self) -> None:
+        """Until no run goes on and nothing moves or fades: a press in flight would miss, a faded text has no contrast."""
+        self.page.locator('[data-testid=stApp][data-test-script-state="notRunning"]').wait_for()
+        self.page.wait_for_function(MOVES_NO_MORE)
+        self.page.evaluate("() => new Promise(done => requestIdleCallback(() => requestIdleCallback(done)))")
 
     def await_text(self, text: str) -> None:
         self.page.get_by_text(text).filter(visible=True).first.wait_for()  # a phone has it in another place

@@ -147,6 +147,7 @@ def test_the_camera_gives_a_photo(visit: Visit, page_url: str) -> None:
     visitor = visit(page_url, permissions=["camera"])
     visitor.page.get_by_role("tab", name="Camera").click()
     visitor.page.wait_for_function("() => document.querySelector('video')?.videoWidth > 0")  # before, it takes none
+    visitor.await_rest()  # a press within the run takes none either
     visitor.press("Take Photo")
     visitor.page.locator(".answer").wait_for()
     expect(visitor.page.locator(".steps img")).to_have_count(4)

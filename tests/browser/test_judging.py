@@ -24,7 +24,7 @@ def test_a_correction_stays_in_the_visit_when_consent_is_refused(visit: Visit, m
     visitor.draw("1")
     visitor.submit()
     visitor.press("It was a …")
-    visitor.page.wait_for_timeout(500)  # it unfolds; a press in flight would miss
+    visitor.await_rest()
     visitor.page.get_by_test_id("stPopoverBody").get_by_text("7", exact=True).click()
     visitor.await_text("noted as 7")
     visitor.press("No")
@@ -73,6 +73,7 @@ def test_a_judged_drawing_is_kept_with_consent_and_can_be_taken_back(
 
 
 def violations(visitor: Visitor) -> list[tuple[str, list[str]]]:
+    visitor.await_rest()
     found = Axe().run(visitor.page, options=WCAG).response["violations"]
     return [(each["id"], [node["html"][:120] for node in each["nodes"]]) for each in found]
 
@@ -85,7 +86,6 @@ def test_no_violation_of_wcag_a_and_aa(visit: Visit, moody_url: str, api: MoodyA
     visitor.draw("3")
     visitor.submit()
     visitor.page.get_by_text("Call it from your code").click()
-    visitor.page.wait_for_timeout(500)
     assert violations(visitor) == [], "answered"
     visitor.clear()
     api.refuse(500, "internal-error")

@@ -79,7 +79,7 @@ def test_the_sheet_fits_its_column_and_the_screen_without_a_gap(visit: Visit, pa
     visitor = visit(page_url, dark=True)
     for width, height in SCREENS:
         page = resized(visitor, width, height)
-        page.wait_for_timeout(300)  # Streamlit arranges its columns anew
+        visitor.await_rest()  # Streamlit arranges its columns anew
         sheet, column = box(visitor.paper), box(page.locator(".st-key-drawing"))
         place = box(page.locator(f".st-key-canvas-{visitor.sheet}"))
         assert sheet["width"] == pytest.approx(sheet["height"], abs=1.5), (width, height)
@@ -136,9 +136,7 @@ def test_the_page_does_not_grow_with_live_digits(visit: Visit, page_url: str) ->
     session.send("Performance.enable")
 
     def nodes() -> float:
-        """Once the run has ended and the page is at rest: on a busy machine the answer before is still in memory."""
-        visitor.page.locator('[data-testid=stApp][data-test-script-state="notRunning"]').wait_for()
-        visitor.page.evaluate("() => new Promise(done => requestIdleCallback(() => requestIdleCallback(done)))")
+        visitor.await_rest()  # on a busy machine the answer before is still in memory
         session.send("HeapProfiler.collectGarbage")
         metrics = session.send("Performance.getMetrics")["metrics"]
         return next(metric["value"] for metric in metrics if metric["name"] == "Nodes")

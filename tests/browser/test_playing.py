@@ -179,6 +179,5 @@ def assert_fine(visitor: Visitor, state: str, *, dark: bool) -> None:
     """Of the dark page, which differs by its colours alone, on the first and the last screen."""
     for width, height in SCREENS[:: len(SCREENS) - 1] if dark else SCREENS:
         resized(visitor, width, height)
-        visitor.page.wait_for_timeout(300)  # colours in flight are no contrast
         assert violations(visitor) == [], (state, width, height)
         assert visitor.page.evaluate(EXCESS) == [0, 0], (state, width, height)

@@ -164,6 +164,5 @@ def test_share_fits_every_screen_and_has_no_violation_of_wcag(visit: Visit, page
     unfold(visitor)
     for width, height in SCREENS:
         resized(visitor, width, height)
-        visitor.page.wait_for_timeout(500)  # colours in flight are no contrast
         assert violations(visitor) == [], (width, height)
         assert visitor.page.evaluate(EXCESS) == [0, 0], (width, height)
