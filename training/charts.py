@@ -19,6 +19,7 @@ mpl.use("Agg")  # files, no window
 from matplotlib import pyplot as plt
 
 INK, ACCENT = "#1b2a41", "#e4572e"
+DPI = 110  # of a sheet of thumbnails, and so the pixels of a column
 
 
 def draw_all(outcomes: list[Outcome], as_seen: Callable[[Outcome], NDArray[np.uint8]], folder: Path) -> None:
@@ -115,14 +116,15 @@ def bins(features: Sequence[tuple[str, list[str], NDArray[np.float64], NDArray[n
 
 
 def sheet(pictures: Sequence[tuple[NDArray[np.uint8], str]], path: Path, heading: str) -> None:
-    """Thumbnails of (28, 28) ink in rows of ten, each below its line."""
-    rows = max(1, -(-len(pictures) // 10))
-    figure, grid = plt.subplots(rows, 10, figsize=(10, 0.2 + 1.2 * rows), layout="constrained", squeeze=False)
-    for axes in grid.flat:
-        axes.axis("off")
-    for (picture, line), axes in zip(pictures, grid.flat, strict=False):
-        axes.imshow(picture, cmap="gray_r")
-        axes.set_title(line, fontsize=7)
-    figure.suptitle(heading)
-    figure.savefig(path, dpi=110)
+    """Thumbnails of (28, 28) ink in rows of ten, each below its line. Axes for each would take 0.1 s a picture."""
+    inches = 0.4 + 1.2 * max(1, -(-len(pictures) // 10))
+    figure = plt.figure(figsize=(10, inches), dpi=DPI)
+    figure.text(0.5, 1 - 0.25 / inches, heading, ha="center", fontsize=12)
+    for number, (picture, line) in enumerate(pictures):
+        row, column = divmod(number, 10)
+        top = inches - 0.4 - 1.2 * row
+        figure.text((column + 0.5) / 10, (top - 0.2) / inches, line, ha="center", fontsize=7)
+        thumbnail = picture.repeat(3, axis=0).repeat(3, axis=1)
+        figure.figimage(thumbnail, DPI * (column + 0.12), DPI * (top - 1.05), cmap="gray_r", vmin=0, vmax=255)
+    figure.savefig(path)
     plt.close(figure)

@@ -11,10 +11,11 @@ import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
 
 from backend.app import create_app
 from backend.server import Server
@@ -190,8 +191,8 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 class Visitor:
     """One person in front of the page."""
 
-    def __init__(self, context: BrowserContext, url: str) -> None:
-        self.page: Page = context.new_page()
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
         self.page.set_default_timeout(PATIENCE)
         self.page.goto(url)
         self.sheet: int | str = -1
@@ -264,7 +265,7 @@ class Visitor:
         self.await_sheet()
 
     def await_rest(self) -> None:
-        """Until no run goes on and nothing moves or fades: a press in flight would miss, a faded text has no contrast."""
+        """Until no run goes on and nothing moves: a press in flight would miss, a fading text has no contrast."""
         self.page.locator('[data-testid=stApp][data-test-script-state="notRunning"]').wait_for()
         self.page.wait_for_function(MOVES_NO_MORE)
         self.page.evaluate("() => new Promise(done => requestIdleCallback(() => requestIdleCallback(done)))")
@@ -284,27 +285,44 @@ class Visitor:
 
 
 class Visit:
-    """visit(url, phone=True, dark=True) -> a Visitor in a browser of their own, gone with the test.
+    """visit(url, phone=True, dark=True) -> a Visitor in front of the page anew, as nobody has seen it yet.
 
-    `live`: as the page is by itself, where the API is near; without, each drawing waits for Submit.
+    `live`: as the page is by itself, where the API is near; without, each drawing waits for Submit. Windows of the same
+    kind are used again by later tests: such a visit takes a third of the processor's time.
     """
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
-        self.contexts: list[BrowserContext] = []
+        self._free: dict[str, list[Page]] = {}
+        self._taken: list[tuple[str, Page]] = []
 
     def __call__(
         self, url: str, *, phone: bool = False, dark: bool = False, live: bool = False, **options: Any
     ) -> Visitor:
-        context = self._browser.new_context(
-            viewport=PHONE if phone else DESK,
-            color_scheme="dark" if dark else "light",
-            device_scale_factor=2 if phone else 1,
-            has_touch=phone,
+        size = PHONE if phone else DESK
+        kind = {
+            "viewport": size,
+            "color_scheme": "dark" if dark else "light",
+            "device_scale_factor": 2 if phone else 1,
+            "has_touch": phone,
             **options,
-        )
-        self.contexts.append(context)
-        return Visitor(context, url if live else without_live(url))
+        }
+        page = self._window(f"{urlsplit(url).netloc} {json.dumps(kind)}", kind)
+        page.set_viewport_size(size)
+        return Visitor(page, url if live else without_live(url))
+
+    def _window(self, name: str, kind: dict[str, Any]) -> Page:
+        free = self._free.setdefault(name, [])
+        page = free.pop() if free else self._browser.new_context(**kind).new_page()
+        self._taken.append((name, page))
+        return page
+
+    def end(self) -> None:
+        """Leave every page that was visited."""
+        for name, page in self._taken:
+            page.goto("about:blank")
+            self._free[name].append(page)
+        self._taken.clear()
 
 
 def without_live(url: str) -> str:
@@ -313,9 +331,12 @@ def without_live(url: str) -> str:
     return f"{address}{'&' if '?' in address else '?'}live=off{mark}{fragment}"
 
 
+@pytest.fixture(scope="session")
+def visits(browser: Browser) -> Visit:
+    return Visit(browser)
+
+
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Visit]:
-    visits = Visit(browser)
+def visit(visits: Visit) -> Iterator[Visit]:
     yield visits
-    for context in visits.contexts:
-        context.close()
+    visits.end()

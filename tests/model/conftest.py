@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
 import shutil
@@ -17,6 +18,7 @@ from PIL import Image
 from backend.preprocessing import normalise_image
 from tests.conftest import STROKES
 from training.data import datasets, readers, sources, strokes
+from training.data.datasets import _sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,9 +84,13 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("kept")
 
 
+_sample_once = functools.cache(_sample.__wrapped__)  # what names the cache: 8 s, of sources that are always the same
+
+
 @pytest.fixture
-def digits_made(tiny_sources: Path, kept: Path) -> Path:
+def digits_made(tiny_sources: Path, kept: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same DATA_DIR, with the pictures of "digits" made already."""
+    monkeypatch.setattr(datasets, "_sample", _sample_once)
     cache = tiny_sources.parent / "cache"
     cache.mkdir()
     if not any(kept.iterdir()):
@@ -99,7 +105,7 @@ def _tiny(plan: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
 
 
 def _forget() -> None:
-    for read in [*vars(readers).values(), datasets._sample]:
+    for read in [*vars(readers).values(), _sample]:
         if hasattr(read, "cache_clear"):
             read.cache_clear()
 
