@@ -24,7 +24,20 @@ SCREENS = [(390, 664), (844, 390), (640, 400), (700, 900), (768, 1024), (940, 80
 
 def resized(visitor: Visitor, width: int, height: int) -> Page:
     visitor.page.set_viewport_size({"width": width, "height": height})
+    visitor.await_rest()  # Streamlit arranges its columns anew
     return visitor.page
+
+
+def assert_fine(visitor: Visitor, state: str, *, dark: bool) -> None:
+    """Nothing to scroll sideways to, on every screen; no violation of WCAG A and AA, on the first and the last.
+
+    The dark page differs by its colours alone: it is looked at on these two.
+    """
+    ends = SCREENS[:: len(SCREENS) - 1]
+    for width, height in ends if dark else SCREENS:
+        resized(visitor, width, height)
+        assert visitor.page.evaluate(EXCESS) == [0, 0], (state, width, height)
+        assert (width, height) not in ends or violations(visitor) == [], (state, width, height)
 
 
 def box(place: Locator) -> dict[str, float]:
@@ -79,7 +92,6 @@ def test_the_sheet_fits_its_column_and_the_screen_without_a_gap(visit: Visit, pa
     visitor = visit(page_url, dark=True)
     for width, height in SCREENS:
         page = resized(visitor, width, height)
-        visitor.await_rest()  # Streamlit arranges its columns anew
         sheet, column = box(visitor.paper), box(page.locator(".st-key-drawing"))
         place = box(page.locator(f".st-key-canvas-{visitor.sheet}"))
         assert sheet["width"] == pytest.approx(sheet["height"], abs=1.5), (width, height)

@@ -9,11 +9,11 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import STROKES
 from tests.browser.test_drawing import touch
-from tests.browser.test_judging import violations
-from tests.browser.test_layout import SCREENS, in_sight, resized
-from tests.browser.test_sharing import EXCESS
+from tests.browser.test_layout import assert_fine, in_sight
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Locator
+
     from tests.browser.conftest import MoodyApi, Visit, Visitor
 
 SMALL = {"width": 390, "height": 664}
@@ -32,6 +32,11 @@ def wanted(visitor: Visitor, sheet: int) -> str:
     """The digit that is named, once its sheet takes the pen."""
     visitor.await_sheet(f"play-{sheet}")
     return visitor.page.locator(".task b").inner_text()
+
+
+def announced(visitor: Visitor) -> Locator:
+    """What a screen reader says, at the end of a run."""
+    return visitor.page.locator("#announcement")
 
 
 MARKED = """([sheet, strokes]) => {
@@ -60,12 +65,12 @@ def test_ten_digits_are_named_once_each_marked_and_scored(visit: Visit, page_url
     named = []
     for sheet in range(10):
         named.append(wanted(visitor, sheet))
-        assert visitor.state["said"] == f"{'Right. ' if sheet else ''}Draw a {named[-1]}."
+        expect(announced(visitor)).to_have_text(f"{'Right. ' if sheet else ''}Draw a {named[-1]}.")
         expect(visitor.page.locator(".marks li.right")).to_have_count(sheet)
         draw_wanted(visitor, named[-1])
     visitor.await_text("10 of 10 in")
     assert sorted(named) == list(STROKES)
-    assert visitor.state["said"].endswith("No drawing fooled it.")
+    expect(announced(visitor)).to_contain_text("No drawing fooled it.")
 
 
 def test_the_time_ends_and_the_drawing_that_fooled_it_is_shown_and_looked_at(visit: Visit, page_url: str) -> None:
@@ -79,7 +84,7 @@ def test_the_time_ends_and_the_drawing_that_fooled_it_is_shown_and_looked_at(vis
     draw_wanted(visitor, second)
     visitor.await_text("1 of 10 in 30.0 seconds")
     said = f"This one fooled it: a {first}, read as {other(first)}"
-    assert said in visitor.state["said"]
+    expect(announced(visitor)).to_contain_text(said)
     visitor.page.locator(".fooled img").wait_for()
     assert visitor.page.locator(".marks li").all_inner_texts()[:2] == [
         f"{first}\nread as {other(first)}",
@@ -173,11 +178,3 @@ def test_play_fits_every_screen_and_has_no_violation_of_wcag(visit: Visit, page_
         visitor.press("Skip")
     visitor.page.locator(".fooled").wait_for()
     assert_fine(visitor, "over", dark=dark)
-
-
-def assert_fine(visitor: Visitor, state: str, *, dark: bool) -> None:
-    """Of the dark page, which differs by its colours alone, on the first and the last screen."""
-    for width, height in SCREENS[:: len(SCREENS) - 1] if dark else SCREENS:
-        resized(visitor, width, height)
-        assert violations(visitor) == [], (state, width, height)
-        assert visitor.page.evaluate(EXCESS) == [0, 0], (state, width, height)

@@ -10,14 +10,12 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from tests.browser.conftest import without_live
-from tests.browser.test_judging import violations
-from tests.browser.test_layout import SCREENS, resized
+from tests.browser.test_layout import assert_fine
 
 if TYPE_CHECKING:
     from tests.browser.conftest import MoodyApi, Visit, Visitor
 
 CLIPBOARD = ["clipboard-read", "clipboard-write"]
-EXCESS = "[...document.querySelectorAll('[data-testid=stMain], html')].map(e => e.scrollWidth - e.clientWidth)"
 
 
 def unfold(visitor: Visitor) -> str:
@@ -162,7 +160,4 @@ def test_share_fits_every_screen_and_has_no_violation_of_wcag(visit: Visit, page
     visitor.draw("8")
     visitor.submit()
     unfold(visitor)
-    for width, height in SCREENS:
-        resized(visitor, width, height)
-        assert violations(visitor) == [], (width, height)
-        assert visitor.page.evaluate(EXCESS) == [0, 0], (width, height)
+    assert_fine(visitor, "shared", dark=dark)

@@ -155,6 +155,7 @@ class Crash(BaseException):
     """As a process that is killed."""
 
 
+@pytest.mark.slow  # a minute and a half: seven times to where it was stopped
 def test_stopped_after_any_step_the_same_command_ends_as_if_it_had_not_been(
     room: Path, given: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
