@@ -50,6 +50,8 @@ TAKES_THE_PEN = """pen => {
 }"""
 MOVES_NO_MORE = """() => document.getAnimations().every(
   each => each.playState !== "running" || each.effect.getComputedTiming().endTime === Infinity)"""
+IDLE = """() => new Promise(done =>
+  requestIdleCallback(() => requestIdleCallback(done, { timeout: 500 }), { timeout: 500 }))"""
 FAKE_CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 
 
@@ -271,7 +273,7 @@ class Visitor:
         """Until no run goes on and nothing moves: a press in flight would miss, a fading text has no contrast."""
         self.page.locator('[data-testid=stApp][data-test-script-state="notRunning"]').wait_for()
         self.page.wait_for_function(MOVES_NO_MORE)
-        self.page.evaluate("() => new Promise(done => requestIdleCallback(() => requestIdleCallback(done)))")
+        self.page.evaluate(IDLE)
 
     def await_text(self, text: str) -> None:
         self.page.get_by_text(text).filter(visible=True).first.wait_for()  # a phone has it in another place
