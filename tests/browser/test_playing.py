@@ -136,7 +136,7 @@ def test_a_slow_model_costs_no_time_and_one_that_fails_ends_the_round_in_a_sente
     assert left > 10
     api.refuse(503, "model-unavailable")
     api.delay = 0
-    visitor.draw(digit)
+    visitor.stroke(STROKES[digit][0][0])  # the round ends with the first one
     visitor.await_text("The model is not available.")
     visitor.await_text("Start again in a moment.")
     api.mend()
