@@ -68,7 +68,7 @@ function keepFocus({ target }) {
   if (!target.matches?.("[role=tab]")) return;
   const isOff = () => target.getAttribute("aria-disabled") === "true";
   const giveBack = () => {
-    if (document.activeElement !== document.body) return;
+    if (!target.isConnected || document.activeElement !== document.body) return;
     if (isOff()) requestAnimationFrame(giveBack);
     else target.focus();
   };
