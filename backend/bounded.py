@@ -106,7 +106,7 @@ def _session(service: str) -> boto3.Session:
     session = get_session()
     loader = create_loader(session.get_config_variable("data_path"))
     loader.file_loader = Descriptions()
-    loader.list_available_services = lambda type_name: [service]  # type: ignore[method-assign] # noqa: ARG005
+    loader.list_available_services = lambda *_, **__: [service]  # type: ignore[method-assign]
     session.register_component("data_loader", loader)
     return boto3.Session(botocore_session=session)
 
