@@ -56,7 +56,7 @@ function listen() {
   told.listening = true;
   addEventListener("hashchange", open);
   document.addEventListener("click", copy, true);
-  document.addEventListener("focusout", keepFocus, true);
+  document.addEventListener("focusout", keepTab, true);
   document.addEventListener("paste", paste, true);
   document.addEventListener("dragstart", ({ dataTransfer }) => dataTransfer.setData(OWN, ""), true);
   for (const kind of ["dragover", "dragleave", "drop"]) document.addEventListener(kind, drag, true);
@@ -64,7 +64,7 @@ function listen() {
 
 // Streamlit disables the tabs for some 100 ms at the start of each run. The chosen one then loses the keyboard's focus, so
 // that the next arrow key would do nothing: it gets the focus back, unless that went elsewhere meanwhile.
-function keepFocus({ target }) {
+function keepTab({ target }) {
   if (!target.matches?.("[role=tab]")) return;
   const isOff = () => target.getAttribute("aria-disabled") === "true";
   const giveBack = () => {

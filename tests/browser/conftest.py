@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync
 from backend.app import create_app
 from backend.server import Server
 from tests.browser.chromium import NoBrowser, find, launch
+from tests.conftest import STROKES as ALL_STROKES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 STROKES = {  # every second point: half the events, and the same digits
     digit: [[stroke[:-1:2] + stroke[-1:] for stroke in drawing] for drawing in drawings]
-    for digit, drawings in json.loads((ROOT / "tests" / "strokes.json").read_text(encoding="utf-8")).items()
+    for digit, drawings in ALL_STROKES.items()
 }
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 PATIENCE = 60_000  # milliseconds: a machine that trains at the same time takes 30 seconds for a first visit

@@ -37,7 +37,7 @@ def take(visitor: Visitor, name: str, digits: str) -> None:
         visitor.draw(digit, 1)
         visitor.submit()
     visitor.page.mouse.move(5, 5)
-    visitor.page.wait_for_timeout(500)
+    visitor.await_rest()
     Image.open(BytesIO(visitor.page.screenshot())).convert("RGB").save(FOLDER / name, optimize=True)
     if (FOLDER / name).stat().st_size > MOST_BYTES:
         raise SystemExit(f"{name} is over {MOST_BYTES} bytes.")

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import STROKES
 from tests.browser.test_drawing import touch
-from tests.browser.test_layout import assert_fine, in_sight
+from tests.browser.test_layout import SCREENS, assert_fine, in_sight
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -165,16 +165,20 @@ def test_whoever_has_no_pen_is_told_so_before_the_start(visit: Visit, page_url: 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_play_fits_every_screen_and_has_no_violation_of_wcag(visit: Visit, page_url: str, dark: bool) -> None:
     visitor = visit(page_url, dark=dark, phone=True, reduced_motion="reduce")
+    screens = SCREENS[:: len(SCREENS) - 1] if dark else SCREENS  # the dark page differs by its colours alone
     visitor.page.get_by_role("tab", name="Play").click()
     visitor.page.locator(".st-key-start button").wait_for()
-    assert_fine(visitor, "first", dark=dark)
+    for width, height in screens:
+        assert_fine(visitor, width, height, "first")
     start(visitor, clock=False)
     digit = wanted(visitor, 0)
     visitor.draw(other(digit))
     visitor.page.locator(".task").get_by_text("Read as").wait_for()
-    assert_fine(visitor, "playing", dark=dark)
+    for width, height in screens:
+        assert_fine(visitor, width, height, "playing")
     for sheet in range(10):
         wanted(visitor, sheet)
         visitor.press("Skip")
     visitor.page.locator(".fooled").wait_for()
-    assert_fine(visitor, "over", dark=dark)
+    for width, height in screens:
+        assert_fine(visitor, width, height, "over")
