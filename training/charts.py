@@ -19,7 +19,7 @@ mpl.use("Agg")  # files, no window
 from matplotlib import pyplot as plt
 
 INK, ACCENT = "#1b2a41", "#e4572e"
-DPI = 110  # of a sheet of thumbnails, and so the pixels of a column
+DPI = 110  # of every picture; and so the pixels of a column of thumbnails
 
 
 def draw_all(outcomes: list[Outcome], as_seen: Callable[[Outcome], NDArray[np.uint8]], folder: Path) -> None:
@@ -52,7 +52,7 @@ def confusion(people: list[Outcome], path: Path) -> None:
         xticks=range(11), xticklabels=[*"0123456789", "none"], yticks=range(10), xlabel="read", ylabel="drawn",
         title=f"{len(people):,} drawings of unseen writers",
     )  # fmt: skip
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=DPI)
     plt.close(figure)
 
 
@@ -69,7 +69,7 @@ def reliability(people: list[Outcome], path: Path) -> None:
     for x, y, b in zip(*means, bins, strict=True):
         axes.annotate(f"{np.sum(place == b):,}", (x, y), textcoords="offset points", xytext=(6, -12), fontsize=7)
     axes.set(xlabel="confidence", ylabel="share read rightly", title="Is the confidence to be trusted?")
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=DPI)
     plt.close(figure)
 
 
@@ -86,7 +86,7 @@ def rejection(outcomes: list[Outcome], path: Path) -> None:
     axes.axhline(90, color="#bbbbbb", linestyle="--")
     axes.set(xscale="log", xlabel="real digits rejected, %", ylabel="rejected, %", title="What is told from a digit")
     axes.legend(frameon=False)
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=DPI)
     plt.close(figure)
 
 
@@ -111,7 +111,7 @@ def bins(features: Sequence[tuple[str, list[str], NDArray[np.float64], NDArray[n
         axes.set(xticks=place, ylabel="%", title=name)
         axes.set_xticklabels(names, fontsize=7)
     grid.flat[0].legend(frameon=False)
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=DPI)
     plt.close(figure)
 
 
