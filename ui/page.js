@@ -36,10 +36,8 @@ function link({ data, setTriggerValue }) {
     told.opening = fragment.slice(0, data.longest + 1);
     setTriggerValue("opened", told.opening);
   };
-  if (!told.listening) {
-    listen();
-    open();
-  }
+  if (!told.listening) listen();
+  if (!told.opening) open(); // a link that came in this moment, whose event is still to come
   if (told.opening && told.opening !== data.opened) return; // what the address says comes first
   told.opening = null;
   told.fragment = data.fragment;
@@ -49,7 +47,7 @@ function link({ data, setTriggerValue }) {
 }
 
 function open() {
-  if (inAddress() && inAddress() !== told.fragment) told.open(inAddress());
+  if (!["", told.fragment, told.opening].includes(inAddress())) told.open(inAddress());
 }
 
 function listen() {
