@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -254,17 +255,21 @@ class Visitor:
     def await_strokes(self, n: int) -> None:
         self.await_state(strokes=str(n))
 
-    def await_answer(self) -> str:
-        """Until the drawing on the sheet has its answer -> what a screen reader says."""
+    def await_answer(self, begins: str = "") -> str:
+        """Until what is given has its answer, and one that begins so -> what a screen reader says.
+
+        Without `begins` it may be the answer before, where another picture is just on its way.
+        """
         self.page.wait_for_function(
             "() => { const d = document.getElementById('announcement').dataset;"
             " return d.drawing && d.drawing === d.answer && d.failed === 'false' }",
         )
+        expect(self.page.locator("#announcement")).to_have_text(re.compile(f"^{re.escape(begins)}"))
         return self.state["said"]
 
-    def submit(self) -> str:
+    def submit(self, begins: str = "") -> str:
         self.press("Submit")
-        return self.await_answer()
+        return self.await_answer(begins)
 
     def clear(self) -> None:
         self.press("Clear")
@@ -315,7 +320,9 @@ class Visit:
         }
         page = self._window(f"{urlsplit(url).netloc} {json.dumps(kind)}", kind)
         page.set_viewport_size(size)
-        return Visitor(page, url if live else without_live(url))
+        visitor = Visitor(page, url if live else without_live(url))
+        visitor.await_state(live=str(live).lower())
+        return visitor
 
     def _window(self, name: str, kind: dict[str, Any]) -> Page:
         free = self._free.setdefault(name, [])

@@ -23,8 +23,7 @@ def test_each_of_the_ten_digits_is_read_right(visit: Visit, page_url: str, style
     visitor = visit(page_url)
     for digit in STROKES:
         visitor.draw(digit, style)
-        said = visitor.submit()
-        assert said.startswith(f"Read as {digit}:"), f"a {digit} in style {style}: {said}"
+        visitor.submit(f"Read as {digit}:")
         visitor.clear()
 
 
@@ -45,7 +44,7 @@ def test_clear_gives_an_empty_sheet(visit: Visit, page_url: str) -> None:
     visitor.submit()
     visitor.clear()
     assert visitor.state | {"strokes": "0", "drawing": "", "answer": ""} == visitor.state
-    assert visitor.page.locator(".headline").count() == 0
+    expect(visitor.page.locator(".headline")).to_have_count(0)
 
 
 def test_submitting_an_empty_sheet_says_so_and_asks_nobody(visit: Visit, moody_url: str, api: MoodyApi) -> None:
@@ -65,9 +64,8 @@ def test_submit_right_after_the_last_stroke_sends_that_stroke(visit: Visit, mood
         visitor.stroke(FOUR[1])
         visitor.page.wait_for_timeout(pause)
         visitor.press("Submit")
-        said = visitor.await_answer()
+        visitor.await_answer("Read as 4:")
         assert visitor.state["strokes"] == "2"
-        assert said.startswith("Read as 4:"), said
         visitor.clear()
 
 
@@ -75,7 +73,7 @@ def test_submit_by_keyboard_right_after_the_last_stroke_sends_that_stroke(visit:
     visitor = visit(page_url)
     visitor.draw("7")
     visitor.page.keyboard.press("Control+Enter")
-    assert visitor.await_answer().startswith("Read as 7:")
+    visitor.await_answer("Read as 7:")
     assert visitor.state["strokes"] == "1"
 
 
@@ -135,7 +133,7 @@ def test_live_mode_answers_after_each_stroke_and_knows_earlier_answers(
     visitor.await_answer()
     visitor.stroke(FOUR[1])
     visitor.await_strokes(2)
-    assert visitor.await_answer().startswith("Read as 4:")
+    visitor.await_answer("Read as 4:")
     assert api.asked == 2
     visitor.press("Undo")
     visitor.await_strokes(1)
@@ -162,7 +160,7 @@ def test_a_finger_draws_without_scrolling_the_page(visit: Visit, page_url: str) 
     visitor.await_strokes(1)
     scroller = "document.querySelector('[data-testid=stMain]').scrollTop"
     assert visitor.page.evaluate(scroller) == 0
-    assert visitor.submit().startswith("Read as 2:")
+    visitor.submit("Read as 2:")
 
 
 def test_a_tap_anywhere_on_the_sheet_never_wipes_the_drawing(visit: Visit, page_url: str) -> None:
@@ -179,8 +177,10 @@ def test_a_tap_anywhere_on_the_sheet_never_wipes_the_drawing(visit: Visit, page_
 def test_no_sideways_scroll_and_the_sheet_fits(visit: Visit, page_url: str, width: int) -> None:
     visitor = visit(page_url)
     visitor.page.set_viewport_size({"width": width, "height": 800})
+    visitor.await_rest()
     visitor.draw("8")
     visitor.submit()
+    visitor.await_rest()
     excess = "[...document.querySelectorAll('[data-testid=stMain], html')].map(e => e.scrollWidth - e.clientWidth)"
     assert visitor.page.evaluate(excess) == [0, 0]
     box = visitor.paper.bounding_box()
@@ -192,8 +192,8 @@ def test_two_visitors_do_not_see_each_other_s_drawings(visit: Visit, page_url: s
     one, other = visit(page_url), visit(page_url)
     one.draw("6")
     other.draw("9")
-    assert one.submit().startswith("Read as 6:")
-    assert other.submit().startswith("Read as 9:")
+    one.submit("Read as 6:")
+    other.submit("Read as 9:")
     for visitor in (one, other):
         expect(visitor.page.locator(".strip button")).to_have_count(1)
 
@@ -215,5 +215,5 @@ def test_an_example_is_put_on_the_sheet_and_read_by_one_press(visit: Visit, page
     visitor.page.get_by_role("button", name="Try an easy 3").click()
     visitor.page.locator(".headline").wait_for()
     visitor.await_sheet()
-    assert visitor.page.locator(".headline h2").text_content().startswith("Read as 3.")
-    assert visitor.state["strokes"] == "1"
+    expect(visitor.page.locator(".headline h2")).to_contain_text("Read as 3.")
+    visitor.await_strokes(1)

@@ -19,13 +19,19 @@ if TYPE_CHECKING:
 WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
 
 
+def correct(visitor: Visitor, label: str) -> None:
+    """Say what it was; the list of labels opens and closes with a movement."""
+    visitor.await_rest()
+    visitor.press("It was a …")
+    visitor.await_rest()
+    visitor.page.get_by_test_id("stPopoverBody").get_by_text(label, exact=True).click()
+
+
 def test_a_correction_stays_in_the_visit_when_consent_is_refused(visit: Visit, moody_url: str, api: MoodyApi) -> None:
     visitor = visit(moody_url)
     visitor.draw("1")
     visitor.submit()
-    visitor.press("It was a …")
-    visitor.await_rest()
-    visitor.page.get_by_test_id("stPopoverBody").get_by_text("7", exact=True).click()
+    correct(visitor, "7")
     visitor.await_text("noted as 7")
     visitor.press("No")
     visitor.page.get_by_role("button", name="Bring back: read as 1, you said 7").wait_for()
@@ -39,15 +45,13 @@ def test_a_scribble_rightly_refused_and_a_letter_wrongly_read_are_judged_and_a_c
     visitor = visit(moody_url)
     visitor.draw("1")
     visitor.submit()
-    visitor.press("It was a …")
-    visitor.page.get_by_test_id("stPopoverBody").get_by_text("no digit", exact=True).click()
+    correct(visitor, "no digit")
     visitor.await_text("noted as no digit")
     visitor.press("Change")
     visitor.press("Right")
     visitor.await_text("Glad to hear it.")
     visitor.press("Change")
-    visitor.press("It was a …")
-    visitor.page.get_by_test_id("stPopoverBody").get_by_text("no digit", exact=True).click()
+    correct(visitor, "no digit")
     visitor.press("Yes, keep them")
     visitor.await_text("Kept for training, as")
     assert api.kept_labels() == ["not_a_digit"]

@@ -49,8 +49,7 @@ def test_numbers_are_read(visit: Visit, page_url: str, phone: bool, written: lis
     visitor = visit(f"{page_url}/?read=number", phone=phone)
     for number, gap in written:
         write(visitor, number, gap)
-        said = visitor.submit()
-        assert said.startswith(f"Read as {number}:"), said
+        visitor.submit(f"Read as {number}:")
         expect(visitor.page.locator(".framed .frame")).to_have_count(len(number))
         visitor.clear()
 
@@ -80,4 +79,4 @@ def test_live_mode_reads_a_number_as_it_grows(visit: Visit, moody_url: str, api:
     visitor.page.locator(".st-key-live label").first.click()
     visitor.await_state(live="true")
     write(visitor, "17", APART)
-    assert visitor.await_answer().startswith("Read as 17:")
+    visitor.await_answer("Read as 17:")

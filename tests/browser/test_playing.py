@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import STROKES
 from tests.browser.test_drawing import touch
-from tests.browser.test_layout import SCREENS, assert_fine, in_sight
+from tests.browser.test_layout import SCREENS, assert_fine, assert_in_sight
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -86,10 +86,9 @@ def test_the_time_ends_and_the_drawing_that_fooled_it_is_shown_and_looked_at(vis
     said = f"This one fooled it: a {first}, read as {other(first)}"
     expect(announced(visitor)).to_contain_text(said)
     visitor.page.locator(".fooled img").wait_for()
-    assert visitor.page.locator(".marks li").all_inner_texts()[:2] == [
-        f"{first}\nread as {other(first)}",
-        f"{second}\nright",
-    ]
+    marks = visitor.page.locator(".marks li")
+    expect(marks.nth(0)).to_have_text(f"{first} read as {other(first)}", use_inner_text=True)
+    expect(marks.nth(1)).to_have_text(f"{second} right", use_inner_text=True)
     visitor.press("Look at it")
     visitor.page.locator(".headline h2").get_by_text(f"Read as {other(first)}.").wait_for()
     expect(visitor.page.get_by_role("tab", name="Draw")).to_have_attribute("aria-selected", "true")
@@ -102,8 +101,7 @@ def test_a_round_is_played_by_finger_on_a_small_phone_without_a_swipe(visit: Vis
     session = visitor.page.context.new_cdp_session(visitor.page)
     for sheet in range(3):
         digit = wanted(visitor, sheet)
-        for place in (visitor.page.locator(".task"), visitor.paper, visitor.page.get_by_role("button", name="Skip")):
-            assert in_sight(visitor, place)
+        assert_in_sight(visitor.page.locator(".task"), visitor.paper, visitor.page.get_by_role("button", name="Skip"))
         for number, stroke in enumerate(STROKES[digit][0], 1):
             if visitor.state["sheet"] == visitor.sheet:
                 touch(session, visitor, stroke)
@@ -156,6 +154,7 @@ def test_whoever_has_no_pen_is_told_so_before_the_start(visit: Visit, page_url: 
         keyboard.press("ArrowRight")
         visitor.await_text(shown)
         expect(visitor.page.get_by_role("tab", name=way)).to_be_focused()  # which Streamlit's run took from it
+        visitor.await_rest()
     visitor.page.locator(".st-key-start button").focus()
     keyboard.press("Enter")
     visitor.page.locator(".task").wait_for()

@@ -31,10 +31,10 @@ def open_link(visitor: Visitor, link: str) -> None:
     visitor.page.goto(without_live(link))
 
 
-def await_shown(visitor: Visitor) -> str:
+def await_shown(visitor: Visitor, begins: str = "") -> str:
     """A drawing that the page itself puts on the sheet, and its answer -> what a screen reader says."""
     visitor.page.wait_for_function("() => document.getElementById('announcement')?.dataset.strokes > 0")
-    return visitor.await_answer()
+    return visitor.await_answer(begins)
 
 
 def test_the_link_shows_the_drawing_elsewhere_and_asks_anew(visit: Visit, moody_url: str, api: MoodyApi) -> None:
@@ -60,7 +60,7 @@ def test_the_same_link_opens_in_a_page_that_is_there_already(visit: Visit, page_
     receiver.submit()
     receiver.page.evaluate("link => { location.hash = new URL(link).hash }", link)
     receiver.page.locator(".headline h2").get_by_text("Read as 6.").wait_for()
-    assert receiver.page.locator(".strip button").count() == 2, "the same visit goes on"
+    expect(receiver.page.locator(".strip button")).to_have_count(2)  # the same visit goes on
 
 
 def test_reload_and_back_keep_the_drawing_and_clear_takes_it_out_of_the_address(visit: Visit, page_url: str) -> None:
@@ -71,10 +71,10 @@ def test_reload_and_back_keep_the_drawing_and_clear_takes_it_out_of_the_address(
     visitor.await_rest()  # the address holds the first stroke until the second one's run ends
     page.wait_for_function("() => location.hash.length > 20")
     page.reload()
-    assert await_shown(visitor).startswith("Read as 7:")
+    await_shown(visitor, "Read as 7:")
     page.goto("about:blank")
     page.go_back()
-    assert await_shown(visitor).startswith("Read as 7:")
+    await_shown(visitor, "Read as 7:")
     assert visitor.state["strokes"] == "2"
     visitor.sheet = 0
     visitor.await_sheet()
@@ -112,8 +112,8 @@ def test_a_link_without_a_drawing_is_one_sentence(visit: Visit, moody_url: str, 
     visitor.sheet = -1
     visitor.await_sheet()
     visitor.draw("3")
-    assert visitor.submit().startswith("Read as 3:")
-    assert page.get_by_text("This link holds no drawing.").count() == 0
+    visitor.submit("Read as 3:")
+    expect(page.get_by_text("This link holds no drawing.")).to_have_count(0)
 
 
 AS_THE_STROKE_IS_KNOWN = """fragment => new MutationObserver((_, self) => {
