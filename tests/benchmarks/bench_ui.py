@@ -29,7 +29,7 @@ WATCH = """() => {
 
 def main() -> None:
     """Start the page, visit it, print the table."""
-    process, url = start_page()
+    process, url = start_page(script="ui/web.py")
     try:
         with sync_playwright() as playwright:
             visit = Visit(launch(playwright))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
+import streamlit
 
 from tests.browser.conftest import start_page, stop
 
@@ -58,3 +62,19 @@ def test_a_first_visit_moves_less_than_1_5_megabytes(served: str, browser: Brows
     page.wait_for_load_state("networkidle")
     context.close()
     assert 0 < sum(moved) < 1_500_000
+
+
+def test_a_script_is_sent_whole_from_memory_too_and_a_part_or_nothing_where_that_is_asked_for(served: str) -> None:
+    script = re.search(r"static/js/index\.[\w-]+\.js", requests.get(served, timeout=30).text)
+    assert script
+    wanted = (Path(streamlit.__file__).parent / "static" / script[0]).read_bytes()
+    url = f"{served}/{script[0]}"
+    for coding in ("gzip", "identity"):
+        first, again = (requests.get(url, headers={"Accept-Encoding": coding}, timeout=30) for _ in range(2))
+        assert first.content == again.content == wanted
+        assert first.headers.get("Content-Encoding") == again.headers.get("Content-Encoding") != "identity"
+        assert int(again.headers["Content-Length"]) < 0.4 * len(wanted) or coding == "identity"
+    unchanged = requests.get(url, headers={"If-None-Match": again.headers["ETag"]}, timeout=30)
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+    part = requests.get(url, headers={"Range": "bytes=10-19", "Accept-Encoding": "identity"}, timeout=30)
+    assert (part.status_code, part.content) == (206, wanted[10:20])
