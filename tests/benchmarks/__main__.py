@@ -124,9 +124,12 @@ def main() -> None:
         kept[part] = found
         path.write_text(json.dumps(kept, indent=1) + "\n")
     if not options.quick:
-        from tests.benchmarks.report import write
+        from tests.benchmarks import history
+        from tests.benchmarks.report import figures, write
 
         write(kept, RESULTS)
+        if not options.parts:
+            history.add(figures(kept), kept["race"]["machine"]["date"], RESULTS)
         print((RESULTS / "bench.md").read_text())
 
 

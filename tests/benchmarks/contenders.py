@@ -143,6 +143,10 @@ def _rival(script: str, model: str | Path) -> list[str]:
     return [str(RIVAL_PYTHON), str(RIVALS / script), str(model), "{port}"]
 
 
+BENTOML = [
+    *(str(RIVAL_PYTHON), "-m", "bentoml", "serve", "bentoml_app:Digits", "--quiet"),
+    *("--working-dir", str(RIVALS), "--host", "127.0.0.1", "--port", "{port}"),
+]
 ENDPOINT = Contender("local endpoint", [sys.executable, "-m", "training.serve", "--port", "{port}"], ask_endpoint)
 RELAY = {
     "SAGEMAKER_ENDPOINT_NAME": "digits",
@@ -162,6 +166,13 @@ CONTENDERS = [
     RELAYED,
     Contender("FastAPI + LiteRT, by an expert", _rival("fastapi_expert.py", MODEL), ask_raw),
     Contender("LitServe + LiteRT", _rival("litserve_app.py", MODEL), ask_json),
+    Contender("BentoML + LiteRT", BENTOML, ask_form, {"MODEL": MODEL, "BENTOML_DO_NOT_TRACK": "True"}),
+    Contender(
+        "Ray Serve + LiteRT",
+        _rival("ray_app.py", MODEL),
+        ask_raw,
+        {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"},
+    ),
     GRADIO,
     Contender("FastAPI + keras.predict", _rival("fastapi_tutorial.py", KERAS_MODEL), ask_form),
     FLASK_KERAS,

@@ -1,4 +1,7 @@
-"""The 200 drawings that every contender is asked about: tests/strokes.json in other hands, as the canvas sends them."""
+"""The 200 drawings that every contender is asked about: 200 people's own digits, as the canvas sends them.
+
+pens.json holds the pen's ways (UNIPEN train_r01_v07, CC BY 4.0), made by `python -m tests.benchmarks.drawings`.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from training.data.strokes import draw, fit, vary
+from training.data.strokes import CANVAS, draw, fit
 
 if TYPE_CHECKING:
     from PIL import Image
 
-STROKES = Path(__file__).parents[1] / "strokes.json"
+PENS = Path(__file__).with_name("pens.json")
 COUNT = 200
+UNIT = 1000  # the longer side of a digit in pens.json
 
 
 class Drawn(NamedTuple):
@@ -27,16 +31,17 @@ class Drawn(NamedTuple):
 
 
 def drawings(count: int = COUNT) -> list[Drawn]:
-    """The same `count` drawings on every machine: digits in turn, pens of 10 to 24 pixels, 100 to 220 pixels high."""
-    hands: dict[str, list[list[list[list[float]]]]] = json.loads(STROKES.read_text(encoding="utf-8"))
+    """The same `count` drawings on every machine: digits in turn, pens of 6 to 24 pixels, 80 to 230 pixels high."""
+    pens: list[list[list[list[int]]]] = json.loads(PENS.read_text(encoding="utf-8"))
     rng = np.random.default_rng(28)
     made = []
     for n in range(count):
-        digit = str(n % 10)
-        styles = hands[digit]
-        strokes = [np.array(stroke, float) for stroke in styles[n // 10 % len(styles)]]
-        placed = fit(vary(strokes, rng), rng.uniform(100, 220), tuple(rng.uniform(125, 155, 2)))
-        made.append(Drawn(canvas_png(draw(placed, rng.uniform(10, 24)).convert("RGBA")), digit))
+        side, pen = rng.uniform(80, 230), rng.uniform(6, 24)
+        away = (side + pen) / 2 + 1  # of its middle from the sheet's edges
+        strokes = fit(
+            [np.array(stroke, float) for stroke in pens[n % COUNT]], side, tuple(rng.uniform(away, CANVAS - away, 2))
+        )
+        made.append(Drawn(canvas_png(draw(strokes, pen).convert("RGBA")), str(n % 10)))
     return made
 
 
@@ -57,3 +62,26 @@ def canvas_png(image: Image.Image, *, filters: int = 2, extra: bytes = b"", most
 def chunk(kind: bytes, content: bytes) -> bytes:
     """One of a PNG's chunks."""
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def main() -> None:
+    """Write pens.json: of each digit in turn, of as many people as there are."""
+    from training.data import readers
+
+    by_digit = [[each.drawing for each in readers.in_turns(readers.people()) if each.digit == n] for n in range(10)]
+    pens = [_rounded(by_digit[n % 10][n // 10]) for n in range(COUNT)]
+    PENS.write_text(json.dumps(pens, separators=(",", ":")).replace("]]],[[[", "]]],\n[[[") + "\n", encoding="utf-8")
+
+
+def _rounded(drawing: list[np.ndarray]) -> list[list[list[int]]]:
+    """Whole numbers, each point at least a fiftieth of the digit from the one before."""
+    found = []
+    for stroke in fit(drawing, UNIT):
+        kept = [stroke[0]]
+        kept += [point for point in stroke[1:] if np.linalg.norm(point - kept[-1]) >= UNIT / 50]
+        found.append(np.round(kept).astype(int).tolist())
+    return found
+
+
+if __name__ == "__main__":
+    main()

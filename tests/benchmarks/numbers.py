@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -12,8 +11,9 @@ import numpy as np
 from backend import contract
 from backend.app import create_app
 from backend.server import Server
-from tests.benchmarks.drawings import STROKES, canvas_png
+from tests.benchmarks.drawings import canvas_png
 from tests.benchmarks.wire import Wire, post
+from tests.conftest import STROKES
 from training.data.strokes import draw, fit, vary
 
 if TYPE_CHECKING:
@@ -26,10 +26,9 @@ COUNT, TIMES = 60, 5  # numbers of each kind; the least of so many askings count
 
 def written(digits: str, gap: tuple[float, float], rng: np.random.Generator) -> bytes:
     """A number as the page's canvas sends it."""
-    hands: dict[str, Any] = json.loads(STROKES.read_text(encoding="utf-8"))
     height, pen, left, placed = rng.uniform(90, 140), rng.uniform(7, 14), 15.0, []
     for digit in digits:
-        strokes = [np.array(stroke, float) for stroke in hands[digit][rng.integers(len(hands[digit]))]]
+        strokes = [np.array(stroke, float) for stroke in STROKES[digit][rng.integers(len(STROKES[digit]))]]
         strokes = fit(vary(strokes, rng), height, (0, 150))
         points = np.concatenate(strokes)
         placed += [stroke + np.array([left + pen / 2 - points[:, 0].min(), 0]) for stroke in strokes]

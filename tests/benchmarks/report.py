@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backend.deploy.cost import ENDPOINT_SECONDS
 from tests.benchmarks.numbers import GAPS
@@ -46,7 +46,7 @@ def write(results: dict[str, Any], folder: Path) -> None:
     ]
     if "lambda" in results.get("cold", {}) and "skipped" not in results["cold"]["lambda"]:
         sections.append(_paper(results["cold"]))
-    targets = table(["figure", "measured", "target", "met"], _targets(results))
+    targets = table(["figure", "measured", "target", "met"], [figure.row() for figure in figures(results)])
     head = "Written by `make bench`. Every table was measured in one run, in turns; milliseconds unless said otherwise."
     (folder / "bench.md").write_text("\n\n".join(["# Speed", head, "## Targets", targets, *sections]) + "\n")
     if "race" in results:
@@ -163,50 +163,71 @@ def _learning(learning: dict[str, Any]) -> str:
     return "\n\n".join(["## Training", _about(learning), table(["", "pictures a second"], rows)])
 
 
-def _targets(results: dict[str, Any]) -> list[list[str]]:
-    rows: list[list[str]] = []
+class Figure(NamedTuple):
+    """A figure beside what is wanted of it: at most so much, or at `least`."""
 
-    def add(figure: str, value: float, target: float, unit: str = "", *, least: bool = False) -> None:
-        met = value >= target if least else value <= target
-        sign = "at least" if least else "at most"
-        rows.append([figure, f"{value:.2f}{unit}", f"{sign} {target:g}{unit}", "yes" if met else "**no**"])
+    name: str
+    value: float
+    target: float
+    unit: str = ""
+    least: bool = False
 
+    def row(self) -> list[str]:
+        """Of the table of targets."""
+        met = self.value >= self.target if self.least else self.value <= self.target
+        sign = "at least" if self.least else "at most"
+        measured = f"{self.value:.2f}{self.unit}"
+        return [self.name, measured, f"{sign} {self.target:g}{self.unit}", "yes" if met else "**no**"]
+
+
+def figures(results: dict[str, Any]) -> list[Figure]:
+    """Those of the parts that there are."""
+    found: list[Figure] = []
     if "race" in results:
-        seen, rates = results["race"]["latency"], results["race"]["throughput"]
-        add("embedded over HTTP, p50 / the floor", seen[EMBEDDED]["p50"] / seen[FLOOR]["p50"], 0.85, "x")
-        add("relayed less embedded, p50", seen[RELAYED]["p50"] - seen[EMBEDDED]["p50"], 2, " ms")
-        add(
-            "CPU a request, Flask + keras.predict / ours",
-            seen[TUTORIAL]["cpu_ms"] / seen[EMBEDDED]["cpu_ms"],
-            60,
-            "x",
-            least=True,
-        )
-        one, two, expert, gradio = (
-            rates[name]["8"]["per_second"]["median"] for name in (EMBEDDED, TWO, EXPERT, GRADIO)
-        )
-        add("throughput, 8 clients / FastAPI + LiteRT, by an expert", one / expert, 1.4, "x", least=True)
-        add("throughput, 8 clients, two workers / Gradio's HTTP API", two / gradio, 12, "x", least=True)
-        add("decode + normalise + infer / the floor", seen[OWN]["p50"] / seen[FLOOR]["p50"], 0.45, "x")
-        add("p99 / p50, 8 clients for a minute", results["race"]["soak"]["p99_over_p50"], 4, "x")
+        found += _raced(results["race"])
     if "stages" in results:
         stage = results["stages"]["embedded"]["rows"]
-        add("decode + normalise, 280x280 RGBA PNG", stage[DECODE] + stage[SCALE], 0.8, " ms")
+        found.append(Figure("decode + normalise, 280x280 RGBA PNG", stage[DECODE] + stage[SCALE], 0.8, " ms"))
     if "numbers" in results:
         kinds = results["numbers"]["kinds"]
-        add("a number of 4 digits apart, median", kinds["apart"]["median"], 6, " ms")
-        add("a number of 4 digits, the worst", max(kinds[gap]["worst"] for gap in GAPS), 25, " ms")
-        add("a page full of scribble, the worst", kinds["a page full of scribble"]["worst"], 300, " ms")
+        found += [
+            Figure("a number of 4 digits apart, median", kinds["apart"]["median"], 6, " ms"),
+            Figure("a number of 4 digits, the worst", max(kinds[gap]["worst"] for gap in GAPS), 25, " ms"),
+            Figure("a page full of scribble, the worst", kinds["a page full of scribble"]["worst"], 300, " ms"),
+        ]
     if "scale" in results:
-        add("batch of 64, a picture / a single request", results["scale"]["batches"]["64_over_single"], 0.3, "x")
+        single = results["scale"]["batches"]["64_over_single"]
+        found.append(Figure("batch of 64, a picture / a single request", single, 0.3, "x"))
     if "cold" in results and "skipped" not in results["cold"]["lambda"]:
-        functions = results["cold"]["lambda"]
-        for mode, cold, size in (("sagemaker", 1.35, 16), ("embedded", 1.25, 28)):
-            add(f"cold start, CPU, {mode} / hello-world Flask on Zappa", functions[f"{mode}_over_hello"], cold, "x")
-            add(f"zip, {mode}", functions[mode]["zip_mb"], size, " MB")
-        for mode in ("sagemaker", "embedded"):
-            add(f"memory of the warm function, {mode}", functions[mode]["megabytes"]["median"], 110, " MB")
-    return rows
+        found += _started(results["cold"]["lambda"])
+    return found
+
+
+def _raced(race: dict[str, Any]) -> list[Figure]:
+    p50, cpu = ({name: each[key] for name, each in race["latency"].items()} for key in ("p50", "cpu_ms"))
+    rates = race["throughput"]
+    one, two, expert, gradio = (rates[name]["8"]["per_second"]["median"] for name in (EMBEDDED, TWO, EXPERT, GRADIO))
+    return [
+        Figure("embedded over HTTP, p50 / the floor", p50[EMBEDDED] / p50[FLOOR], 0.85, "x"),
+        Figure("relayed less embedded, p50", p50[RELAYED] - p50[EMBEDDED], 2, " ms"),
+        Figure("CPU a request, Flask + keras.predict / ours", cpu[TUTORIAL] / cpu[EMBEDDED], 60, "x", least=True),
+        Figure("throughput, 8 clients / FastAPI + LiteRT, by an expert", one / expert, 1.4, "x", least=True),
+        Figure("throughput, 8 clients, two workers / Gradio's HTTP API", two / gradio, 12, "x", least=True),
+        Figure("decode + normalise + infer / the floor", p50[OWN] / p50[FLOOR], 0.45, "x"),
+        Figure("p99 / p50, 8 clients for a minute", race["soak"]["p99_over_p50"], 4, "x"),
+    ]
+
+
+def _started(functions: dict[str, Any]) -> list[Figure]:
+    found = []
+    for mode, cold, size in (("sagemaker", 1.35, 16), ("embedded", 1.25, 28)):
+        memory = functions[mode]["megabytes"]["median"]
+        found += [
+            Figure(f"cold start, CPU, {mode} / hello-world Flask on Zappa", functions[f"{mode}_over_hello"], cold, "x"),
+            Figure(f"zip, {mode}", functions[mode]["zip_mb"], size, " MB"),
+            Figure(f"memory of the warm function, {mode}", memory, 110, " MB"),
+        ]
+    return found
 
 
 def _paper(cold: dict[str, Any]) -> str:
