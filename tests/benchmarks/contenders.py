@@ -55,7 +55,11 @@ class Running:
                 [self._filled(part) for part in contender.command], cwd=ROOT, env=environment, stdout=sink, stderr=sink
             )
         self.tree = psutil.Process(self._process.pid)
-        self._wait(png)
+        try:
+            self._wait(png)
+        except BaseException:
+            self.stop()
+            raise
         self.seconds, self.cpu_to_start = time.perf_counter() - started, self.cpu()
 
     def _filled(self, text: str) -> str:

@@ -43,9 +43,17 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def start(drawn: Sequence[Drawn], contenders: Sequence[Any] = CONTENDERS) -> list[Running]:
-    """All of them, one after the other."""
+    """All of them, one after the other; none is left where one does not start."""
     LOG.parent.mkdir(exist_ok=True)
-    return [Running(contender, drawn[0].png, LOG) for contender in contenders]
+    running: list[Running] = []
+    try:
+        for contender in contenders:
+            running.append(Running(contender, drawn[0].png, LOG))
+    except BaseException:
+        for each in running:
+            each.stop()
+        raise
+    return running
 
 
 def in_process() -> dict[str, Callable[[bytes], str]]:
