@@ -125,11 +125,11 @@ def main() -> None:
         path.write_text(json.dumps(kept, indent=1) + "\n")
     if not options.quick:
         from tests.benchmarks import history
-        from tests.benchmarks.report import figures, write
+        from tests.benchmarks.report import measures, write
 
         write(kept, RESULTS)
         if not options.parts:
-            history.add(figures(kept), kept["race"]["machine"]["date"], RESULTS)
+            history.add(measures(kept), kept["race"]["machine"]["date"], RESULTS)
         print((RESULTS / "bench.md").read_text())
 
 

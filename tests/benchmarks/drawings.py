@@ -1,4 +1,4 @@
-"""The 200 drawings that every contender is asked about: 200 people's own digits, as the canvas sends them.
+"""The 200 drawings that every contender is asked about: digits of 131 people's own pens, as the canvas sends them.
 
 pens.json holds the pen's ways (UNIPEN train_r01_v07, CC BY 4.0), made by `python -m tests.benchmarks.drawings`.
 """
@@ -17,6 +17,8 @@ from training.data.strokes import CANVAS, draw, fit
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from training.data.strokes import Drawing
 
 PENS = Path(__file__).with_name("pens.json")
 COUNT = 200
@@ -68,12 +70,13 @@ def main() -> None:
     """Write pens.json: of each digit in turn, of as many people as there are."""
     from training.data import readers
 
-    by_digit = [[each.drawing for each in readers.in_turns(readers.people()) if each.digit == n] for n in range(10)]
+    found = readers.in_turns(readers.people())
+    by_digit = [[each.drawing for each in found if each.digit == n] for n in range(10)]
     pens = [_rounded(by_digit[n % 10][n // 10]) for n in range(COUNT)]
     PENS.write_text(json.dumps(pens, separators=(",", ":")).replace("]]],[[[", "]]],\n[[[") + "\n", encoding="utf-8")
 
 
-def _rounded(drawing: list[np.ndarray]) -> list[list[list[int]]]:
+def _rounded(drawing: Drawing) -> list[list[list[int]]]:
     """Whole numbers, each point at least a fiftieth of the digit from the one before."""
     found = []
     for stroke in fit(drawing, UNIT):

@@ -46,7 +46,7 @@ def write(results: dict[str, Any], folder: Path) -> None:
     ]
     if "lambda" in results.get("cold", {}) and "skipped" not in results["cold"]["lambda"]:
         sections.append(_paper(results["cold"]))
-    targets = table(["figure", "measured", "target", "met"], [figure.row() for figure in figures(results)])
+    targets = table(["figure", "measured", "target", "met"], [each.row() for each in measures(results)])
     head = "Written by `make bench`. Every table was measured in one run, in turns; milliseconds unless said otherwise."
     (folder / "bench.md").write_text("\n\n".join(["# Speed", head, "## Targets", targets, *sections]) + "\n")
     if "race" in results:
@@ -163,7 +163,7 @@ def _learning(learning: dict[str, Any]) -> str:
     return "\n\n".join(["## Training", _about(learning), table(["", "pictures a second"], rows)])
 
 
-class Figure(NamedTuple):
+class Measure(NamedTuple):
     """A figure beside what is wanted of it: at most so much, or at `least`."""
 
     name: str
@@ -180,52 +180,54 @@ class Figure(NamedTuple):
         return [self.name, measured, f"{sign} {self.target:g}{self.unit}", "yes" if met else "**no**"]
 
 
-def figures(results: dict[str, Any]) -> list[Figure]:
+def measures(results: dict[str, Any]) -> list[Measure]:
     """Those of the parts that there are."""
-    found: list[Figure] = []
+    found: list[Measure] = []
     if "race" in results:
         found += _raced(results["race"])
     if "stages" in results:
         stage = results["stages"]["embedded"]["rows"]
-        found.append(Figure("decode + normalise, 280x280 RGBA PNG", stage[DECODE] + stage[SCALE], 0.8, " ms"))
+        found.append(Measure("decode + normalise, 280x280 RGBA PNG", stage[DECODE] + stage[SCALE], 0.8, " ms"))
     if "numbers" in results:
         kinds = results["numbers"]["kinds"]
         found += [
-            Figure("a number of 4 digits apart, median", kinds["apart"]["median"], 6, " ms"),
-            Figure("a number of 4 digits, the worst", max(kinds[gap]["worst"] for gap in GAPS), 25, " ms"),
-            Figure("a page full of scribble, the worst", kinds["a page full of scribble"]["worst"], 300, " ms"),
+            Measure("a number of 4 digits apart, median", kinds["apart"]["median"], 6, " ms"),
+            Measure("a number of 4 digits, the worst", max(kinds[gap]["worst"] for gap in GAPS), 25, " ms"),
+            Measure("a page full of scribble, the worst", kinds["a page full of scribble"]["worst"], 300, " ms"),
         ]
     if "scale" in results:
         single = results["scale"]["batches"]["64_over_single"]
-        found.append(Figure("batch of 64, a picture / a single request", single, 0.3, "x"))
+        found.append(Measure("batch of 64, a picture / a single request", single, 0.3, "x"))
     if "cold" in results and "skipped" not in results["cold"]["lambda"]:
         found += _started(results["cold"]["lambda"])
     return found
 
 
-def _raced(race: dict[str, Any]) -> list[Figure]:
+def _raced(race: dict[str, Any]) -> list[Measure]:
     p50, cpu = ({name: each[key] for name, each in race["latency"].items()} for key in ("p50", "cpu_ms"))
     rates = race["throughput"]
     one, two, expert, gradio = (rates[name]["8"]["per_second"]["median"] for name in (EMBEDDED, TWO, EXPERT, GRADIO))
     return [
-        Figure("embedded over HTTP, p50 / the floor", p50[EMBEDDED] / p50[FLOOR], 0.85, "x"),
-        Figure("relayed less embedded, p50", p50[RELAYED] - p50[EMBEDDED], 2, " ms"),
-        Figure("CPU a request, Flask + keras.predict / ours", cpu[TUTORIAL] / cpu[EMBEDDED], 60, "x", least=True),
-        Figure("throughput, 8 clients / FastAPI + LiteRT, by an expert", one / expert, 1.4, "x", least=True),
-        Figure("throughput, 8 clients, two workers / Gradio's HTTP API", two / gradio, 12, "x", least=True),
-        Figure("decode + normalise + infer / the floor", p50[OWN] / p50[FLOOR], 0.45, "x"),
-        Figure("p99 / p50, 8 clients for a minute", race["soak"]["p99_over_p50"], 4, "x"),
+        Measure("embedded over HTTP, p50 / the floor", p50[EMBEDDED] / p50[FLOOR], 0.85, "x"),
+        Measure("relayed less embedded, p50", p50[RELAYED] - p50[EMBEDDED], 2, " ms"),
+        Measure("CPU a request, Flask + keras.predict / ours", cpu[TUTORIAL] / cpu[EMBEDDED], 60, "x", least=True),
+        Measure("throughput, 8 clients / FastAPI + LiteRT, by an expert", one / expert, 1.4, "x", least=True),
+        Measure("throughput, 8 clients, two workers / Gradio's HTTP API", two / gradio, 12, "x", least=True),
+        Measure("decode + normalise + infer / the floor", p50[OWN] / p50[FLOOR], 0.45, "x"),
+        Measure("p99 / p50, 8 clients for a minute", race["soak"]["p99_over_p50"], 4, "x"),
     ]
 
 
-def _started(functions: dict[str, Any]) -> list[Figure]:
+def _started(functions: dict[str, Any]) -> list[Measure]:
     found = []
     for mode, cold, size in (("sagemaker", 1.35, 16), ("embedded", 1.25, 28)):
         memory = functions[mode]["megabytes"]["median"]
         found += [
-            Figure(f"cold start, CPU, {mode} / hello-world Flask on Zappa", functions[f"{mode}_over_hello"], cold, "x"),
-            Figure(f"zip, {mode}", functions[mode]["zip_mb"], size, " MB"),
-            Figure(f"memory of the warm function, {mode}", memory, 110, " MB"),
+            Measure(
+                f"cold start, CPU, {mode} / hello-world Flask on Zappa", functions[f"{mode}_over_hello"], cold, "x"
+            ),
+            Measure(f"zip, {mode}", functions[mode]["zip_mb"], size, " MB"),
+            Measure(f"memory of the warm function, {mode}", memory, 110, " MB"),
         ]
     return found
 

@@ -36,6 +36,8 @@ STROKES = {  # every second point: half the events, and the same digits
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 PATIENCE = 60_000  # milliseconds: a machine that trains at the same time takes 30 seconds for a first visit
 expect.set_options(timeout=PATIENCE)
+# How far the page and its main part can be scrolled sideways, in pixels.
+EXCESS = "[...document.querySelectorAll('[data-testid=stMain], html')].map(e => e.scrollWidth - e.clientWidth)"
 # The canvas loads its first drawing, paper and all, in the background. Until that is done it has no pen, or has one at
 # its second call already, and then the load wipes what is drawn. Its cursor, set as the mouse moves, and the paper
 # tell. And the sheet before takes its place until the end of the run: strokes begun earlier fall beside the new one.
@@ -280,6 +282,12 @@ class Visitor:
         self.page.locator('[data-testid=stApp][data-test-script-state="notRunning"]').wait_for()
         self.page.wait_for_function(MOVES_NO_MORE)
         self.page.evaluate(IDLE)
+
+    def resize(self, width: int, height: int) -> Page:
+        """Another window, once Streamlit has arranged its columns anew."""
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.await_rest()
+        return self.page
 
     def await_text(self, text: str) -> None:
         self.page.get_by_text(text).filter(visible=True).first.wait_for()  # a phone has it in another place

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from backend.settings import SHIPPED_MODEL
+from tests.browser.conftest import EXCESS
 from tests.browser.test_judging import violations
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ SHIPPED = [
     "convnet" if card["name"] == "digits" else card["name"]
     for card in sorted(CARDS, key=lambda card: card["parameters"])
 ]
-OFF_SCREEN = "[...document.querySelectorAll('[data-testid=stMain], html')].map(e => e.scrollWidth - e.clientWidth)"
 
 
 @pytest.mark.parametrize("phone", [False, True])
@@ -33,7 +33,7 @@ def test_a_drawing_is_read_by_every_model_side_by_side(visit: Visit, page_url: s
     expect(rows.locator("strong")).to_have_text(SHIPPED)
     expect(rows.filter(has_text=" kB").filter(has_text=" ms")).to_have_count(len(SHIPPED))
     visitor.page.locator(".compare tr", has_text="convnet").get_by_text("3", exact=True).wait_for()
-    assert max(visitor.page.evaluate(OFF_SCREEN)) <= 0
+    assert max(visitor.page.evaluate(EXCESS)) <= 0
     assert violations(visitor) == []
     visitor.clear()
     visitor.draw("7")

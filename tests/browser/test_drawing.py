@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import STROKES
+from tests.browser.conftest import EXCESS, STROKES
 
 if TYPE_CHECKING:
     from playwright.sync_api import CDPSession
@@ -176,13 +176,11 @@ def test_a_tap_anywhere_on_the_sheet_never_wipes_the_drawing(visit: Visit, page_
 @pytest.mark.parametrize("width", [320, 390, 600, 768, 1280])
 def test_no_sideways_scroll_and_the_sheet_fits(visit: Visit, page_url: str, width: int) -> None:
     visitor = visit(page_url)
-    visitor.page.set_viewport_size({"width": width, "height": 800})
-    visitor.await_rest()
+    visitor.resize(width, 800)
     visitor.draw("8")
     visitor.submit()
     visitor.await_rest()
-    excess = "[...document.querySelectorAll('[data-testid=stMain], html')].map(e => e.scrollWidth - e.clientWidth)"
-    assert visitor.page.evaluate(excess) == [0, 0]
+    assert visitor.page.evaluate(EXCESS) == [0, 0]
     box = visitor.paper.bounding_box()
     assert box
     assert 280 <= box["width"] <= 400

@@ -7,31 +7,24 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import STROKES
+from tests.browser.conftest import EXCESS, STROKES
 from tests.browser.test_drawing import touch
 from tests.browser.test_giving import file, upload
 from tests.browser.test_judging import violations
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Locator
 
     from tests.browser.conftest import MoodyApi, Visit, Visitor
     from tests.conftest import Drawing
 
 PHONE = {"width": 390, "height": 664}  # what a phone's browser leaves
-EXCESS = "[...document.querySelectorAll('[data-testid=stMain], html')].map(e => e.scrollWidth - e.clientWidth)"
 SCREENS = [(390, 664), (844, 390), (640, 400), (700, 900), (768, 1024), (940, 800), (1280, 800)]
-
-
-def resized(visitor: Visitor, width: int, height: int) -> Page:
-    visitor.page.set_viewport_size({"width": width, "height": height})
-    visitor.await_rest()  # Streamlit arranges its columns anew
-    return visitor.page
 
 
 def assert_fine(visitor: Visitor, width: int, height: int, state: str = "answered") -> None:
     """On a screen of this size there is nothing to scroll sideways to, and no violation of WCAG A and AA."""
-    page = resized(visitor, width, height)
+    page = visitor.resize(width, height)
     page.wait_for_function("width => document.documentElement.clientWidth === width", arg=width)
     assert page.evaluate(EXCESS) == [0, 0], (state, width, height)
     assert violations(visitor) == [], (state, width, height)
@@ -51,7 +44,7 @@ def assert_in_sight(*places: Locator) -> None:
 
 def test_on_a_phone_ten_digits_take_a_tap_each_and_no_swipe(visit: Visit, page_url: str) -> None:
     visitor = visit(page_url, phone=True, reduced_motion="reduce")
-    page = resized(visitor, **PHONE)
+    page = visitor.resize(**PHONE)
     glance = page.locator(".glance")
     for digit in "417":
         visitor.draw(digit)
@@ -67,7 +60,7 @@ def test_on_a_phone_ten_digits_take_a_tap_each_and_no_swipe(visit: Visit, page_u
 
 def test_next_digit_brings_the_sheet_back_from_below(visit: Visit, page_url: str) -> None:
     visitor = visit(page_url, phone=True, reduced_motion="reduce")
-    page = resized(visitor, **PHONE)
+    page = visitor.resize(**PHONE)
     visitor.draw("3")
     visitor.submit()
     page.locator(".st-key-next button").click()
@@ -77,7 +70,7 @@ def test_next_digit_brings_the_sheet_back_from_below(visit: Visit, page_url: str
 
 def test_a_live_answer_on_a_phone_is_in_sight(visit: Visit, page_url: str) -> None:
     visitor = visit(page_url, live=True, phone=True)
-    page = resized(visitor, **PHONE)
+    page = visitor.resize(**PHONE)
     page.evaluate("document.querySelector('[data-testid=stMain]').scrollTo(0, 0)")
     visitor.draw("7")
     visitor.await_answer()
@@ -88,7 +81,7 @@ def test_a_live_answer_on_a_phone_is_in_sight(visit: Visit, page_url: str) -> No
 def test_the_sheet_fits_its_column_and_the_screen_without_a_gap(visit: Visit, page_url: str) -> None:
     visitor = visit(page_url, dark=True)
     for width, height in SCREENS:
-        page = resized(visitor, width, height)
+        page = visitor.resize(width, height)
         sheet, column = box(visitor.paper), box(page.locator(".st-key-drawing"))
         place = box(page.locator(f".st-key-canvas-{visitor.sheet}"))
         assert sheet["width"] == pytest.approx(sheet["height"], abs=1.5), (width, height)
@@ -104,7 +97,7 @@ def test_a_low_screen_shows_line_sheet_and_buttons_at_once(
     visit: Visit, page_url: str, width: int, height: int
 ) -> None:
     visitor = visit(page_url, reduced_motion="reduce")
-    page = resized(visitor, width, height)
+    page = visitor.resize(width, height)
     visitor.draw("4")
     visitor.submit()
     page.locator(".st-key-drawing").evaluate("e => e.scrollIntoView({ block: 'start' })")
@@ -177,7 +170,7 @@ def test_a_finger_draws_and_is_answered_on_a_phone_upright_or_not(
     visit: Visit, page_url: str, dark: bool, width: int, height: int
 ) -> None:
     visitor = visit(page_url, phone=True, live=True, dark=dark, reduced_motion="reduce")
-    page = resized(visitor, width, height)
+    page = visitor.resize(width, height)
     page.locator(".st-key-drawing").evaluate("e => e.scrollIntoView({ block: 'start' })")
     session = page.context.new_cdp_session(page)
     for stroke in STROKES["4"][0]:

@@ -9,14 +9,12 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import STROKES
 from tests.browser.test_drawing import touch
-from tests.browser.test_layout import SCREENS, assert_fine, assert_in_sight
+from tests.browser.test_layout import PHONE, SCREENS, assert_fine, assert_in_sight
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
 
     from tests.browser.conftest import MoodyApi, Visit, Visitor
-
-SMALL = {"width": 390, "height": 664}
 
 
 def start(visitor: Visitor, *, clock: bool = True) -> None:
@@ -96,7 +94,7 @@ def test_the_time_ends_and_the_drawing_that_fooled_it_is_shown_and_looked_at(vis
 
 def test_a_round_is_played_by_finger_on_a_small_phone_without_a_swipe(visit: Visit, page_url: str) -> None:
     visitor = visit(page_url, phone=True, reduced_motion="reduce")
-    visitor.page.set_viewport_size(SMALL)  # type: ignore[arg-type]
+    visitor.resize(**PHONE)
     start(visitor)
     session = visitor.page.context.new_cdp_session(visitor.page)
     for sheet in range(3):
