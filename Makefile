@@ -90,8 +90,8 @@ compare: .venv/test  ## the README's table of all networks on all datasets (20 m
 lint:  ## ruff, mypy and vulture
 	$(DO) lint
 
-mutants: .venv/test  ## changes the code in 5,000 places, one at a time, and lists what no test notices (hours)
-	$(IN)/mutmut run $(MUTANTS) && $(IN)/mutmut results
+mutants: .venv/test  ## changes the code in 5,000 places, one at a time, and lists what no test notices (hours; MODULES=backend/keys.py)
+	$(IN)/python -m tests.mutants $(MODULES)
 
 clean:  ## what can be made again
 	rm -rf .venv build runs .pytest_cache .mypy_cache .ruff_cache *.egg-info

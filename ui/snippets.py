@@ -50,23 +50,31 @@ class Call(NamedTuple):
 
 
 def show(url: str, picture: Picture, *, with_key: bool, number: bool = False) -> None:
-    """Three tabs of code, ready to copy; `url` is empty where the page runs an API of its own."""
+    """Three tabs of code, ready to copy; `url` is empty where the page runs an API of its own.
+
+    They are made when they are opened: Streamlit's highlighter alone is 1.6 MB of JavaScript, as much as half a visit.
+    """
+    with st.expander("Call it from your code", key="call", on_change="rerun") as expander:
+        if expander.open:
+            _code(url, picture, with_key, number)
+
+
+def _code(url: str, picture: Picture, with_key: bool, number: bool) -> None:
     image = inline(picture.data) if len(picture.data) <= MOST_BYTES else ""
     if len(image) > LONGEST:
         image = ""
     media_type = found.media_type if (found := formats.recognise(picture.data)) else "image/png"
     name = _file(picture, media_type.removeprefix("image/"))
-    with st.expander("Call it from your code"):
-        if not url:
-            st.html('<p class="hint">First start an API, in this project\'s folder:</p>')
-            st.code(COMMANDS, language="bash")
-        if not image and (picture.shrunk or picture.strokes):  # a file that nobody has yet
-            st.download_button(f"Save {name}", picture.data, name, media_type, key="call-file", on_click="ignore")
-        tabs = st.tabs(["curl", "Python", "JavaScript"])
-        call = Call(url.rstrip("/") or START, image, name, media_type, with_key, number)
-        tabs[0].code(curl(call), language="bash", wrap_lines=True)
-        tabs[1].code(python(call), language="python", wrap_lines=True)
-        tabs[2].code(javascript(call), language="javascript", wrap_lines=True)
+    if not url:
+        st.html('<p class="hint">First start an API, in this project\'s folder:</p>')
+        st.code(COMMANDS, language="bash")
+    if not image and (picture.shrunk or picture.strokes):  # a file that nobody has yet
+        st.download_button(f"Save {name}", picture.data, name, media_type, key="call-file", on_click="ignore")
+    tabs = st.tabs(["curl", "Python", "JavaScript"])
+    call = Call(url.rstrip("/") or START, image, name, media_type, with_key, number)
+    tabs[0].code(curl(call), language="bash", wrap_lines=True)
+    tabs[1].code(python(call), language="python", wrap_lines=True)
+    tabs[2].code(javascript(call), language="javascript", wrap_lines=True)
 
 
 def _file(picture: Picture, suffix: str) -> str:

@@ -90,6 +90,7 @@ def test_no_violation_of_wcag_a_and_aa(visit: Visit, moody_url: str, api: MoodyA
     visitor.draw("3")
     visitor.submit()
     visitor.page.get_by_text("Call it from your code").click()
+    visitor.page.locator("[data-testid=stCode]").first.wait_for()
     assert violations(visitor) == [], "answered"
     visitor.clear()
     api.refuse(500, "internal-error")

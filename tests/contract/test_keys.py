@@ -13,6 +13,7 @@ import requests
 
 from backend import contract
 from backend.app import create_app
+from backend.keys import accepted_key
 from backend.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def test_no_key_or_a_wrong_one_is_401(guarded: FlaskClient, asked: str, headers:
     response = guarded.open(path, method=method, data=b"", headers=headers, **PNG)
     assert (response.status_code, response.json["type"]) == (401, "/problems/invalid-api-key")
     assert response.headers["WWW-Authenticate"] == 'ApiKey header="X-Api-Key"'
+    assert response.json["detail"] == "Send your key in the header X-Api-Key."
 
 
 @pytest.mark.parametrize("path", [contract.HEALTH, contract.READY, contract.OPENAPI, contract.DOCS])
@@ -83,7 +85,9 @@ def test_over_the_rate_is_429_and_says_when_to_come_back(embedded: EmbeddedPredi
         assert client.post("/predictions", data=seven, **PNG).status_code == 200
     response = client.post("/predictions", data=seven, **PNG)
     assert (response.status_code, response.json["type"]) == (429, "/problems/rate-limited")
-    time.sleep(int(response.headers["Retry-After"]))
+    wait = response.headers["Retry-After"]
+    assert response.json["detail"] == f"The limit is 3 per 3 second. Wait {wait} s."
+    time.sleep(int(wait))
     assert client.post("/predictions", data=seven, **PNG).status_code == 200
 
 
@@ -95,6 +99,9 @@ def test_each_key_has_its_own_rate(embedded: EmbeddedPredictor) -> None:
 
     assert [status(key) for key in ("first-key", "first-key", "second-key", "second-key")] == [415, 429, 415, 429]
     assert client.get("/health").status_code == 200
+    headers = {"X-Api-Key": "second-key"}
+    refused = client.post("/predictions", data=b"x", headers=headers, **PNG)
+    assert 3590 <= int(refused.headers["Retry-After"]) <= 3600
 
 
 def test_without_keys_each_address_has_its_own_rate(embedded: EmbeddedPredictor) -> None:
@@ -132,6 +139,12 @@ def test_a_key_need_not_be_ascii(embedded: EmbeddedPredictor, serve: Callable[[F
     assert requests.post(f"{url}/predictions", data=b"x", headers=headers, timeout=10).status_code == 401
 
 
+@pytest.mark.parametrize(("given", "found"), [("ключ", True), ("клю4", False), ("\udc80", False)])
+def test_lambda_gives_any_text_as_a_key(given: str, found: bool) -> None:
+    digest = sha256("ключ".encode()).hexdigest()
+    assert accepted_key(given, (digest,)) == found * digest
+
+
 PROXIES = {"rate_limit": "1 per hour", "trusted_proxies": "127.0.0.1, 10.0.0.0/8"}
 
 
@@ -145,6 +158,7 @@ PROXIES = {"rate_limit": "1 per hour", "trusted_proxies": "127.0.0.1, 10.0.0.0/8
         (PROXIES, ["2001:db8::1", "2001:db8::2"], [415, 415]),
         (PROXIES, ["nonsense", "other"], [415, 429]),
         ({"rate_limit": "1 per hour"}, ["203.0.113.7", "203.0.113.8"], [415, 429]),
+        (PROXIES | {"trusted_proxies": "127.9.9.9/8"}, ["203.0.113.7", "203.0.113.8"], [415, 415]),
         (PROXIES | {"trusted_proxies": "192.0.2.1"}, ["203.0.113.7", "203.0.113.8"], [415, 429]),
     ],
     ids=str,
@@ -178,6 +192,7 @@ def test_a_proxy_that_is_no_address_stops_the_start(embedded: EmbeddedPredictor)
         ("localhost.evil.example", 400),
         ("evillocalhost", 400),
         ("[::2]", 400),
+        ("[::1", 400),
     ],
 )
 def test_an_open_api_on_loopback_answers_loopback_names(
@@ -186,7 +201,8 @@ def test_an_open_api_on_loopback_answers_loopback_names(
     """A page whose name was made to lead to 127.0.0.1 (DNS rebinding) is refused."""
     response = requests.get(serve(create_app({}, embedded)) + "/health", headers={"Host": host}, timeout=10)
     assert response.status_code == status
-    assert status == 200 or "BACKEND_TRUSTED_HOSTS" in response.json()["detail"]
+    refusal = "This API does not answer to that name in Host; BACKEND_TRUSTED_HOSTS can add it."
+    assert status == 200 or response.json()["detail"] == refusal
 
 
 @pytest.mark.parametrize("settings", [{"api_keys": HASHES}, {"trusted_hosts": "api.example, .page.example"}], ids=str)

@@ -268,6 +268,7 @@ def test_more_files_than_a_page_shows_are_left_out(
 def test_the_snippets_carry_a_short_picture_and_name_a_long_one_s_file(page: Page, seven: bytes) -> None:
     noise = io.BytesIO()
     Image.effect_noise((200, 200), 90).save(noise, "PNG")
+    page.test.session_state["call"] = True
     for picture, by_name in ((seven, False), (noise.getvalue(), True)):
         page.draw(picture)
         page.press("submit")
@@ -279,6 +280,7 @@ def test_the_snippets_of_a_file_that_was_too_large_name_the_smaller_one(page: Pa
     file, sheet = io.BytesIO(), Image.effect_noise((3000, 3000), 10)
     sheet.paste(0, (1300, 600, 1600, 2400))
     sheet.save(file, "PNG")
+    page.test.session_state["call"] = True
     page.upload(file.getvalue())
     assert ["small-" in code.value and ".jpeg" in code.value for code in page.test.code] == 3 * [True]
     assert [label[:11] for label in saved(page)] == ["Save small-"]

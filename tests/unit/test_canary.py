@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from io import BytesIO
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,7 @@ class Release:
     def __init__(self, version: str, label: str = "7", score: float = 1.0) -> None:
         self.version, self.label, self.score = version, label, score
         self.error: Exception | None = None
+        self.seconds = 0.0
         self.ids: list[str] = []
 
     @property
@@ -36,6 +38,7 @@ class Release:
     def predict(self, x: NDArray[np.uint8], request_id: str = "") -> Answers:
         assert x.shape[1:] == (28, 28)
         self.ids.append(request_id)
+        sleep(self.seconds)
         if self.error:
             raise self.error
         labels = tuple("0123456789")
@@ -155,8 +158,32 @@ def test_a_shadow_that_fails_costs_no_answer(
     assert notes(capsys) == [{"asked": "both", "failed": "ModelTimeout"}]
 
 
+def test_a_shadow_that_only_fails_is_left_in_peace(
+    old: Release, new: Release, seven: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new.error = ModelTimeout("late")
+    api = client(old, new, 1.0, shadow=True)
+    assert {ask(api, seven)["model"]["version"] for _ in range(FAILURES + 2)} == {"1"}
+    assert new.asked == FAILURES
+    assert old.ids == ["r"] * (FAILURES + 2)
+    assert notes(capsys)[FAILURES:] == [{}, {}]
+
+
+def test_no_answer_waits_for_a_late_shadow(
+    old: Release, new: Release, seven: bytes, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.canary.PATIENCE", 0.05)
+    new.seconds = 2
+    started = monotonic()
+    assert ask(client(old, new, 1.0, shadow=True), seven)["model"]["version"] == "1"
+    assert monotonic() - started < new.seconds
+    assert notes(capsys) == [{"asked": "both", "failed": "TimeoutError"}]
+
+
 def test_ready_is_about_the_release_that_everybody_has(old: Release, new: Release) -> None:
-    assert client(old, new, 1.0).get("/ready").json["model"]["version"] == "1"
+    answer = client(old, new, 1.0).get("/ready", headers={"X-Request-Id": "r"})
+    assert answer.json["model"]["version"] == "1"
+    assert (old.ids, new.ids) == (["r"], [])
 
 
 def test_a_bug_is_not_hidden_by_the_stable_release(old: Release, new: Release, seven: bytes) -> None:

@@ -132,6 +132,7 @@ def test_the_key_is_not_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Client, "predict", lambda *_, **__: PREDICTION)
     monkeypatch.setattr(Client, "collects_feedback", lambda _: False)
     at = page(monkeypatch, png())
+    at.session_state["call"] = True
     at.button(key="submit").click().run()
     assert "$API_KEY" in " ".join(code.value for code in at.code)
     assert "open-sesame" not in str([element.proto for element in at.main])
@@ -233,7 +234,9 @@ def test_a_large_picture_costs_the_snippets_nothing() -> None:
 def test_no_large_picture_is_kept_for_the_snippets() -> None:
     """Their cache is one for all visits, and would hold it when its visitor is gone."""
     before = snippets.inline.cache_info()
-    AppTest.from_function(show_snippets, kwargs={"data": bytes(4 * 1024**2)}).run()
+    at = AppTest.from_function(show_snippets, kwargs={"data": bytes(4 * 1024**2)})
+    at.session_state["call"] = True
+    assert len(at.run().code) == 4
     assert snippets.inline.cache_info() == before
 
 
@@ -254,6 +257,7 @@ def test_without_an_api_of_one_s_own_the_snippets_start_with_the_commands_for_on
     monkeypatch.setattr(Client, "predict", lambda *_, **__: PREDICTION)
     monkeypatch.setattr(Client, "collects_feedback", lambda _: False)
     at = page(monkeypatch, png(), url="")
+    at.session_state["call"] = True
     at.button(key="submit").click().run()
     first, *calls = (code.value for code in at.code)
     assert first == "pip install '.[backend,embedded]'\npython -m backend.server --port 8000"
