@@ -1,6 +1,7 @@
 """waitress' connections, bounded: in number, in the time of a head and of a body, and in what is read at all.
 
-One loop reads every connection, so that slow clients hold no thread; a body is read only for whoever may send it.
+One loop reads every connection, so that slow clients hold no thread, but what follows an answer at once is read by the
+thread that gave it; a body is read only for whoever may send it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ IDLE_SECONDS = 30  # between two requests
 HEAD_SECONDS = 10  # from a request's first byte to the end of its head
 BODY_SECONDS = 60  # and to the end of its body: 4 MiB at 0.6 Mbit/s
 ANSWER_SECONDS = 60  # for a client to read its answer
+NEXT_SECONDS = 0.001  # for a client's next request: 8 clients get 1.2 to 1.4 times the answers of a loop that reads all
+NEXT_BYTES = 65536  # read of it at once; a drawing has 5,000
 LINGER_SECONDS = 10  # to read what a refused client still sends: closed at once, it may never see why
 
 BROKEN = "Broken HTTP."
@@ -91,6 +94,12 @@ class Task(WSGITask):  # type: ignore[misc]  # waitress has no types
 
     wrote_header: bool
 
+    def service(self) -> None:
+        """See waitress."""
+        super().service()
+        if not self.close_on_finish:
+            self.channel.read_next()
+
     def execute(self) -> None:
         """See waitress."""
         if self.request.unread or self.channel.server.draining:
@@ -134,6 +143,31 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         if self.request is None:
             self.began = time.time()
         return bool(super().received(data))
+
+    def service(self) -> None:
+        """See waitress; and again, where this thread has read the next request itself and nobody waits in the queue."""
+        here = self.server.here
+        here.goes_on = True
+        while here.goes_on:
+            here.has_next = here.goes_on = False
+            super().service()
+        here.has_next = False
+
+    def read_next(self) -> None:
+        """Read the next request by the thread that has just answered, where it comes at once; the loop reads the rest.
+
+        The loop leaves a connection alone that has a request. It would be woken twice for the next one, and would
+        compete for the interpreter with the threads that compute.
+        """
+        if self.total_outbufs_len or len(self.requests) > 1:
+            return
+        with suppress(OSError):  # late, or gone: the loop finds out
+            self.socket.settimeout(NEXT_SECONDS)
+            if data := self.socket.recv(NEXT_BYTES):
+                self.received(data)
+        with suppress(OSError):  # closed meanwhile by a server that ends
+            self.socket.settimeout(0)
+        self.server.here.has_next = len(self.requests) > 1
 
     def handle_read(self) -> None:
         """See waitress."""

@@ -8,6 +8,7 @@ import ctypes
 import logging
 import signal
 import sys
+import threading
 import time
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -36,6 +37,13 @@ DRAIN_SECONDS = 10  # at most, from SIGTERM to the end: what came in whole or in
 QUIET_SECONDS = 0.3  # without a request, after which nobody is taken to be just about to send one
 
 
+class Here(threading.local):
+    """What a thread knows of the connection that it serves."""
+
+    has_next = False  # whether it has read the next request itself
+    goes_on = False  # whether it answers that one, too
+
+
 class Server(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
     """Listens from the start, on `effective_port`; `run()` answers until `stop()`, or `drain()` has ended."""
 
@@ -45,6 +53,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         self._by_address: dict[str, dict[int, Channel]] = {}
         self._proxies = app.config.get("TRUSTED_PROXIES", [])
         self._drain_since, self._last_busy = 0.0, 0.0
+        self.here = Here()
         super().__init__(
             app,
             host=host,
@@ -64,6 +73,18 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
     def draining(self) -> bool:
         """Whether each answer is its connection's last."""
         return self._drain_since > 0
+
+    def pull_trigger(self) -> None:
+        """See waitress; the loop is not woken for a connection whose next request is there already."""
+        if not self.here.has_next:
+            super().pull_trigger()
+
+    def add_task(self, task: Channel) -> None:
+        """See waitress; where nobody waits in the queue, the thread that has read a request goes on with it."""
+        if self.here.has_next and not self.task_dispatcher.queue:
+            self.here.goes_on = True
+        else:
+            super().add_task(task)
 
     def make_room(self, new: Channel) -> None:
         """Note a new connection, and close another where there are too many of its address, or of all."""

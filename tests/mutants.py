@@ -1,28 +1,31 @@
-"""`make mutants`: each module is changed in one place at a time, and asked of the tests nearest to it whether they notice.
+"""`make mutants`: each module is changed in one place at a time, and the tests nearest to it are to notice.
 
 The nearest tests alone, for a changed line that nobody notices runs every test there is: all of them would take a day.
 """
 
 import argparse
 import collections
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from mutmut.mutation.diff_apply import get_diff_for_mutant
+
 ROOT = Path(__file__).parent.parent
 BUILD = ROOT / "build" / "mutants"
 MUTMUT = Path(sys.executable).with_name("mutmut")
 API = "contract/test_api.py"
 NUMBERS = ("unit/test_numbers.py", "contract/test_numbers.py")
-PICTURES = ("unit/test_canvas.py", "unit/test_surroundings.py", "unit/test_recipe.py", "unit/test_answers.py", API)
+PICTURES = ("unit/test_canvas.py", "unit/test_surroundings.py", "unit/test_recipe.py", "unit/test_answers.py")
 NEAREST: dict[str, tuple[str, ...]] = {
     "backend/app.py": (API, "contract/test_keys.py", "contract/test_telemetry.py"),
     "backend/artifact.py": ("unit/test_card.py", "contract/test_model_files.py", "contract/test_models.py"),
     "backend/bounded.py": ("unit/test_bounded.py",),
     "backend/canary.py": ("unit/test_canary.py",),
-    "backend/canvas.py": ("unit/test_canvas.py", API),
+    "backend/canvas.py": ("unit/test_canvas.py",),
     "backend/catalogue.py": ("contract/test_models.py",),
     "backend/connections.py": ("contract/test_connections.py",),
     "backend/containers.py": ("unit/test_answers.py", API, "contract/test_client_and_api.py"),
@@ -56,26 +59,30 @@ NEAREST: dict[str, tuple[str, ...]] = {
     "backend/settings.py": ("unit/test_settings.py",),
     "backend/stores.py": ("contract/test_feedback.py",),
     "backend/surroundings.py": PICTURES,
-    "backend/telemetry.py": ("contract/test_telemetry.py",),
+    "backend/telemetry.py": ("contract/test_telemetry.py", "contract/test_meters.py", "unit/test_canary.py"),
     "backend/tracing.py": ("contract/test_telemetry.py",),
     "ui/answer.py": ("unit/test_answer.py",),
     "ui/client.py": ("unit/test_client.py", "contract/test_client_and_api.py"),
     "ui/visit.py": ("unit/test_visit.py",),
 }
+LIVED = {"survived", "no tests"}  # the second are run by tests in another process alone
 SETTINGS = """
 [tool.mutmut]
 source_paths = ["backend", "ui"]
 only_mutate = ["{module}"]
 also_copy = ["training", "zappa_settings.json", ".streamlit", "Makefile"]
 pytest_add_cli_args_test_selection = [{tests}]
-pytest_add_cli_args = ["-m", "not slow", "-p", "no:cacheprovider", "--deselect=tests/contract/test_openapi.py::test_the_live_api_is_as_it_describes_itself"]
-"""  # that test sends thousands of requests
+pytest_add_cli_args = ["-m", "not slow", "-p", "no:cacheprovider", "--deselect={thousands}"]
+"""
+THOUSANDS = "tests/contract/test_openapi.py::test_the_live_api_is_as_it_describes_itself"  # of requests
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Prints a line for each module; the changes that lived stay in build/mutants/MODULE.txt."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
-    parser.add_argument("modules", nargs="*", default=list(NEAREST), metavar="module", help="one of them; all where none is named")
+    parser.add_argument(
+        "modules", nargs="*", default=list(NEAREST), metavar="module", help="one of them; all where none is named"
+    )
     parser.add_argument("--minutes", type=float, default=30, help="what is not tried by then is not counted")
     chosen = parser.parse_args(arguments)
     BUILD.mkdir(parents=True, exist_ok=True)
@@ -94,27 +101,26 @@ def measure(module: str, seconds: float) -> dict[str, int]:
             run.wait(seconds)
         except subprocess.TimeoutExpired:
             run.kill()
-    verdicts = [line.strip().split(": ") for line in _mutmut(tree, "results", "--all", "true").splitlines() if ": " in line]
-    lived = [mutant for mutant, verdict in verdicts if verdict in {"survived", "no tests"}]
-    (BUILD / f"{name}.txt").write_text("\n".join(_mutmut(tree, "show", mutant) for mutant in lived))
+    listed = subprocess.run([MUTMUT, "results", "--all", "1"], cwd=tree, stdout=subprocess.PIPE, text=True, check=True)
+    verdicts = [line.strip().split(": ") for line in listed.stdout.splitlines() if ": " in line]
+    with contextlib.chdir(tree):
+        lived = [get_diff_for_mutant(mutant, path=module) for mutant, verdict in verdicts if verdict in LIVED]
+    (BUILD / f"{name}.txt").write_text("\n".join(lived))
     return dict(collections.Counter(verdict for _, verdict in verdicts))
 
 
 def _copy(module: str, tree: Path) -> Path:
     """The files that git knows, as they are now, with mutmut's settings for this one module."""
     shutil.rmtree(tree, ignore_errors=True)
-    files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+    git = shutil.which("git") or "git"
+    files = subprocess.run([git, "ls-files", "-z"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
     for file in filter(None, files.split("\0")):
         (tree / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / file, tree / file)
     tests = ", ".join(f'"tests/{test}"' for test in NEAREST[module])
     with (tree / "pyproject.toml").open("a") as settings:
-        settings.write(SETTINGS.format(module=module, tests=tests))
+        settings.write(SETTINGS.format(module=module, tests=tests, thousands=THOUSANDS))
     return tree
-
-
-def _mutmut(tree: Path, *arguments: str) -> str:
-    return subprocess.run([MUTMUT, *arguments], cwd=tree, stdout=subprocess.PIPE, text=True, check=False).stdout
 
 
 if __name__ == "__main__":

@@ -15,16 +15,16 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from flask import Flask, request
 
 from backend import connections, contract
 from backend.app import create_app
+from backend.server import Server
 from tests.contract.process import Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import BinaryIO
-
-    from flask import Flask
 
     from backend.predictors import EmbeddedPredictor
 
@@ -276,3 +276,56 @@ def test_told_to_end_twice_it_waits_for_nobody(seven: bytes) -> None:
         started = time.monotonic()
         api.stop()
         assert time.monotonic() - started < 3
+
+
+class Held:
+    """An app that says how much it was given, and keeps the first answer back until `may` is set."""
+
+    def __init__(self) -> None:
+        self.app, self.asked, self.may = Flask(__name__), threading.Event(), threading.Event()
+        self.app.add_url_rule("/predictions", view_func=self._answer, methods=["POST"])
+
+    def _answer(self) -> str:
+        given = len(request.get_data())
+        self.asked.set()
+        assert self.may.wait(10)
+        return str(given)
+
+
+@pytest.mark.parametrize("sent_at_once", [10, len(head(2000)) - 1, len(head(2000)) + 1000, len(head(2000)) + 2000])
+def test_a_request_that_follows_at_once_is_answered_however_much_of_it_has_come(
+    serve: Callable[[Flask], str], sent_at_once: int
+) -> None:
+    """The thread that gives the first answer reads what is there of the second; the loop reads the rest."""
+    held = Held()
+    second = head(2000) + bytes(2000)
+    with connect(serve(held.app)) as line:
+        line.sendall(head(3) + b"abc")
+        assert held.asked.wait(10)
+        line.sendall(second[:sent_at_once])
+        held.may.set()
+        if sent_at_once < len(second):
+            time.sleep(0.2)
+            line.sendall(second[sent_at_once:])
+        line.shutdown(socket.SHUT_WR)
+        received = b""
+        while part := line.recv(65536):
+            received += part
+    assert [answer.rpartition(b"\r\n\r\n")[2] for answer in received.split(b"HTTP/1.1 200 OK")[1:]] == [b"3", b"2000"]
+
+
+def test_who_asks_without_a_pause_leaves_the_others_their_turn(embedded: EmbeddedPredictor, seven: bytes) -> None:
+    """Of one thread, which goes on with the same client only while nobody waits."""
+    server = Server(create_app({}, embedded), threads=1)
+    threading.Thread(target=server.run).start()
+    url = f"http://127.0.0.1:{server.effective_port}"
+    callers = [Caller(url, seven) for _ in range(2)]
+    for caller in callers:
+        caller.start()
+    for _ in range(20):
+        assert requests.get(f"{url}/health", timeout=2).status_code == 200
+    server.drain()
+    for caller in callers:
+        caller.join(10)
+    assert min(caller.answered for caller in callers) > 5
+    assert sum(caller.unanswered for caller in callers) == 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import re
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,8 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from backend.app import create_app
+from backend.meters import SECONDS
+from backend.settings import SettingsError
 from tests.contract.process import Process
 from tests.stand_in import StandIn
 
@@ -69,6 +73,35 @@ def test_confidence_and_corrections_are_counted(embedded: EmbeddedPredictor, sev
     counts = read(app)
     assert counts["api_confidence_sum",] == pytest.approx(answer["confidence"], abs=1e-3)
     assert counts["api_corrections_total",] == 2
+
+
+def test_each_metric_is_a_sentence_with_its_labels(counted: Flask, seven: bytes) -> None:
+    """Dashboards ask by these names."""
+    client = counted.test_client()
+    client.post("/predictions", data=seven, **PNG)
+    client.post("/predictions", data=b"nothing", **PNG)
+    families = list(text_string_to_metric_families(client.get("/metrics").text))
+    assert all(re.fullmatch(r"[A-Z][^A-Z]+\.", family.documentation) for family in families)
+    labels = {family.name: set(family.samples[0].labels) for family in families if family.samples}
+    assert labels["api_requests"] == {"method", "route", "status"}
+    assert (labels["api_problems"], labels["api_predictions"]) == ({"problem"}, {"label"})
+    assert labels["api_seconds"] == {"stage", "le"}
+    bounds = {sample.labels.get("le") for family in families for sample in family.samples} - {None, "+Inf"}
+    assert {float(bound) for bound in bounds} == set(SECONDS)
+
+
+def test_a_stage_s_times_are_seconds(counted: Flask, seven: bytes) -> None:
+    started = time.perf_counter()
+    counted.test_client().post("/predictions", data=seven, **PNG)
+    assert 0.0001 < read(counted)["api_seconds_sum", "total"] < time.perf_counter() - started
+
+
+def test_without_its_package_the_api_does_not_start(
+    embedded: EmbeddedPredictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)  # so importing it fails
+    with pytest.raises(SettingsError, match=r"^BACKEND_PROMETHEUS needs the extra `prometheus`\.$"):
+        create_app({"prometheus": "1"}, embedded)
 
 
 def test_the_page_is_there_only_where_it_is_wanted(app: Flask) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pytest
     from numpy.typing import NDArray
 
-    from backend.predictors import Answers
+    from backend.predictors import Answers, EmbeddedPredictor
 
 
 class Counting(LinearModel):
@@ -25,10 +25,12 @@ class Counting(LinearModel):
 
     def __init__(self) -> None:
         self.asked, self.fails, self.free = 0, False, threading.Event()
+        self.given: list[tuple[NDArray[np.uint8], str]] = []
         self.free.set()
 
     def predict(self, x: NDArray[np.uint8], request_id: str = "") -> Answers:
         self.asked += 1
+        self.given.append((x, request_id))
         self.free.wait(10)
         if self.fails:
             raise ModelUnavailable("as told")
@@ -43,13 +45,24 @@ def test_two_hundred_ask_and_the_model_is_asked_once() -> None:
     assert (statuses, model.asked) == ({200}, 1)
 
 
+def test_the_model_is_asked_about_a_one(embedded: EmbeddedPredictor) -> None:
+    model = Counting()
+    assert create_app({}, model).test_client().get("/ready").status_code == 200
+    ((picture, _),) = model.given
+    assert (picture.shape, picture.dtype) == ((1, 28, 28), "uint8")
+    answer = embedded.predict(picture)
+    assert answer.labels[answer.probabilities[0].argmax()] == "1"
+    assert answer.scores[0] > answer.threshold
+
+
 def test_a_failure_is_known_for_a_while_and_then_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "FAILED_FOR", 0.2)
     model = Counting()
     model.fails = True
     client = create_app({}, model).test_client()
-    assert {client.get("/ready").status_code for _ in range(20)} == {503}
-    assert model.asked == 1
+    refusals = [client.get("/ready", headers={"X-Request-Id": f"{n}"}) for n in range(20)]
+    assert {(each.status_code, each.json["type"]) for each in refusals} == {(503, "/problems/model-unavailable")}
+    assert [request_id for _, request_id in model.given] == ["0"]
     model.fails = False
     time.sleep(0.25)
     assert client.get("/ready").status_code == 200

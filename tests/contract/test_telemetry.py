@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import sys
+import time
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -43,16 +45,40 @@ def test_nothing_is_written_unless_asked(app: Flask, seven: bytes, capsys: pytes
 
 
 def test_an_answer_is_one_line(logged: Flask, seven: bytes, lines: Callable[[], list[dict[str, Any]]]) -> None:
+    started, clock = datetime.now(UTC), time.perf_counter()
     response = logged.test_client().post("/predictions", data=seven, headers={"X-Request-Id": "a1"}, **PNG)
+    took = 1000 * (time.perf_counter() - clock)
     [line] = lines()
+    assert 0 <= (datetime.fromisoformat(line["time"]) - started).total_seconds() + 0.001 < 60  # to the millisecond
     assert line["request_id"] == "a1"
     assert (line["method"], line["route"], line["status"]) == ("POST", "/predictions", 200)
     assert (line["label"], line["confidence"]) == ("7", response.json["confidence"])
     assert line["served_by"] == "embedded"
     assert line["model"].startswith("digits ")
     assert (line["bytes_in"], line["bytes_out"]) == (len(seven), len(response.data))
-    assert line["ms"] >= line["timing_ms"]["total"] > 0
+    assert took >= line["ms"] >= line["timing_ms"]["total"] > 0
     assert 0 < line["ink"] < 0.5
+    assert line["mean_confidence"] == round(line["confidence"], 4)
+
+
+def test_a_batch_is_one_line_with_its_labels_counted(
+    logged: Flask, drawing: Drawing, lines: Callable[[], list[dict[str, Any]]]
+) -> None:
+    pictures = (drawing("7"), drawing("1"), drawing("7"), scribble())
+    images = [base64.b64encode(picture).decode() for picture in pictures]
+    answers = logged.test_client().post("/predictions/batch", json={"images": images}).json["results"]
+    singly = [logged.test_client().post("/predictions", data=picture, **PNG) for picture in pictures]
+    batch, *single = lines()
+    assert len(singly) == len(single)
+    assert batch["labels"] == {"7": 2, "1": 1, "rejected": 1}
+    assert batch["rejections"] == 1
+    assert batch["mean_confidence"] == round(sum(each["prediction"]["confidence"] for each in answers) / 4, 4)
+    assert batch["ink"] == pytest.approx(sum(line["ink"] for line in single) / 4, abs=1e-4)
+
+
+def test_a_request_without_a_body_took_no_bytes(logged: Flask, lines: Callable[[], list[dict[str, Any]]]) -> None:
+    logged.test_client().get("/health")
+    assert [line["bytes_in"] for line in lines()] == [0]
 
 
 def test_the_ink_is_the_pictures_own_and_not_of_its_covered_copies(
