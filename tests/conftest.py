@@ -120,12 +120,12 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[Flask], str]]:
-    """serve(app) -> the URL of a real threaded server of it, which ends with the test."""
+def serve() -> Iterator[Callable[..., str]]:
+    """serve(app) -> the URL of a real threaded server of it, which ends with the test; options are Server's."""
     servers = []
 
-    def start(app: Flask) -> str:
-        server = Server(app)
+    def start(app: Flask, **options: int) -> str:
+        server = Server(app, **options)
         thread = threading.Thread(target=server.run)
         thread.start()
         servers.append((server, thread))

@@ -19,7 +19,6 @@ from flask import Flask, request
 
 from backend import connections, contract
 from backend.app import create_app
-from backend.server import Server
 from tests.contract.process import Process
 
 if TYPE_CHECKING:
@@ -193,18 +192,18 @@ def files_of(api: Process, folder: Path) -> int:
 
 
 class Caller(threading.Thread):
-    """Asks on one kept connection until it is told that the connection closes."""
+    """Asks on one kept connection until it is told that the connection closes, or has `enough`."""
 
     def __init__(self, url: str, picture: bytes) -> None:
         super().__init__()
         self.url, self.request = url, head(len(picture)) + picture
-        self.answered, self.unanswered = 0, 0
+        self.answered, self.unanswered, self.enough = 0, 0, False
 
     def run(self) -> None:
         """Each request that was sent is one of the two."""
         with connect(self.url) as line, line.makefile("rb") as answers:
             closes = False
-            while not closes and not self.unanswered:
+            while not (closes or self.unanswered or self.enough):
                 line.sendall(self.request)
                 if answers.readline().startswith(b"HTTP/1.1 200"):
                     closes = self.read_on(answers)
@@ -314,18 +313,18 @@ def test_a_request_that_follows_at_once_is_answered_however_much_of_it_has_come(
     assert [answer.rpartition(b"\r\n\r\n")[2] for answer in received.split(b"HTTP/1.1 200 OK")[1:]] == [b"3", b"2000"]
 
 
-def test_who_asks_without_a_pause_leaves_the_others_their_turn(embedded: EmbeddedPredictor, seven: bytes) -> None:
+def test_who_asks_without_a_pause_leaves_the_others_their_turn(
+    app: Flask, serve: Callable[..., str], seven: bytes
+) -> None:
     """Of one thread, which goes on with the same client only while nobody waits."""
-    server = Server(create_app({}, embedded), threads=1)
-    threading.Thread(target=server.run).start()
-    url = f"http://127.0.0.1:{server.effective_port}"
+    url = serve(app, threads=1)
     callers = [Caller(url, seven) for _ in range(2)]
     for caller in callers:
         caller.start()
     for _ in range(20):
         assert requests.get(f"{url}/health", timeout=2).status_code == 200
-    server.drain()
     for caller in callers:
+        caller.enough = True
         caller.join(10)
     assert min(caller.answered for caller in callers) > 5
     assert sum(caller.unanswered for caller in callers) == 0
