@@ -17,8 +17,11 @@ from tests.contract.misbehaving import LinearModel, refuse
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     from flask.testing import FlaskClient
+    from numpy.typing import NDArray
 
+    from backend.predictors import Answers
     from tests.contract.misbehaving import Runtime
 
 PNG = {"content_type": "image/png"}
@@ -71,6 +74,22 @@ def test_the_model_that_is_named_answers(client: FlaskClient, seven: bytes) -> N
     assert (letters["label"], letters["model"]["name"]) == ("H", "letters")
     assert list(letters["probabilities"]) == list("ABCDEFGHIJ")
     assert letters["image"]
+    assert client.post("/predictions?model=twin", data=seven, **PNG).json["model"]["name"] == "twin"
+
+
+@pytest.mark.parametrize("path", ["/models", "/predictions?model=digits"])
+def test_the_deployed_model_is_asked_its_name_with_the_request_s_id(folder: Path, seven: bytes, path: str) -> None:
+    ids: list[str] = []
+
+    class Noting(LinearModel):
+        def predict(self, x: NDArray[np.uint8], request_id: str = "") -> Answers:
+            ids.append(request_id)
+            return super().predict(x, request_id)
+
+    client = create_app({"models_dir": str(folder)}, Noting()).test_client()
+    method = "POST" if "?" in path else "GET"
+    client.open(path, method=method, data=seven, headers={"X-Request-Id": "a-1"}, **PNG)
+    assert set(ids) == {"a-1"}
 
 
 def test_a_batch_is_answered_by_the_model_that_is_named(client: FlaskClient, seven: bytes) -> None:
@@ -113,10 +132,13 @@ def test_what_is_no_model_is_not_listed(folder: Path, seven: bytes) -> None:
     assert names(create_app({"models_dir": str(folder / "nowhere")}).test_client()) == ["digits"]
 
 
-def test_a_damaged_model_is_a_503_and_the_others_answer(folder: Path, seven: bytes) -> None:
+def test_a_damaged_model_is_a_503_and_the_others_answer(
+    folder: Path, seven: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     (folder / "twin" / "model.tflite").write_bytes(b"no model")
     client = create_app({"models_dir": str(folder)}).test_client()
     assert client.post("/predictions?model=twin", data=seven, **PNG).json["type"] == "/problems/model-unavailable"
+    assert [str(folder / "twin") in message for message in caplog.messages] == [True]
     assert client.post("/predictions?model=letters", data=seven, **PNG).status_code == 200
 
 
