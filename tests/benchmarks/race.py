@@ -189,11 +189,11 @@ def race(drawn: Sequence[Drawn], *, quick: bool) -> dict[str, Any]:
     running = start(drawn)
     try:
         return {
-            "latency": latency(running, drawn, 1 if quick else 3),
+            "latency": latency(running, drawn, 1 if quick else 5),
             "gradio_client": gradio_client(
                 next(r for r in running if r.contender is GRADIO), drawn[: 10 if quick else 60]
             ),
-            "throughput": throughput(running, drawn, 1 if quick else 2, 1 if quick else 3),
+            "throughput": throughput(running, drawn, 1 if quick else 2, 1 if quick else 5),
             "soak": soak(running, drawn, 3 if quick else 60),
         }
     finally:
