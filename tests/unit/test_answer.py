@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backend.contract import Model, Prediction, Rejection
+from backend.contract import Model, Number, Prediction, Rejection
 from ui import answer as words
 from ui import client
-from ui.visit import Answer, Picture
+from ui.visit import Answer, Failure, Picture
 
 SEEN = Picture(b"\x89PNG", name="7.png")
 URL = "data:image/png;base64,iVBORw=="
@@ -93,6 +93,17 @@ def test_how_sure_in_words_and_never_100_percent(confidence: float, sure: str, n
 def test_an_answer_is_said_in_one_sentence() -> None:
     assert words.sentence(READ) == "Read as 7: very sure, 98.0 %."
     assert words.sentence(REJECTED) == "That does not look like any of the 3 labels."
+
+
+def test_a_phone_s_line_above_the_sheet_says_the_answer_or_why_there_is_none() -> None:
+    number = Number("12", 0.9, [], None, [], READ.model, "r", {})
+    for answer, text in (
+        (None, "Draw <b>here</b>."),
+        (Answer(SEEN, replace(READ, label="<7>"), 1.5), "<b>&lt;7&gt;</b> Very sure, 98.0 %"),
+        (Answer(SEEN, replace(REJECTED, label=None), 1.5, number=number), "<b>?</b> That does not look like a number."),
+        (Failure(SEEN, client.TimedOut("late")), words.APOLOGIES[client.TimedOut].what),
+    ):
+        assert words.glance(answer, "Draw <b>here</b>.") == f'<p class="glance" aria-hidden="true">{text}</p>'
 
 
 @pytest.mark.parametrize(
@@ -253,7 +264,7 @@ LETTERS = {label: (1 - abs(place - 11) / 36) / 19 for place, label in enumerate(
 def test_of_many_labels_the_likeliest_bars_come_first_and_the_rest_is_folded_away() -> None:
     first, _, rest = words.bars(replace(READ, label="B", probabilities=LETTERS)).partition("<details>")
     assert re.findall(r'class="name">(.)<', first) == list("BAC9D8E7F6G5")
-    assert first.count('class="top"') == 1
+    assert re.findall(r'class="top"><span class="name">(.)<', first) == ["B"]
     assert rest.startswith("<summary>24 more</summary>")
     assert len(re.findall(r'class="name">', rest)) == 24
     assert 'class="top"' not in rest
@@ -270,5 +281,6 @@ def test_what_is_rejected_is_none_of_the_labels_there_are(labels: str | dict[str
     said = f"That does not look like {what}."
     assert words.sentence(none) == said
     assert said in words.glance(Answer(SEEN, none, 1.5), "")
+    assert f"<p>Try one{' digit' * (what == 'a digit')}, large and alone.</p>" in words.page(Answer(SEEN, none, 1.5), stale=False)
     assert words.spoken("not_a_digit", labels) == ("no digit" if what == "a digit" else "none of these")
     assert words.spoken("Q", labels) == "Q"
