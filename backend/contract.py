@@ -284,6 +284,15 @@ class Alternative:
     confidence: float
 
 
+def _line(line: NumberLine | Number) -> dict[str, Any]:
+    """A line's members as the wire has them; asdict, which copies all below them, took 0.3 ms for four digits."""
+    return vars(line) | {
+        "digits": [vars(digit) for digit in line.digits],
+        "rejection": line.rejection and line.rejection.to_json(),
+        "alternatives": [vars(each) for each in line.alternatives],
+    }
+
+
 @dataclass(frozen=True)
 class NumberLine:
     """One line: `number` is None when rejected, `confidence` how sure the whole is right; up to 3 `alternatives`."""
@@ -296,7 +305,7 @@ class NumberLine:
 
     def to_json(self) -> dict[str, Any]:
         """The wire's object."""
-        return asdict(self) | {"rejection": self.rejection and self.rejection.to_json()}
+        return _line(self)
 
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> NumberLine:
@@ -335,7 +344,7 @@ class Number:
 
     def to_json(self) -> dict[str, Any]:
         """The wire's object; `lines` only where there are several."""
-        body = asdict(self) | {"rejection": self.rejection and self.rejection.to_json()}
+        body = _line(self) | {"model": vars(self.model)}
         if not self.lines:
             return {name: value for name, value in body.items() if name != "lines"}
         return body | {"lines": [line.to_json() for line in self.lines]}
