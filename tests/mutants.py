@@ -55,7 +55,7 @@ NEAREST: dict[str, tuple[str, ...]] = {
     "backend/openapi.py": ("contract/test_openapi.py",),
     "backend/output.py": ("contract/test_output.py",),
     "backend/paper.py": PICTURES,
-    "backend/predictions.py": ("unit/test_answers.py", API, "contract/test_telemetry.py", "contract/test_numbers.py"),
+    "backend/predictions.py": ("unit/test_answers.py", API, "contract/test_telemetry.py", "unit/test_numbers.py"),
     "backend/predictors.py": ("unit/test_fallback.py", "contract/test_faults.py", "contract/test_model_files.py"),
     "backend/preprocessing.py": PICTURES,
     "backend/problems.py": ("unit/test_answers.py", API, "contract/test_telemetry.py"),

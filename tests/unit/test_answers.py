@@ -33,10 +33,10 @@ class Fixed:
 
     def __init__(self, *scores: float) -> None:
         self.scores = scores
-        self.request_id = ""
+        self.request_id, self.pictures = "", 0
 
     def predict(self, x: NDArray[np.uint8], request_id: str = "") -> Answers:
-        self.request_id = request_id
+        self.request_id, self.pictures = request_id, len(x)
         p = np.tile([1 / 6, 2 / 3, 1 / 6], (len(x), 1))
         return Answers(p, np.array(self.scores), ("Boot", "Sneaker", "Sandal"), 0.5, "shoes", "3", "sagemaker")
 
@@ -49,6 +49,17 @@ def test_another_models_labels_go_through_with_six_decimals(seven: bytes) -> Non
     assert prediction.probabilities == {"Boot": 0.166667, "Sneaker": 0.666667, "Sandal": 0.166667}
     assert prediction.model == Model("shoes", "3", "sagemaker")
     assert prediction.request_id == "id-1"
+
+
+def test_without_an_explanation_the_model_sees_one_picture_and_only_what_was_asked_for_is_added(seven: bytes) -> None:
+    predictor = Fixed(0.9)
+    prediction = predict_one(predictor, seven, extras=["image"])
+    assert predictor.pictures == 1
+    assert (prediction.explanation, prediction.ink) == (None, None)
+    assert prediction.image
+    prediction = predict_one(predictor, seven, extras=["ink"])
+    assert (prediction.image, prediction.explanation) == (None, None)
+    assert prediction.ink
 
 
 def test_each_picture_of_a_batch_is_judged_by_its_own_score(seven: bytes) -> None:

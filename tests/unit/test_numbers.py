@@ -243,6 +243,7 @@ def test_a_prediction_of_several_digits_says_so(embedded: EmbeddedPredictor) -> 
         assert prediction.rejection is not None
         assert prediction.rejection.reason == "several_digits"
         assert prediction.rejection.ask == "/numbers"
+        assert 0 < prediction.rejection.score < 1
         assert Prediction.from_json(prediction.to_json()) == prediction
     rejection = predict_one(embedded, scribble()).rejection
     assert rejection is not None
