@@ -91,6 +91,8 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--minutes", type=float, default=30, help="what is not tried by then is not counted")
     chosen = parser.parse_args(arguments)
+    if unknown := sorted(set(chosen.modules) - set(NEAREST)):
+        parser.error(f"no tests are known for {', '.join(unknown)}; there are: {', '.join(NEAREST)}")
     BUILD.mkdir(parents=True, exist_ok=True)
     for module in chosen.modules:
         counted = measure(module, chosen.minutes * 60)
