@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from backend import contract
 from backend.app import create_app
@@ -67,6 +68,35 @@ def test_a_batch_answers_each_picture_by_itself(client: FlaskClient) -> None:
     results = client.post(contract.NUMBERS_BATCH, json={"images": texts}).json["results"]
     assert [result.get("number", {}).get("number") for result in results] == ["12", None, "7"]
     assert results[1]["problem"]["status"] == 415
+
+
+def test_a_batch_s_marks_and_request_id_are_those_of_the_request() -> None:
+    ids: list[str] = []
+
+    class Noting(LinearModel):
+        def predict(self, x: Any, request_id: str = "") -> Any:
+            ids.append(request_id)
+            return super().predict(x, request_id)
+
+    client = create_app({}, Noting()).test_client()
+    minus = b64encode(sheet([("12", 90, 20)], [[(20, 90), (70, 90)]])).decode()
+    for query, refused in (("", True), ("?allow=point", True), ("?allow=sign", False)):
+        body = {"images": [minus, "AAAA"]}
+        answer = client.post(contract.NUMBERS_BATCH + query, json=body, headers={"X-Request-Id": "a-1"}).json
+        first, second = answer["results"]
+        assert ((first["number"]["rejection"] or {}).get("reason") == "sign") is refused
+        assert answer["request_id"] == first["number"]["request_id"] == second["problem"]["request_id"] == "a-1"
+    client.post(contract.NUMBERS, data=written("1"), headers={"X-Request-Id": "b-2"}, **PNG)
+    assert ids == ["a-1"] * 3 + ["b-2"]
+
+
+def test_a_batch_of_numbers_has_so_many_megapixels(client: FlaskClient) -> None:
+    large = BytesIO()
+    Image.new("L", (5000, 4000), 255).save(large, "PNG")
+    images = [b64encode(picture).decode() for picture in (large.getvalue(), large.getvalue(), written("7"))]
+    results = client.post(contract.NUMBERS_BATCH, json={"images": images}).json["results"]
+    assert [result["problem"]["status"] for result in results] == [422, 413, 413]
+    assert results[1]["problem"]["detail"] == "The batch has more than 24 megapixels up to here."
 
 
 def test_numbers_ask_for_a_key_where_predictions_do() -> None:

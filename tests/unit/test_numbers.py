@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from backend.contract import Number, NumberLine, Prediction, Rejection
-from backend.numbers import answers, lattice, parts, reading
+from backend.numbers import answers, lattice, marks, parts, reading
 from backend.numbers.answers import read_many, read_one
 from backend.numbers.lattice import Piece
 from backend.predictions import predict_one
@@ -248,3 +248,66 @@ def test_a_prediction_of_several_digits_says_so(embedded: EmbeddedPredictor) -> 
     rejection = predict_one(embedded, scribble()).rejection
     assert rejection is not None
     assert rejection.reason == "not_a_digit"
+
+
+def marks_of(*rectangles: tuple[int, int, int, int]) -> list[str]:
+    """Rectangles (left, top, width, height) beside two upright bars of 100 pixels -> the marks, from left to right."""
+    ink = np.zeros((140, 400), np.uint8)
+    for left, top, width, height in ((100, 0, 40, 100), (200, 0, 40, 100), *rectangles):
+        ink[top : top + height, left : left + width] = 255
+    found, rest = marks.find(parts.Line(parts.find(ink), 0, 0, 100, 10))
+    assert len(found) + len(rest.parts.boxes) == len(parts.find(ink).boxes)
+    return [mark.label for mark in sorted(found, key=lambda mark: mark.box)]
+
+
+@pytest.mark.parametrize(
+    ("rectangle", "mark"),
+    [
+        ((20, 40, 50, 20), "-"),
+        ((20, 35, 60, 29), "-"),
+        ((15, 34, 60, 31), ""),  # too high
+        ((20, 40, 32, 20), "-"),
+        ((20, 40, 31, 20), ""),  # too short
+        ((20, 65, 50, 20), "-"),
+        ((20, 66, 50, 20), ""),  # too low
+        ((20, 14, 50, 20), ""),  # too high up
+        ((47, 40, 50, 20), "-"),
+        ((48, 40, 50, 20), ""),  # too near
+        ((145, 40, 50, 20), ""),  # between digits
+        ((165, 88, 12, 12), "."),
+        ((165, 70, 12, 12), "."),
+        ((165, 68, 12, 12), ""),  # too high up
+        ((155, 88, 29, 12), "."),
+        ((155, 88, 31, 12), ""),  # too wide
+        ((165, 60, 12, 44), "."),  # a comma
+        ((165, 60, 12, 46), ""),
+        ((260, 88, 12, 12), ""),  # after all digits
+        ((80, 88, 12, 12), ""),  # before all digits
+    ],
+    ids=str,
+)
+def test_a_mark_is_known_by_its_size_and_place(rectangle: tuple[int, int, int, int], mark: str) -> None:
+    assert marks_of(rectangle) == [mark] * bool(mark)
+
+
+@pytest.mark.parametrize(
+    ("rectangles", "mark"),
+    [
+        ([(20, 45, 50, 10), (40, 25, 10, 50)], "+"),
+        ([(15, 45, 75, 10), (48, 13, 10, 75)], "+"),
+        ([(15, 45, 76, 10), (48, 12, 10, 76)], ""),  # as large as a 4
+        ([(20, 45, 50, 10), (40, 25, 10, 50), (60, 65, 10, 10), (50, 65, 10, 5)], ""),  # a corner has ink
+        ([(20, 45, 50, 10), (20, 25, 10, 50)], ""),  # an arm at the side: its corners have ink
+        ([(20, 45, 30, 10), (40, 25, 10, 25), (49, 50, 21, 25)], ""),  # no arm goes over
+    ],
+    ids=str,
+)
+def test_a_plus_has_two_long_arms_and_blank_corners(rectangles: list[tuple[int, int, int, int]], mark: str) -> None:
+    assert marks_of(*rectangles) == [mark] * bool(mark)
+
+
+def test_a_line_of_marks_alone_keeps_them() -> None:
+    ink = np.zeros((100, 200), np.uint8)
+    ink[40:60, 20:80] = 255
+    line = parts.Line(parts.find(ink), 0, 0, 100, 10)
+    assert marks.find(line) == ([], line)
