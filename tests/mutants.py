@@ -104,11 +104,9 @@ def measure(module: str, seconds: float) -> dict[str, int]:
     name = module.removesuffix(".py").replace("/", ".")
     tree = _copy(module, BUILD / name)
     with (BUILD / f"{name}.log").open("w") as log:
-        run = subprocess.Popen([MUTMUT, "run", "--max-children", str(os.cpu_count())], cwd=tree, stdout=log, stderr=log)
-        try:
-            run.wait(seconds)
-        except subprocess.TimeoutExpired:
-            run.kill()
+        command = [MUTMUT, "run", "--max-children", str(os.cpu_count())]
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run(command, cwd=tree, stdout=log, stderr=log, timeout=seconds, check=False)
     listed = subprocess.run([MUTMUT, "results", "--all", "1"], cwd=tree, stdout=subprocess.PIPE, text=True, check=True)
     verdicts = [line.strip().split(": ") for line in listed.stdout.splitlines() if ": " in line]
     with contextlib.chdir(tree):

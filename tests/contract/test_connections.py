@@ -42,12 +42,17 @@ def head(length: int, *lines: str) -> bytes:
     return "\r\n".join([*known, *lines, "", ""]).encode()
 
 
-def answer_of(line: socket.socket) -> tuple[int, dict[str, object]]:
-    """All that comes until the other side closes: the status and the JSON."""
+def all_of(line: socket.socket) -> bytes:
+    """All that comes until the other side closes."""
     received = b""
     while part := line.recv(65536):
         received += part
-    top, _, body = received.partition(b"\r\n\r\n")
+    return received
+
+
+def answer_of(line: socket.socket) -> tuple[int, dict[str, object]]:
+    """The only answer that comes: its status and its JSON."""
+    top, _, body = all_of(line).partition(b"\r\n\r\n")
     return int(top.split()[1]), json.loads(body)
 
 
@@ -307,9 +312,7 @@ def test_a_request_that_follows_at_once_is_answered_however_much_of_it_has_come(
             time.sleep(0.2)
             line.sendall(second[sent_at_once:])
         line.shutdown(socket.SHUT_WR)
-        received = b""
-        while part := line.recv(65536):
-            received += part
+        received = all_of(line)
     assert [answer.rpartition(b"\r\n\r\n")[2] for answer in received.split(b"HTTP/1.1 200 OK")[1:]] == [b"3", b"2000"]
 
 

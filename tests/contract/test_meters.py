@@ -96,12 +96,19 @@ def test_a_stage_s_times_are_seconds(counted: Flask, seven: bytes) -> None:
     assert 0.0001 < read(counted)["api_seconds_sum", "total"] < time.perf_counter() - started
 
 
-def test_without_its_package_the_api_does_not_start(
-    embedded: EmbeddedPredictor, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("package", "settings", "sentence"),
+    [
+        ("prometheus_client", {"prometheus": "1"}, r"^BACKEND_PROMETHEUS needs the extra `prometheus`\.$"),
+        ("aws_lambda_powertools.metrics", {"metrics": "Digits"}, r"pip install '\.\[metrics\]'"),
+    ],
+)
+def test_counters_without_their_package_stop_the_start(
+    embedded: EmbeddedPredictor, monkeypatch: pytest.MonkeyPatch, package: str, settings: dict[str, str], sentence: str
 ) -> None:
-    monkeypatch.setitem(sys.modules, "prometheus_client", None)  # so importing it fails
-    with pytest.raises(SettingsError, match=r"^BACKEND_PROMETHEUS needs the extra `prometheus`\.$"):
-        create_app({"prometheus": "1"}, embedded)
+    monkeypatch.setitem(sys.modules, package, None)  # so importing it fails
+    with pytest.raises(SettingsError, match=sentence):
+        create_app(settings, embedded)
 
 
 def test_the_page_is_there_only_where_it_is_wanted(app: Flask) -> None:

@@ -12,16 +12,13 @@ import pytest
 from backend import artifact, contract
 from backend.app import create_app
 from backend.settings import SHIPPED_MODEL
-from tests.contract.misbehaving import LinearModel, refuse
+from tests.contract.misbehaving import LinearModel, Noting, refuse
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
     from flask.testing import FlaskClient
-    from numpy.typing import NDArray
 
-    from backend.predictors import Answers
     from tests.contract.misbehaving import Runtime
 
 PNG = {"content_type": "image/png"}
@@ -79,17 +76,11 @@ def test_the_model_that_is_named_answers(client: FlaskClient, seven: bytes) -> N
 
 @pytest.mark.parametrize("path", ["/models", "/predictions?model=digits"])
 def test_the_deployed_model_is_asked_its_name_with_the_request_s_id(folder: Path, seven: bytes, path: str) -> None:
-    ids: list[str] = []
-
-    class Noting(LinearModel):
-        def predict(self, x: NDArray[np.uint8], request_id: str = "") -> Answers:
-            ids.append(request_id)
-            return super().predict(x, request_id)
-
-    client = create_app({"models_dir": str(folder)}, Noting()).test_client()
+    model = Noting()
+    client = create_app({"models_dir": str(folder)}, model).test_client()
     method = "POST" if "?" in path else "GET"
     client.open(path, method=method, data=seven, headers={"X-Request-Id": "a-1"}, **PNG)
-    assert set(ids) == {"a-1"}
+    assert set(model.ids) == {"a-1"}
 
 
 def test_a_batch_is_answered_by_the_model_that_is_named(client: FlaskClient, seven: bytes) -> None:

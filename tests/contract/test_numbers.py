@@ -16,7 +16,7 @@ from backend import contract
 from backend.app import create_app
 from backend.contract import Number
 from tests.conftest import scribble
-from tests.contract.misbehaving import LABELS, LinearModel, predictions
+from tests.contract.misbehaving import LABELS, LinearModel, Noting, predictions
 from tests.numbers import sheet, written
 from ui.__main__ import main
 from ui.client import BlankSheet, Client
@@ -71,14 +71,8 @@ def test_a_batch_answers_each_picture_by_itself(client: FlaskClient) -> None:
 
 
 def test_a_batch_s_marks_and_request_id_are_those_of_the_request() -> None:
-    ids: list[str] = []
-
-    class Noting(LinearModel):
-        def predict(self, x: Any, request_id: str = "") -> Any:
-            ids.append(request_id)
-            return super().predict(x, request_id)
-
-    client = create_app({}, Noting()).test_client()
+    model = Noting()
+    client = create_app({}, model).test_client()
     minus = b64encode(sheet([("12", 90, 20)], [[(20, 90), (70, 90)]])).decode()
     for query, refused in (("", True), ("?allow=point", True), ("?allow=sign", False)):
         body = {"images": [minus, "AAAA"]}
@@ -87,7 +81,7 @@ def test_a_batch_s_marks_and_request_id_are_those_of_the_request() -> None:
         assert ((first["number"]["rejection"] or {}).get("reason") == "sign") is refused
         assert answer["request_id"] == first["number"]["request_id"] == second["problem"]["request_id"] == "a-1"
     client.post(contract.NUMBERS, data=written("1"), headers={"X-Request-Id": "b-2"}, **PNG)
-    assert ids == ["a-1"] * 3 + ["b-2"]
+    assert model.ids == ["a-1"] * 3 + ["b-2"]
 
 
 def test_a_batch_of_numbers_has_so_many_megapixels(client: FlaskClient) -> None:

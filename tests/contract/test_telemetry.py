@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import sys
 import time
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -14,7 +13,6 @@ import pytest
 
 from backend.app import create_app
 from backend.deploy.cost import METRICS
-from backend.settings import SettingsError
 from tests.conftest import scribble
 
 if TYPE_CHECKING:
@@ -202,11 +200,3 @@ def test_as_many_metrics_bill_as_the_cost_counts(
         dimensions = tuple((name, line[name]) for name in directive["Dimensions"][0])
         billed |= {(entry["Name"], dimensions) for entry in directive["Metrics"]}
     assert len(billed) == METRICS
-
-
-def test_metrics_without_their_package_stop_the_start(
-    embedded: EmbeddedPredictor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "aws_lambda_powertools.metrics", None)  # so importing it fails
-    with pytest.raises(SettingsError, match=r"pip install '\.\[metrics\]'"):
-        create_app({"metrics": "Digits"}, embedded)
