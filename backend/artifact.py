@@ -42,6 +42,9 @@ class Card(msgspec.Struct):
     metrics: dict[str, float] = {}
 
 
+CARDS = msgspec.json.Decoder(Card)  # once: see backend.intake.read_json
+
+
 @dataclass(frozen=True)
 class Artifact:
     """The model's file, and what its card says."""
@@ -74,7 +77,7 @@ def read_card(folder: Path) -> Card:
     """The card alone. Raises ArtifactError."""
     path = folder / CARD
     try:
-        card = msgspec.json.decode(_read(path), type=Card)
+        card = CARDS.decode(_read(path))
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ArtifactError(f"{path} is not a model's card: {error}.") from None
     if len(set(card.labels)) < len(card.labels):

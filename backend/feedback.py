@@ -69,6 +69,10 @@ class Learnt(Learning):
     used: dict[str, Use] = field(default_factory=dict)
 
 
+FEEDBACK = msgspec.json.Decoder(Feedback)  # all three once: see backend.intake.read_json
+LINE, LEARNT = msgspec.json.Decoder(Line), msgspec.json.Decoder(Learnt)
+
+
 class Quota:
     """How much a store may hold, and the sweeper of what crashes left; counts at most once a minute."""
 
@@ -130,7 +134,7 @@ class FeedbackViews:
         """Keep a drawing and its right label, with consent; the id alone can show and delete it."""
         if request.mimetype != "application/json":
             raise ApiProblem(contract.UNSUPPORTED_MEDIA, "Send feedback as application/json.")
-        given = read_json(request, Feedback)
+        given = read_json(request, FEEDBACK)
         _check(given)
         receipt = FeedbackReceipt(self._keep(given))
         if said := given.prediction:
@@ -188,7 +192,7 @@ class FeedbackViews:
         with _working():
             text = self._store.read(LEARNING)
         try:
-            return msgspec.json.decode(text or b"{}", type=Learnt)
+            return LEARNT.decode(text or b"{}")
         except msgspec.MsgspecError:
             log.error("feedback: %s is damaged", LEARNING)
             return Learnt()
@@ -202,7 +206,7 @@ class FeedbackViews:
         if text is None and picture is None:
             raise ApiProblem(contract.NOT_FOUND, "Nothing is kept under this id.")
         try:
-            return msgspec.json.decode(text or b"", type=Line), picture
+            return LINE.decode(text or b""), picture
         except msgspec.MsgspecError:
             return Line(feedback_id, "", "", None), picture
 

@@ -258,10 +258,13 @@ class PlainRows(msgspec.Struct):
     predictions: list[list[float]]
 
 
+ROWS, PLAIN_ROWS = msgspec.json.Decoder(Rows), msgspec.json.Decoder(PlainRows)  # once: see backend.intake.read_json
+
+
 def read_answers(body: bytes, n: int) -> Answers:
     """TensorFlow Serving's JSON for n instances -> answers. Raises BadModelAnswer."""
     try:
-        rows = msgspec.json.decode(body, type=Rows).predictions
+        rows = ROWS.decode(body).predictions
         first = rows[0]
         probabilities = np.array([row.probabilities for row in rows])  # ValueError where the rows differ in length
     except (msgspec.MsgspecError, ValueError, IndexError, RecursionError) as error:
@@ -274,7 +277,7 @@ def read_answers(body: bytes, n: int) -> Answers:
 def read_plain(body: bytes) -> NDArray[np.float64] | None:
     """{"predictions": [[0.1, 0.9], ...]}, as any softmax answers -> (n, labels); None for anything else."""
     try:
-        rows = np.array(msgspec.json.decode(body, type=PlainRows).predictions)
+        rows = np.array(PLAIN_ROWS.decode(body).predictions)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     if rows.ndim != 2 or not (np.abs(rows.sum(axis=1) - 1) < ROUNDING).all() or rows.min(initial=0) < -ROUNDING:

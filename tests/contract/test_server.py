@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import socket
 import subprocess
@@ -18,6 +19,8 @@ from tests.contract.misbehaving import well
 from tests.contract.process import Process
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.contract.misbehaving import Runtime
     from tests.stand_in import Handler
 
@@ -93,6 +96,42 @@ def test_a_port_in_use_is_one_sentence_and_exit_code_1() -> None:
         said = refusal("--port", str(taken.getsockname()[1]))
     assert said.splitlines()[-1].startswith("The API cannot start: ")
     assert "Traceback" not in said
+
+
+AT_ONCE = """
+import json, sys, threading
+from backend.app import create_app
+from backend.predictors import read_answers, read_plain
+
+sys.setswitchinterval(1e-6)
+app = create_app({"feedback": sys.argv[1]})
+picture = sys.stdin.read()
+about = {"score": 1.0, "threshold": 0.3, "labels": ["0", "1"], "name": "m", "version": "1"}
+statuses = set()
+
+def post(path, body):
+    statuses.add(app.test_client().post(path, json=body).status_code)
+
+def by_eight(ask, *arguments):
+    together = threading.Barrier(8)
+    threads = [threading.Thread(target=lambda: (together.wait(), ask(*arguments))) for _ in range(8)]
+    [each.start() for each in threads], [each.join() for each in threads]
+
+by_eight(read_answers, json.dumps({"predictions": [{"probabilities": [1.0, 0.0], **about}]}), 1)
+by_eight(read_plain, '{"predictions": [[1.0, 0.0]]}')
+by_eight(post, "/feedback", {"image": picture, "label": "7", "consent": True})
+by_eight(post, "/predictions", {"image": picture})
+by_eight(post, "/predictions/batch", {"images": [picture]})
+print(sorted(statuses))
+"""
+
+
+def test_the_first_requests_of_a_process_may_all_come_at_once(seven: bytes, tmp_path: Path) -> None:
+    """Where two threads made a type's first decoder, two processes of three crashed here."""
+    command = [sys.executable, "-c", AT_ONCE, str(tmp_path)]
+    picture = base64.b64encode(seven).decode()
+    ran = subprocess.run(command, input=picture, capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "[200, 201]\n"), ran.stderr
 
 
 def test_health_is_answered_while_eight_requests_wait_for_the_endpoint(runtime: Runtime, seven: bytes) -> None:
