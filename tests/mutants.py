@@ -21,7 +21,7 @@ API = "contract/test_api.py"
 NUMBERS = ("unit/test_numbers.py", "contract/test_numbers.py")
 PICTURES = ("unit/test_canvas.py", "unit/test_surroundings.py", "unit/test_recipe.py", "unit/test_answers.py")
 NEAREST: dict[str, tuple[str, ...]] = {
-    "backend/app.py": (API, "contract/test_keys.py", "contract/test_telemetry.py"),
+    "backend/app.py": (API, "contract/test_canary.py", "contract/test_model_files.py", "contract/test_keys.py"),
     "backend/artifact.py": ("unit/test_card.py", "contract/test_model_files.py", "contract/test_models.py"),
     "backend/bounded.py": ("unit/test_bounded.py", "contract/test_hostile_server.py", "contract/test_faults.py"),
     "backend/canary.py": ("unit/test_canary.py",),
