@@ -1,4 +1,4 @@
-"""A stage's settings with a candidate beside its endpoint, through real boto3: whom each is asked for, and how often."""
+"""A stage with a candidate beside its endpoint, through real boto3: whom each is asked for, and how often."""
 
 from __future__ import annotations
 
