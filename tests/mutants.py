@@ -28,7 +28,7 @@ NEAREST: dict[str, tuple[str, ...]] = {
     "backend/canvas.py": ("unit/test_canvas.py",),
     "backend/catalogue.py": ("contract/test_models.py",),
     "backend/connections.py": ("contract/test_connections.py",),
-    "backend/containers.py": ("unit/test_answers.py", API, "contract/test_client_and_api.py"),
+    "backend/containers.py": ("unit/test_containers.py", "unit/test_any_picture.py"),
     "backend/contract.py": (
         "unit/test_answers.py",
         "unit/test_client.py",
