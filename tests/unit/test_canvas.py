@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from backend import canvas
 from backend.decoding import LARGEST_AS_IT_IS, decode
-from backend.preprocessing import find_ink, normalise, normalise_image
+from backend.preprocessing import find_digit, find_ink, normalise, normalise_image
 from tests.benchmarks import drawings
 from tests.benchmarks.drawings import chunk
 from training.data.pictures import encode
@@ -61,6 +61,7 @@ def test_ink_is_what_pillow_finds(image: Image.Image) -> None:
             normalise(data)
     else:
         assert (normalise(data) == truth).all()
+        assert find_digit(data).size == image.size
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
@@ -88,6 +89,13 @@ def test_a_canvas_drawing_takes_the_short_way(ink: str, paper: str) -> None:
     assert (normalise(canvas_png(sheet(ink=ink, paper=paper))) == normalise_image(sheet(ink=ink, paper=paper))).all()
 
 
+def dotted(x: int, y: int) -> Image.Image:
+    """The 7, and a pixel whose red is a little less than the paper's."""
+    image = sheet()
+    image.putpixel((x, y), (254, 255, 255, 255))
+    return image
+
+
 OTHERS = {
     "Pillow's own PNG": encode(sheet()),
     "JPEG": encode(sheet().convert("RGB"), "JPEG"),
@@ -98,6 +106,10 @@ OTHERS = {
     "ink over the right edge": canvas_png(sheet().crop((0, 0, 180, 280))),
     "ink over the top edge": canvas_png(sheet().crop((0, 65, 280, 280))),
     "ink over the bottom edge": canvas_png(sheet().crop((0, 0, 280, 200))),
+    "a pixel at the bottom left": canvas_png(dotted(0, 279)),
+    "a pixel at the bottom": canvas_png(dotted(150, 279)),
+    "a pixel at the right": canvas_png(dotted(279, 278)),
+    "a pixel at the top": canvas_png(dotted(150, 0)),
     "blank": canvas_png(sheet(ink="white")),
     "too large": canvas_png(sheet(side=LARGEST_AS_IT_IS + 1)),
     "another chunk": canvas_png(sheet(), extra=chunk(b"gAMA", struct.pack(">I", 45455))),
