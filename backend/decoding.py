@@ -332,6 +332,8 @@ def _damage() -> Iterator[None]:
     """Whatever goes wrong while a file is decoded -> UnreadablePicture."""
     try:
         yield
+    except PictureError:
+        raise
     except containers.UnknownKind as error:
         raise UnsupportedPicture(str(error)) from None
     except Exception:  # noqa: BLE001  # Pillow raises struct.error, AttributeError, AssertionError and ten others

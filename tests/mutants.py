@@ -19,7 +19,7 @@ BUILD = ROOT / "build" / "mutants"
 MUTMUT = Path(sys.executable).with_name("mutmut")
 API = "contract/test_api.py"
 NUMBERS = ("unit/test_numbers.py", "contract/test_numbers.py")
-PICTURES = ("unit/test_canvas.py", "unit/test_surroundings.py", "unit/test_recipe.py", "unit/test_answers.py")
+PICTURES = ("unit/test_seen.py", "unit/test_any_picture.py", "unit/test_surroundings.py", "unit/test_recipe.py")
 NEAREST: dict[str, tuple[str, ...]] = {
     "backend/app.py": (API, "contract/test_canary.py", "contract/test_model_files.py", "contract/test_keys.py"),
     "backend/artifact.py": ("unit/test_card.py", "contract/test_model_files.py", "contract/test_models.py"),
@@ -56,7 +56,7 @@ NEAREST: dict[str, tuple[str, ...]] = {
     "backend/output.py": ("contract/test_output.py",),
     "backend/paper.py": PICTURES,
     "backend/predictions.py": ("unit/test_answers.py", API, "contract/test_telemetry.py", "unit/test_numbers.py"),
-    "backend/predictors.py": ("unit/test_fallback.py", "contract/test_faults.py", "contract/test_model_files.py"),
+    "backend/predictors.py": ("unit/test_answers.py", "contract/test_model_files.py", "contract/test_faults.py"),
     "backend/preprocessing.py": PICTURES,
     "backend/problems.py": ("unit/test_answers.py", API, "contract/test_telemetry.py"),
     "backend/readiness.py": ("contract/test_readiness.py",),

@@ -145,6 +145,15 @@ def test_a_first_frame_is_what_counts() -> None:
     assert decode(buffer.getvalue()).convert("L").getpixel((25, 15)) == 0
 
 
+def test_numbers_that_are_no_shades_are_a_sentence_and_no_work() -> None:
+    buffer = BytesIO()
+    Image.fromarray(np.diag([np.inf] * 50).astype(np.float32)).save(buffer, "TIFF")
+    said = outcome(buffer.getvalue())
+    assert str(said) == "The picture holds numbers that are no shades and cannot be read."
+    assert pixels(buffer.getvalue()) == 2500
+    assert pixels(b"no picture") == 0
+
+
 @pytest.mark.parametrize("told", ["EXIF", 'tiff:Orientation="{}"', "<tiff:Orientation>{}<"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
