@@ -57,7 +57,7 @@ NEAREST: dict[str, tuple[str, ...]] = {
     "backend/paper.py": PICTURES,
     "backend/predictions.py": ("unit/test_answers.py", API, "contract/test_telemetry.py", "unit/test_numbers.py"),
     "backend/predictors.py": ("unit/test_answers.py", "contract/test_model_files.py", "contract/test_faults.py"),
-    "backend/preprocessing.py": PICTURES,
+    "backend/preprocessing.py": ("unit/test_seen.py", "unit/test_canvas.py", "unit/test_numbers.py", API),
     "backend/problems.py": ("unit/test_answers.py", API, "contract/test_telemetry.py"),
     "backend/readiness.py": ("contract/test_readiness.py",),
     "backend/schemas.py": ("contract/test_openapi.py",),

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops, ImageFilter
 
+from backend.preprocessing import find_digit
 from tests.unit.test_surroundings import AROUND, CUBIC, FAINT, HANDS, digit, seen
 from training.data.pictures import encode, photograph, scan, stretch
 from training.data.strokes import draw_pixels, fit
@@ -99,6 +100,7 @@ KINDS: dict[str, Make] = {
     "see-through, white ink": lambda n: see_through(n, (255, 255, 255), 255 * inked(n)),
     "sheet with see-through edges": lambda n: see_through(n, (255, 244, 160), edged(20, 20)),
     "sheet with one see-through edge": lambda n: see_through(n, (90, 140, 90), edged(50, 0)),
+    "sheet with a see-through top": lambda n: see_through(n, (60, 70, 90), 255.0 * (np.indices((280, 280))[0] > 20)),
     "faint pencil": lambda n: coloured(n, (205, 205, 210), (250, 250, 250)),
     "faint pencil with grain": lambda n: Image.fromarray(
         (240 + rng().normal(0, 1, (280, 280)) - 18 * inked(n)).astype("u1")
@@ -153,6 +155,18 @@ def rows() -> dict[str, NDArray[np.uint8]]:
 def test_the_model_sees_what_it_was_made_with(kind: str, rows: dict[str, NDArray[np.uint8]]) -> None:
     apart = np.abs(row(kind).astype(int) - rows[kind])
     assert (apart.max() <= MOST, apart.mean() <= MEAN) == (True, True), (apart.max(), apart.mean())
+
+
+@pytest.mark.parametrize("colours", [((30, 30, 30), (250, 220, 90)), ((255, 255, 255), (30, 60, 90))])
+def test_ink_on_a_card_is_told_where_it_is(colours: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
+    card = coloured(4, *colours, 120)
+    found = find_digit(encode(on_page(card, (255, 255, 255), 60))).ink
+    left, top, right, bottom = found.box(128)
+    y, x = np.nonzero(inked(4, 120) > 0.5)
+    expected = (x.min() + 60, y.min() + 75, x.max() + 61, y.max() + 76)
+    assert (found.left + left, found.top + top, found.left + right, found.top + bottom) == pytest.approx(
+        expected, abs=2
+    )
 
 
 def main() -> None:
