@@ -153,6 +153,7 @@ def test_a_damaged_replacement_is_not_taken_and_said_once(
     change_model(folder, flip)
     assert {predictor.predict(X).version for _ in range(5)} == {version}
     assert [record.getMessage().partition(" is ")[2][:7] for record in caplog.records] == ["damaged"]
+    assert caplog.messages[0].endswith(". The model of before goes on.")
 
 
 def test_a_model_and_its_card_that_come_one_after_the_other_are_taken_together(folder: Path, at_once: None) -> None:

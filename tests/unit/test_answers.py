@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from backend.app import create_app
 from backend.contract import BatchPrediction, BatchResult, Model, Prediction, ProblemDetails, Rejection
 from backend.explanation import cover, heat
 from backend.predictions import predict_many, predict_one, timing
-from backend.predictors import Answers, BadModelAnswer, checked, read_answers
+from backend.predictors import Answers, BadModelAnswer, checked, read_answers, read_plain
 from backend.preprocessing import Found, find_digit, normalise
 from backend.problems import TABLE, describe
 
@@ -233,3 +234,33 @@ def test_the_contract_writes_and_reads_the_wire() -> None:
     wire = {"results": results, "request_id": "id", "timing_ms": {"a": 2.0}}
     assert batch.to_json() == wire
     assert BatchPrediction.from_json(wire) == batch
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"predictions": []}', b'{"predictions": [[1.0]]}'])
+def test_what_is_no_answer_of_the_endpoint_is_told_by_its_kind_and_size_alone(body: bytes) -> None:
+    with pytest.raises(BadModelAnswer, match=rf"^\w+Error in {len(body)} bytes$"):
+        read_answers(body, 1)
+
+
+@pytest.mark.parametrize("rows", [[[0.5, 0.5], [1, 0]], [[1.005, -0.005], [0.3, 0.702]]])
+def test_plain_rows_are_probabilities(rows: list[list[float]]) -> None:
+    read = read_plain(json.dumps({"predictions": rows}).encode())
+    assert read is not None
+    assert read.tolist() == rows
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"predictions": [[[1.0]]]}', b'{"predictions": [{"label": "7"}]}'])
+def test_an_answer_without_plain_rows_is_left_to_the_other_reader(body: bytes) -> None:
+    assert read_plain(body) is None
+
+
+@pytest.mark.parametrize("rows", [[[0.5, 0.4]], [[1, 0], [0.9, 0.2]], [[1.02, -0.02]]])
+def test_rows_that_are_no_probabilities_are_refused(rows: list[list[float]]) -> None:
+    with pytest.raises(BadModelAnswer, match=r"^its rows are no probabilities$"):
+        read_plain(json.dumps({"predictions": rows}).encode())
+
+
+def test_the_embedded_model_says_that_it_is_embedded(embedded: EmbeddedPredictor) -> None:
+    for n in (1, 3, 1):
+        answers = embedded.predict(np.zeros((n, 28, 28), np.uint8))
+        assert (answers.served_by, answers.scores.shape) == ("embedded", (n,))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from backend.numbers import reading
+from backend.numbers import lattice, reading
 from backend.numbers.answers import read_one
 from backend.predictors import EmbeddedPredictor
 from backend.preprocessing import find_ink
@@ -58,6 +58,14 @@ def test_touching_digits_are_cut_where_the_weights_were_fitted(
     for costs, expected in zip(now["cost"], known["cost"], strict=True):
         assert costs == pytest.approx(expected, abs=0.05)
     assert now["confidence"] == pytest.approx(known["confidence"], abs=0.02)
+
+
+def test_the_weights_are_those_of_their_file() -> None:
+    card = json.loads(lattice.WEIGHTS.read_text(encoding="utf-8"))
+    read = lattice.read(card)
+    assert (read.shapes.tolist(), read.weights.tolist()) == (card["shapes"], card["weights"])
+    assert [*read.calibration, *read.rejection] == [*card["calibration"], *card["rejection"]]
+    assert read.threshold == card["threshold"]
 
 
 def main() -> None:
