@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from hashlib import sha256
+from inspect import cleandoc
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,6 +129,28 @@ def test_the_schemas_say_what_the_wire_does(tmp_path: Path) -> None:
     assert {body[0] for body in bodies} == {"application/json"}
     links = given["paths"]["/feedback"]["post"]["responses"]["201"]["links"]
     assert set(links) == {"get_feedback", "delete_feedback"} <= {each["operationId"] for each in operations}
+
+
+def test_the_schemas_say_what_a_class_cannot(tmp_path: Path) -> None:
+    api = create_app({"feedback": str(tmp_path)}).test_client()
+    schemas = api.get("/openapi.json").json["components"]["schemas"]
+
+    def only(member: str, name: str) -> dict[str, Any]:
+        properties = {member: {"$ref": f"#/components/schemas/{name}"}}
+        return {"type": "object", "title": f"{name}Result", "properties": properties, "required": [member]}
+
+    for result, members in {"BatchResult": ("prediction", "Prediction"), "NumberResult": ("number", "Number")}.items():
+        assert schemas[result].keys() == {"title", "description", "oneOf"}
+        assert schemas[result]["title"] == result
+        assert schemas[result]["oneOf"] == [only(*members), only("problem", "ProblemDetails")]
+    assert schemas["Feedback"]["properties"]["consent"] == {"const": True, "type": "boolean"}
+    assert schemas["Feedback"]["required"] == ["image", "label", "consent"]
+    for model in ("Model", "ModelCard"):
+        assert schemas[model]["properties"]["served_by"]["enum"] == ["embedded", "sagemaker", "fallback"]
+    assert schemas["Health"]["properties"]["status"]["const"] == "ok"
+    assert "const" not in schemas["Prediction"]["properties"]["confidence"]
+    assert {"label", "confidence", "model", "request_id"} < set(schemas["Prediction"]["required"])
+    assert all(schema["description"] == cleandoc(schema["description"]) for schema in schemas.values())
 
 
 def test_the_root_leads_to_the_page(client: FlaskClient) -> None:
