@@ -11,6 +11,7 @@ from hashlib import sha256
 from inspect import cleandoc
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tests.conftest import Drawing
     from tests.contract.misbehaving import Runtime
 
+DESCRIBED = Path(__file__).with_name("openapi.json")
 KEY = "key-of-the-tests"
 FEEDBACKS = {"Feedback", "FeedbackReceipt", "KeptFeedback", "Learning", "Use"}  # only where feedback is collected
 CONFIGURED = {"api_keys": sha256(KEY.encode()).hexdigest()}
@@ -131,6 +133,19 @@ def test_the_schemas_say_what_the_wire_does(tmp_path: Path) -> None:
     assert set(links) == {"get_feedback", "delete_feedback"} <= {each["operationId"] for each in operations}
 
 
+def test_the_description_is_the_one_that_clients_were_made_from(tmp_path: Path) -> None:
+    """`python -m tests.contract.test_openapi` writes it anew; its diff is what a client's author has to know."""
+    assert whole(tmp_path) == json.loads(DESCRIBED.read_text(encoding="utf-8"))
+
+
+def whole(folder: Path) -> dict[str, Any]:
+    """The description of an API with all that it may have."""
+    settings = {"feedback": str(folder), "api_keys": "0" * 64, "rate_limit": "5 per second", "prometheus": "1"}
+    described: dict[str, Any] = create_app(settings, LinearModel()).test_client().get(contract.OPENAPI).json
+    described["info"]["version"] = ""
+    return described
+
+
 def test_the_schemas_say_what_a_class_cannot(tmp_path: Path) -> None:
     api = create_app({"feedback": str(tmp_path)}).test_client()
     schemas = api.get("/openapi.json").json["components"]["schemas"]
@@ -206,3 +221,9 @@ def test_a_problems_type_leads_to_its_line(client: FlaskClient) -> None:
     for problem in contract.PROBLEMS:
         response = client.get(f"{contract.PROBLEM_PAGES}{problem.slug}")
         assert (response.status_code, response.location) == (303, f"{contract.DOCS}#{problem.slug}")
+
+
+if __name__ == "__main__":
+    with TemporaryDirectory() as folder:
+        text = json.dumps(whole(Path(folder)), indent=1, ensure_ascii=False, sort_keys=True)
+    DESCRIBED.write_text(text + "\n", encoding="utf-8")
