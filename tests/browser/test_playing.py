@@ -32,6 +32,12 @@ def wanted(visitor: Visitor, sheet: int) -> str:
     return visitor.page.locator(".task b").inner_text()
 
 
+def skip(visitor: Visitor) -> None:
+    """The clock's line is drawn anew each second: on a machine with much to do a press in between was lost."""
+    visitor.await_rest()
+    visitor.press("Skip")
+
+
 def announced(visitor: Visitor) -> Locator:
     """What a screen reader says, at the end of a run."""
     return visitor.page.locator("#announcement")
@@ -83,12 +89,12 @@ def test_the_drawing_that_fooled_it_is_shown_and_looked_at(visit: Visit, page_ur
     first = wanted(visitor, 0)
     visitor.draw(other(first))
     visitor.page.locator(".task").get_by_text(f"Read as {other(first)}").wait_for()
-    visitor.press("Skip")
+    skip(visitor)
     second = wanted(visitor, 1)
     draw_wanted(visitor, second)
     for sheet in range(2, 10):
         wanted(visitor, sheet)
-        visitor.press("Skip")
+        skip(visitor)
     visitor.await_text("1 of 10 in")
     said = f"This one fooled it: a {first}, read as {other(first)}"
     expect(announced(visitor)).to_contain_text(said)
@@ -182,9 +188,10 @@ def test_play_fits_every_screen_and_has_no_violation_of_wcag(visit: Visit, page_
     visitor.page.locator(".task").get_by_text("Read as").wait_for()
     for width, height in screens:
         assert_fine(visitor, width, height, "playing")
-    for sheet in range(10):
-        wanted(visitor, sheet)
-        visitor.press("Skip")
+    marks = visitor.page.locator(".marks li span")
+    for n in range(marks.count(), 10):
+        skip(visitor)
+        expect(marks).to_have_count(n + 1)
     visitor.page.locator(".fooled").wait_for()
     for width, height in screens:
         assert_fine(visitor, width, height, "over")
