@@ -33,7 +33,7 @@ def wanted(visitor: Visitor, sheet: int) -> str:
 
 
 def skip(visitor: Visitor) -> None:
-    """The clock's line is drawn anew each second: on a machine with much to do a press in between was lost."""
+    """At rest: on a machine with much to do a press while the page was drawn anew once led nowhere."""
     visitor.await_rest()
     visitor.press("Skip")
 

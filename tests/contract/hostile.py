@@ -6,7 +6,6 @@ import struct
 import time
 import zlib
 from contextlib import suppress
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,15 +14,11 @@ from PIL import Image
 from backend.contract import MAX_BODY_BYTES
 from backend.decoding import PictureError
 from backend.preprocessing import normalise
+from tests.benchmarks.drawings import chunk
+from training.data.pictures import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-def encode(image: Image.Image, kind: str, **options: object) -> bytes:
-    buffer = BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def bar(side: int = 2048) -> Image.Image:
@@ -36,10 +31,6 @@ def bar(side: int = 2048) -> Image.Image:
 def noise(side: int, bands: int, seed: int = 0) -> Image.Image:
     shape = (side, side, bands) if bands > 1 else (side, side)
     return Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape, np.uint8))
-
-
-def chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
 def png(width: int, height: int, *chunks: bytes) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import zlib
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,8 @@ from PIL import Image
 
 from backend import containers
 from backend.containers import Lean, MalformedFile, UnknownKind
+from tests.benchmarks.drawings import chunk
+from training.data.pictures import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,9 +30,7 @@ def picture(mode: str = "RGB") -> Image.Image:
 
 
 def file(kind: str, image: Image.Image | None = None, **options: Any) -> bytes:
-    buffer = BytesIO()
-    (image or picture()).save(buffer, kind, **options)
-    return buffer.getvalue()
+    return encode(image or picture(), kind, **options)
 
 
 def opened(data: bytes) -> Image.Image:
@@ -55,10 +54,6 @@ def scan(*parts: int, data: bytes = b"\x01\x02") -> bytes:
 
 def jpeg(*pieces: bytes) -> Lean:
     return containers.lean_jpeg(b"".join((SOI, *pieces, EOI)))
-
-
-def chunk(name: bytes, content: bytes = b"") -> bytes:
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
 def test_a_jpeg_keeps_its_pixels_and_none_of_what_is_written_about_it() -> None:
@@ -170,7 +165,7 @@ def test_a_png_keeps_its_pixels_and_none_of_what_is_written_about_it() -> None:
     end = data.index(b"IDAT") - 4
     lean = containers.lean_png(data[:end] + extra + data[end:] + SECRET)
     assert SECRET not in lean.data
-    assert lean.data.endswith(chunk(b"IEND"))
+    assert lean.data.endswith(chunk(b"IEND", b""))
     assert np.array_equal(opened(lean.data).convert("RGBA"), opened(data).convert("RGBA"))
     assert lean.exif == TURNED
     assert b"<x/>" in lean.xmp
@@ -189,21 +184,26 @@ def test_a_png_that_breaks_off_keeps_what_is_there() -> None:
 
 
 def test_a_png_of_4_096_chunks_is_refused() -> None:
-    most = [chunk(b"tEXt")] * 4095
-    assert containers.lean_png(b"12345678" + b"".join(most) + chunk(b"IEND")).data == b"12345678" + chunk(b"IEND")
+    most = [chunk(b"tEXt", b"")] * 4095
+    assert containers.lean_png(b"12345678" + b"".join(most) + chunk(b"IEND", b"")).data == b"12345678" + chunk(
+        b"IEND", b""
+    )
     with pytest.raises(MalformedFile):
-        containers.lean_png(b"12345678" + b"".join(most) + chunk(b"tEXt") + chunk(b"IEND"))
+        containers.lean_png(b"12345678" + b"".join(most) + chunk(b"tEXt", b"") + chunk(b"IEND", b""))
+
+
+def colours(flags: int) -> bytes:
+    """The colour table that these flags announce."""
+    return bytes(3 * (2 << (flags & 7))) if flags & 0x80 else b""
 
 
 def gif_frame(left: int, top: int, width: int, height: int, flags: int = 0) -> bytes:
-    """With a colour table of 2 << flags entries where flags has 0x80, and a byte of data."""
-    table = bytes(3 * (2 << (flags & 7))) if flags & 0x80 else b""
-    return struct.pack("<BHHHHB", 0x2C, left, top, width, height, flags) + table + b"\x08\x01\x00\x00"
+    """With its colours and a byte of data."""
+    return struct.pack("<BHHHHB", 0x2C, left, top, width, height, flags) + colours(flags) + b"\x08\x01\x00\x00"
 
 
 def gif(*parts: bytes, flags: int = 0) -> bytes:
-    table = bytes(3 * (2 << (flags & 7))) if flags & 0x80 else b""
-    return b"GIF89a" + struct.pack("<HHBBB", *SIZE, flags, 0, 0) + table + b"".join(parts) + b";"
+    return b"GIF89a" + struct.pack("<HHBBB", *SIZE, flags, 0, 0) + colours(flags) + b"".join(parts) + b";"
 
 
 GIF_COMMENT = b"\x21\xfe\x1f" + SECRET + b"\x00"

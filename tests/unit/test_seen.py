@@ -22,12 +22,13 @@ from training.data.strokes import draw_pixels, fit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     Make = Callable[[int], Image.Image | bytes]
 
 SEEN = Path(__file__).with_name("seen.png")
 DIGITS = (2, 4, 7)
+BLUE = (20, 20, 120)
 MOST, MEAN = 24, 0.5  # of 255: versions of libjpeg and NumPy round differently
 
 
@@ -45,8 +46,8 @@ def coloured(n: int, ink: tuple[int, ...], paper: tuple[int, ...], side: float =
     return Image.fromarray((np.array(paper) * (1 - share) + np.array(ink) * share).round().astype(np.uint8))
 
 
-def see_through(n: int, paper: tuple[int, ...], alpha: NDArray[np.floating[Any]]) -> Image.Image:
-    colours = np.asarray(coloured(n, (20, 20, 120), paper)) if paper not in {(0, 0, 0), (255, 255, 255)} else paper
+def see_through(colours: ArrayLike, alpha: NDArray[np.floating[Any]]) -> Image.Image:
+    """A picture, or one colour, with this opacity."""
     return Image.fromarray(np.dstack([np.broadcast_to(colours, (280, 280, 3)), alpha]).astype(np.uint8))
 
 
@@ -96,11 +97,13 @@ KINDS: dict[str, Make] = {
     "light on dark": lambda n: ImageChops.invert(digit(n)),
     "blue on yellow": lambda n: coloured(n, (20, 60, 200), (255, 244, 160)),
     "red on grey": lambda n: coloured(n, (190, 30, 40), (120, 120, 120)),
-    "see-through": lambda n: see_through(n, (0, 0, 0), 255 * inked(n)),
-    "see-through, white ink": lambda n: see_through(n, (255, 255, 255), 255 * inked(n)),
-    "sheet with see-through edges": lambda n: see_through(n, (255, 244, 160), edged(20, 20)),
-    "sheet with one see-through edge": lambda n: see_through(n, (90, 140, 90), edged(50, 0)),
-    "sheet with a see-through top": lambda n: see_through(n, (60, 70, 90), 255.0 * (np.indices((280, 280))[0] > 20)),
+    "see-through": lambda n: see_through((0, 0, 0), 255 * inked(n)),
+    "see-through, white ink": lambda n: see_through((255, 255, 255), 255 * inked(n)),
+    "sheet with see-through edges": lambda n: see_through(coloured(n, BLUE, (255, 244, 160)), edged(20, 20)),
+    "sheet with one see-through edge": lambda n: see_through(coloured(n, BLUE, (90, 140, 90)), edged(50, 0)),
+    "sheet with a see-through top": lambda n: see_through(
+        coloured(n, BLUE, (60, 70, 90)), 255.0 * (np.indices((280, 280))[0] > 20)
+    ),
     "faint pencil": lambda n: coloured(n, (205, 205, 210), (250, 250, 250)),
     "faint pencil with grain": lambda n: Image.fromarray(
         (240 + rng().normal(0, 1, (280, 280)) - 18 * inked(n)).astype("u1")
@@ -118,7 +121,7 @@ KINDS: dict[str, Make] = {
     "stretched bitmap": lambda n: stretch(digit(n), 16, rng()),
     "scan": lambda n: scan(digit(n), rng()),
     "photo": lambda n: photograph(digit(n), rng()),
-    "photo of chalk": lambda n: ImageChops.invert(Image.fromarray(np.asarray(shaded(n, 0.5, 3)))),
+    "photo of chalk": lambda n: ImageChops.invert(shaded(n, 0.5, 3)),
     "photo in shade": lambda n: shaded(n, 0.35, 3),
     "photo in shade with grain": lambda n: shaded(n, 0.6, 12).filter(ImageFilter.GaussianBlur(1)),
     "sheet on a dark desk": lambda n: on_page(digit(n, 120), 40),
