@@ -180,6 +180,7 @@ def main() -> None:
         snippets.show(setting("API_URL"), here.answer.picture, **asked)
     dress(here, given, said)
     link.follow(here, UPLOAD, open_drawing)
+    asking.recover(client, here)
 
 
 main()

@@ -9,7 +9,7 @@ import streamlit as st
 
 from backend.contract import EXTRAS, MARKS
 from ui import answer as words
-from ui import compare, correction, examples, live, number_correction, numbers, share
+from ui import clock, compare, correction, examples, live, number_correction, numbers, share
 from ui.client import ApiError, BadPicture, Client, ModelStarting, RateLimited
 from ui.visit import Answer, Failure, Picture
 
@@ -40,7 +40,7 @@ def show(client: Client, visit: Visit, picture: Picture | None, way: str, *, at_
         if visit.bad_link:
             st.html(words.apologise(words.BAD_LINK))
         if isinstance(visit.answer, Failure):
-            return failure(client, visit, visit.answer)
+            return failure(visit, visit.answer)
         if isinstance(visit.answer, Answer):
             return _answer(client, visit, visit.answer, picture)
         if not visit.bad_link:
@@ -115,27 +115,28 @@ def _nothing(sentence: str, *, spoken: bool = False) -> str:
     return sentence if spoken else ""
 
 
-def failure(client: Client, visit: Visit, failed: Failure) -> str:
-    """Say it in a sentence, offer to ask again, and do so unasked once the API is well -> what a screen reader says."""
+def failure(visit: Visit, failed: Failure) -> str:
+    """Say it in a sentence, and offer to ask again -> what a screen reader says."""
     said = words.apology(failed.error, failed.picture)
     if visit.hushed and isinstance(failed.error, RateLimited):
         said = said._replace(remedy=words.HUSHED)
     st.html(words.apologise(said))
     if not isinstance(failed.error, BadPicture):  # the same picture would be refused again
         st.button("Retry", key="retry", on_click=visit.ask, type="primary")
-    if said.passing:
-        _recover(client, visit)
     return f"{said.what} {said.remedy}"
 
 
-@st.fragment(run_every=1)
-def _recover(client: Client, visit: Visit) -> None:
-    """Ask again once the API is well."""
+def recover(client: Client, visit: Visit) -> None:
+    """Ask again unasked, once the API is well. Late in a run, for it may take long to find out."""
+    failed = visit.answer
+    if not isinstance(failed, Failure) or not words.apology(failed.error, failed.picture).passing:
+        return
     if monotonic() >= visit.quiet_until:
         if client.ready():
             visit.ask()
             st.rerun()
         visit.quiet_until = monotonic() + 3
+    clock.show(visit.quiet_until - monotonic())
 
 
 def _answer(client: Client, visit: Visit, answer: Answer, picture: Picture | None) -> str:

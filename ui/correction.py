@@ -62,18 +62,27 @@ def _question(answer: Answer) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Right", key="right", on_click=judge, args=(answer, said))
         with st.popover("It was a …", key="wrong"):
-            key, labels = f"truth-{answer.picture.digest}", answer.prediction.probabilities
-            words = partial(spoken, labels=labels)
-            st.pills("What was it?", others, key=key, format_func=words, on_change=_pick, args=(answer,))
+            key, words = question("truth", answer), partial(spoken, labels=answer.prediction.probabilities)
+            st.pills("What was it?", others, key=key, format_func=words, on_change=_pick, args=(answer, key))
 
 
 def judge(answer: Answer, label: str | None) -> None:
     """Note what the person says that it is; None: nothing any more."""
     answer.truth, answer.offered = label, False
+    answer.asked += 1
 
 
-def _pick(answer: Answer) -> None:
-    answer.truth = st.session_state[f"truth-{answer.picture.digest}"]
+def question(name: str, answer: Answer) -> str:
+    """The key of a widget of this question, and of none before.
+
+    A widget keeps its value where the run after it does not end, as when "Change" is pressed at once. To press the same
+    label again would then take it back.
+    """
+    return f"{name}-{answer.picture.digest}-{answer.asked}"
+
+
+def _pick(answer: Answer, key: str) -> None:
+    judge(answer, st.session_state[key])
 
 
 def _thanks(answer: Answer) -> str:
@@ -117,11 +126,20 @@ def give(client: Client, visit: Visit, answer: Answer, giving: Giving) -> None:
 
 
 def _offer(client: Client, answer: Answer, giving: Giving) -> None:
-    """Once: a store that fails must not slow every later turn of the page."""
-    answer.offered = True
+    """Once: a store that fails must not slow every later turn of the page.
+
+    Another run may go on beside this one: what the person judged anew meanwhile is not kept as it was judged before.
+    """
+    answer.offered, asked, given = True, answer.asked, list[str]()
     with suppress(ApiError):
         for gift in giving.gifts():
-            answer.given.append(client.send_feedback(*gift))
+            given.append(client.send_feedback(*gift))
+    if answer.asked == asked:
+        answer.given = given
+        return
+    with suppress(ApiError):
+        for each in given:
+            client.delete_feedback(each)
 
 
 def _ask_consent(visit: Visit) -> None:

@@ -65,10 +65,20 @@ class Round:
         return sum(mark.right for mark in self.marks)
 
     @property
+    def taken(self) -> float:
+        """Seconds since it began, without what the model took; below 0 while the first sheet is on its way."""
+        return (self.ended or monotonic()) - self.started
+
+    @property
     def seconds(self) -> float:
-        """How long it has taken, without what the model took."""
-        taken = max(0.0, (self.ended or monotonic()) - self.started)
+        """How long it has taken, as it is shown."""
+        taken = max(0.0, self.taken)
         return min(taken, SECONDS) if self.timed else taken
+
+    @property
+    def due(self) -> float | None:
+        """Seconds until tick() ends it, None where no time does."""
+        return SECONDS + GRACE - self.taken if self.timed else None
 
     @property
     def over(self) -> bool:
@@ -82,7 +92,7 @@ class Round:
     def tick(self) -> None:
         """End the round if its time is over."""
         now = monotonic()
-        if self.timed and not self.over and now > self.started + SECONDS + GRACE:
+        if not self.over and self.due is not None and self.due <= 0:
             if now > self.read_at + SETTLED:
                 self._put_away()
             self.ended = now

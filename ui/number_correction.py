@@ -67,18 +67,19 @@ def _give(client: Client, visit: Visit, answer: Answer, found: list[Judged]) -> 
 
 
 def _question(answer: Answer, number: Number) -> None:
-    said, digest = answer.prediction.label or NOT_A_DIGIT, answer.picture.digest
+    said = answer.prediction.label or NOT_A_DIGIT
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Right", key="right", on_click=correction.judge, args=(answer, said))
         with st.popover("It was …", key="wrong"):
             read = [digit.label for digit in number.digits if digit.probabilities]
             names = [f"{place}: {label}" for place, label in enumerate(read, 1)]
-            wrong = st.pills("Which digit is wrong?", names, key=f"wrong-{digest}") if read else None
+            wrong = st.pills("Which digit is wrong?", names, key=correction.question("wrong", answer)) if read else None
             if wrong:
-                place, key = names.index(wrong), f"truth-{digest}-{wrong}"
+                place = names.index(wrong)
+                key = correction.question(f"truth-{place}", answer)
                 others = [digit for digit in DIGITS if digit != read[place]]
                 st.pills("What was it?", others, key=key, on_change=_pick, args=(answer, place, key))
-            key = f"whole-{digest}"
+            key = correction.question("whole", answer)
             st.text_input("Or the whole number", key=key, max_chars=100, on_change=_write, args=(answer, key))
             if said != NOT_A_DIGIT:
                 st.button("No number", key="no-number", on_click=correction.judge, args=(answer, NOT_A_DIGIT))

@@ -1,7 +1,9 @@
-// What the page does in the browser besides drawing. Two components are made of it: a row of buttons, told by strip.py
-// {items: [{digest, source, label, name}]}, and the link, told by link.py {fragment, opened, longest, way}.
+// What the page does in the browser besides drawing. Three components are made of it: a row of buttons, told by strip.py
+// {items: [{digest, source, label, name}]}, a clock, told by clock.py {due, taken, of}, all in seconds, and the link, told by
+// link.py {fragment, opened, longest, way}.
 export default function (component) {
-  (component.data.items ? strip : link)(component);
+  const { data } = component;
+  return (data.items ? strip : "due" in data ? clock : link)(component);
 }
 
 // Each button is a small picture with a caption.
@@ -23,6 +25,33 @@ function strip({ data, parentElement, setTriggerValue }) {
       return button;
     })
   );
+}
+
+// Shows the time, and has the page drawn anew when it is due. Each run of the page tells the time anew.
+let ticking;
+
+function clock({ data: { due, taken, of }, parentElement, setTriggerValue }) {
+  const place = parentElement.querySelector(".clock");
+  let last = performance.now();
+  const tick = () => {
+    const passed = (performance.now() - last) / 1000;
+    last += 1000 * passed;
+    if (document.querySelector("[data-test-script-state=running]")) return;
+    if (taken !== null) {
+      taken += passed;
+      const seconds = Math.max(0, of === null ? taken : Math.min(of, of - taken));
+      place.textContent = `${Math.round(seconds)} s`;
+    }
+    if (due === null) return;
+    due -= passed;
+    if (due > 0) return;
+    due = null; // once
+    setTriggerValue("due", true);
+  };
+  clearInterval(ticking);
+  ticking = setInterval(tick, 200);
+  tick();
+  return () => clearInterval(ticking);
 }
 
 // The drawing stands in the page's address behind the #: reload, back and a link that somebody sent show it again.

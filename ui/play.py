@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui import answer as words
-from ui import asking, pad
+from ui import asking, clock, pad
 from ui.client import ApiError
 from ui.game import SECONDS, Round
 from ui.visit import Answer
@@ -79,14 +79,15 @@ def _begin() -> None:
 def _play(client: Client, visit: Visit, game: Round) -> tuple[Picture | None, str]:
     with st.container(key="playing"):
         with st.container(horizontal=True, vertical_alignment="center", key="task"):
-            line = st.empty()
-            _clock(game)
+            line, time = st.empty(), st.container(width="content")
         drawn = pad.draw(game.sheet)
         with st.container(horizontal=True):
             st.button("Skip", key="skip", on_click=game.skip, width="stretch")
             st.button("Clear", key="clear-play", on_click=game.clear, shortcut="Ctrl+Backspace", width="stretch")
         if drawn and (game.reading is None or game.reading.picture.digest != drawn.digest):
             _read(client, visit, game, drawn)
+    with time:
+        clock.show(game.due, game.taken, SECONDS if game.timed else None)
     read = _reading(game)
     line.html(f'<p class="task">Draw <b>{game.wanted}</b> <span aria-hidden="true">{read}</span></p>')
     right = "Right. " if game.marks and game.marks[-1].right and not read else ""
@@ -105,15 +106,6 @@ def _read(client: Client, visit: Visit, game: Round, drawn: Picture) -> None:
         game.pause(perf_counter() - begun)
     if game.over or len(game.marks) > before:
         st.rerun()
-
-
-@st.fragment(run_every=1)
-def _clock(game: Round) -> None:
-    game.tick()
-    if game.over:
-        st.rerun()
-    seconds = SECONDS - game.seconds if game.timed else game.seconds
-    st.html(f'<p class="clock" role="timer">{seconds:.0f} s</p>')
 
 
 def _reading(game: Round) -> str:

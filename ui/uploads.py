@@ -64,7 +64,7 @@ def several(client: Client, visit: Visit, pictures: list[Picture]) -> str:
     except ApiError as error:
         failed = Failure(pictures[0], error)
         visit.fail(failed)
-        return asking.failure(client, visit, failed)
+        return asking.failure(visit, failed)
     visit.forget()
     read = sum(1 for _, result in rows if not isinstance(result, ApiError) and result.label)
     summary = f"{read} of {len(rows)} pictures read."

@@ -122,7 +122,7 @@ class MoodyApi:
         self.app, self._feedback = create_app({"feedback": str(feedback)}, predictor), feedback
         self._well, self.app.wsgi_app = self.app.wsgi_app, self  # type: ignore[method-assign]
         self.answer: tuple[str, dict[str, str], bytes] | None = None
-        self.delay, self.asked = 0.0, 0
+        self.delay, self.slow, self.asked = 0.0, "/predictions", 0
         self.bodies: list[bytes] = []
 
     def refuse(self, status: int, slug: str, **headers: str) -> None:
@@ -139,16 +139,23 @@ class MoodyApi:
         """The labels in the feedback store."""
         return [json.loads(path.read_text())["label"] for path in self._feedback.rglob("*.json")]
 
+    def await_kept(self, *labels: str) -> None:
+        """Until the feedback store holds these labels alone."""
+        end = time.monotonic() + PATIENCE / 1000
+        while sorted(self.kept_labels()) != sorted(labels):
+            assert time.monotonic() < end, self.kept_labels()
+            time.sleep(0.05)
+
     def mend(self) -> None:
         """Be the real API again."""
-        self.answer, self.delay = None, 0.0
+        self.answer, self.delay, self.slow = None, 0.0, "/predictions"
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """WSGI."""
         prediction = environ["PATH_INFO"].startswith("/predictions")
         self.asked += prediction
-        begun = time.monotonic()
-        while prediction and time.monotonic() < begun + self.delay:  # mend() ends it
+        begun, slow = time.monotonic(), environ["PATH_INFO"].startswith(self.slow)
+        while slow and time.monotonic() < begun + self.delay:  # mend() ends it
             time.sleep(0.05)
         if self.answer and (prediction or environ["PATH_INFO"] == "/ready"):
             status, headers, body = self.answer

@@ -60,6 +60,32 @@ def test_a_scribble_rightly_refused_and_a_letter_wrongly_read_are_judged_and_a_c
     assert api.kept() == []
 
 
+def test_who_thinks_again_while_a_drawing_is_sent_has_it_kept_as_it_was_judged_last(
+    visit: Visit, moody_url: str, api: MoodyApi
+) -> None:
+    """The run that sends it does not end, so its widgets keep their values: the same label is pressed once more."""
+    visitor = visit(moody_url)
+    visitor.draw("1")
+    visitor.submit()
+    visitor.press("Right")
+    visitor.press("Yes, keep them")
+    visitor.press("Take it back")
+    visitor.page.get_by_role("button", name="Right").wait_for()
+    for label in ("7", "no digit"):
+        api.slow, api.delay = "/feedback", 60
+        correct(visitor, label)
+        visitor.await_text(f"noted as {label}")
+        visitor.press("Change")
+        visitor.page.get_by_role("button", name="Right").wait_for()
+        visitor.page.keyboard.press("Escape")  # the list of labels stays open
+        api.mend()
+        api.await_kept()
+    correct(visitor, "no digit")
+    api.await_kept("not_a_digit")
+    visitor.press("Take it back")
+    api.await_kept()
+
+
 def test_a_judged_drawing_is_kept_with_consent_and_can_be_taken_back(
     visit: Visit, moody_url: str, api: MoodyApi
 ) -> None:

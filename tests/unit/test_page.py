@@ -277,3 +277,8 @@ def test_an_example_is_a_picture_and_its_strokes_on_the_canvas(name: str) -> Non
     assert Image.open(io.BytesIO(picture.data)).size == (strokes.SIDE, strokes.SIDE)
     assert picture.strokes is not None
     assert len(picture.strokes["objects"]) == len(examples.EXAMPLES[name])
+
+
+def test_no_part_of_the_page_is_run_by_a_timer_of_streamlits() -> None:
+    """Such a run loses the end of the page's own where they meet: see ui/clock.py."""
+    assert [path.name for path in APP.parent.glob("*.py") if "@st.fragment(run_every" in path.read_text("utf-8")] == []
