@@ -27,31 +27,32 @@ function strip({ data, parentElement, setTriggerValue }) {
   );
 }
 
-// Shows the time, and has the page drawn anew when it is due. Each run of the page tells the time anew.
+// Shows the time, and has the page drawn anew when it is due. While the page is drawn the time stands still: the end of that
+// run tells it anew.
 let ticking;
 
 function clock({ data: { due, taken, of }, parentElement, setTriggerValue }) {
   const place = parentElement.querySelector(".clock");
   let last = performance.now();
   const tick = () => {
-    const passed = (performance.now() - last) / 1000;
-    last += 1000 * passed;
-    if (document.querySelector("[data-test-script-state=running]")) return;
+    const rests = document.querySelector("[data-test-script-state=notRunning]");
+    const now = performance.now();
+    const passed = rests ? (now - last) / 1000 : 0;
+    last = now;
     if (taken !== null) {
       taken += passed;
-      const seconds = Math.max(0, of === null ? taken : Math.min(of, of - taken));
-      place.textContent = `${Math.round(seconds)} s`;
+      place.textContent = `${Math.round(Math.max(0, of === null ? taken : Math.min(of, of - taken)))} s`;
     }
-    if (due === null) return;
+    if (due === null || !rests) return;
     due -= passed;
     if (due > 0) return;
     due = null; // once
     setTriggerValue("due", true);
   };
   clearInterval(ticking);
-  ticking = setInterval(tick, 200);
+  const mine = (ticking = setInterval(tick, 200));
   tick();
-  return () => clearInterval(ticking);
+  return () => clearInterval(mine);
 }
 
 // The drawing stands in the page's address behind the #: reload, back and a link that somebody sent show it again.
