@@ -79,7 +79,7 @@ class Answer:
     prediction: Prediction
     seconds: float  # from asking to answered
     truth: str | None = None  # what the person said it is
-    asked: int = 0  # how often the person was asked; each question has widgets of its own
+    asked: int = 0  # grows with each judgement and each Change; a question's widgets belong to its own
     offered: bool = False  # whether it was sent for training
     given: list[str] = field(default_factory=list)  # ids to take back what was given; of a number one for each digit
     number: Number | None = None  # where a whole number was asked for; `prediction` then holds it as its label

@@ -27,6 +27,22 @@ def correct(visitor: Visitor, label: str) -> None:
     visitor.page.get_by_test_id("stPopoverBody").get_by_text(label, exact=True).click()
 
 
+def keep(visit: Visit, url: str, digit: str) -> Visitor:
+    """Somebody whose drawing was read right, and is kept with consent."""
+    visitor = visit(url)
+    visitor.draw(digit)
+    visitor.submit()
+    visitor.press("Right")
+    visitor.press("Yes, keep them")
+    visitor.await_text("Kept for training, as")
+    return visitor
+
+
+def take_back(visitor: Visitor) -> None:
+    visitor.press("Take it back")
+    visitor.page.get_by_role("button", name="Right").wait_for()
+
+
 def test_a_correction_stays_in_the_visit_when_consent_is_refused(visit: Visit, moody_url: str, api: MoodyApi) -> None:
     visitor = visit(moody_url)
     visitor.draw("1")
@@ -55,8 +71,7 @@ def test_a_scribble_rightly_refused_and_a_letter_wrongly_read_are_judged_and_a_c
     visitor.press("Yes, keep them")
     visitor.await_text("Kept for training, as")
     assert api.kept_labels() == ["not_a_digit"]
-    visitor.press("Take it back")
-    visitor.page.get_by_role("button", name="Right").wait_for()
+    take_back(visitor)
     assert api.kept() == []
 
 
@@ -64,13 +79,8 @@ def test_who_thinks_again_while_a_drawing_is_sent_has_it_kept_as_it_was_judged_l
     visit: Visit, moody_url: str, api: MoodyApi
 ) -> None:
     """The run that sends it does not end, so its widgets keep their values: the same label is pressed once more."""
-    visitor = visit(moody_url)
-    visitor.draw("1")
-    visitor.submit()
-    visitor.press("Right")
-    visitor.press("Yes, keep them")
-    visitor.press("Take it back")
-    visitor.page.get_by_role("button", name="Right").wait_for()
+    visitor = keep(visit, moody_url, "1")
+    take_back(visitor)
     for label in ("7", "no digit"):
         api.slow, api.delay = "/feedback", 60
         correct(visitor, label)
@@ -89,16 +99,10 @@ def test_who_thinks_again_while_a_drawing_is_sent_has_it_kept_as_it_was_judged_l
 def test_a_judged_drawing_is_kept_with_consent_and_can_be_taken_back(
     visit: Visit, moody_url: str, api: MoodyApi
 ) -> None:
-    visitor = visit(moody_url)
-    visitor.draw("5")
-    visitor.submit()
-    visitor.press("Right")
-    visitor.press("Yes, keep them")
-    visitor.await_text("Kept for training, as")
+    visitor = keep(visit, moody_url, "5")
     kept = visitor.page.locator(".st-key-correction code").inner_text()
     assert api.kept() == [kept]
-    visitor.press("Take it back")
-    visitor.page.get_by_role("button", name="Right").wait_for()
+    take_back(visitor)
     assert api.kept() == []
 
 
