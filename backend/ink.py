@@ -22,6 +22,16 @@ MIN_CONTRAST = 24  # of 255: less than this between paper and ink is a blank she
 NOISE = 0.08  # of the darkest ink: JPEG ringing at quality 40 stays below it
 EDGE = 0.25  # of the darkest ink: where the bounding box begins
 BLANK = "The sheet is empty: there is nothing drawn on it."
+CROPPED = 128  # pixels of the longer side: larger pictures were not cut out by a program that looks for digits
+TINY = 20  # pixels of the shorter side: too few to show a shadow
+DARK = 0.75  # of the darkest ink: the border of a photo is not as dark unless a stroke reaches it
+EVEN = 0.2  # of the darkest ink: by how much paper in one light may differ between quarters
+UNDECIDED = 0.08  # of the pixels, on either side of half
+PAPER = 0.9  # the quantile of a quarter's light pixels that is paper: below are the strokes' soft edges
+FULL = 0.5  # of its box: strokes cover less
+BAR = 0.4  # of its length: a 1 is narrower, a sheet is wider
+SHEET = 128  # pixels of the longer side: enough to see where a sheet ends
+SMALLEST_SHEET = 24  # pixels of the shorter side of a picture that may have one
 COVERING = 0.4  # of the sheet: what covers more may be the sheet itself, on something dark
 SMALLEST = 0.15  # of a box's side: what is smaller inside it is no digit
 
@@ -48,6 +58,13 @@ class Ink(NamedTuple):
         left, top, right, bottom = self.box(EDGE * self.peak)
         return max(right - left, bottom - top)
 
+    def is_full(self) -> bool:
+        """Whether it may be a sheet: it covers more of its box than strokes do, and is no bar; by each 16th pixel."""
+        left, top, right, bottom = self.box(EDGE * self.peak)
+        some = self.pixels[top:bottom:4, left:right:4]
+        short, long = sorted((right - left, bottom - top))
+        return short > BAR * long and bool(np.count_nonzero(some > EDGE * self.peak) > FULL * some.size)
+
     def box(self, level: float) -> tuple[int, int, int, int]:
         """Left, top, right and bottom, in `pixels`, of what is above a level."""
         x, y = np.flatnonzero(self.columns > level), np.flatnonzero(self.rows > level)
@@ -70,10 +87,16 @@ def find(image: Image.Image) -> Ink:
             ink = plain if ink.peak < MIN_CONTRAST else ink
         if turned := _turned(image, ink):
             return _cleared(turned, image.size, NOISE)
+        if ink.is_full() and (on_sheet := _on_sheet(image)):
+            return on_sheet
         if spread <= NOISE * ink.peak or _runs_out(ink, away, spread, image.size):
             return on_clean_paper(ink, spread, image)
     if colour := prevailing(image, border, colour) or colour:
         ink = _cleared(_away(image, colour), image.size, NOISE)
+    elif cropped := _cropped(image.convert("L")):
+        ink = _cleared(cropped, image.size, EDGE)
+    elif on_sheet := _on_sheet(image):
+        return on_sheet
     else:
         ink = _cleared(Ink.of(_photo(image.convert("L"))), image.size, EDGE)
     return unboxed(ink, image)
@@ -114,7 +137,9 @@ def on_clean_paper(ink: Ink, spread: int = 0, image: Image.Image | None = None) 
     """A digit's ink of a sheet without ink at its edge, where the paper varies by `spread`. Raises BlankPicture."""
     if ink.peak < MIN_CONTRAST:
         ink = _told_from_noise(ink)
-    if spread == 0 and not surroundings.has_corners(ink.pixels, NOISE * ink.peak):
+    level = NOISE * ink.peak
+    plain = spread == 0 and not surroundings.has_corners(ink.pixels, level)
+    if plain and (image is None or not surroundings.framed(ink.pixels, level)):
         return ink  # as of nearly every drawing
     return unboxed(ink, image)
 
@@ -125,7 +150,9 @@ def unboxed(ink: Ink, image: Image.Image | None = None) -> Ink:
         outline = ink.box(level)
         around = ink.within(outline)
         if not surroundings.has_corners(around.pixels, level):
-            return ink
+            if not (frame := surroundings.framed(around.pixels, level)):
+                return ink
+            around = around.within(frame)
         if inside := surroundings.inside_box(around.pixels, level):
             return unboxed(around.within(inside))
         if image and (rim := surroundings.mat(around.pixels, level)) and (found := _on_mat(image, around, rim)):
@@ -143,6 +170,31 @@ def _on_mat(image: Image.Image, mat: Ink, rim: int) -> Ink | None:
     if ink.size < SMALLEST * max(h, w):
         return None
     return ink._replace(left=ink.left + mat.left + rim, top=ink.top + mat.top + rim)
+
+
+def _on_sheet(image: Image.Image) -> Ink | None:
+    """The ink on a sheet that lies on something else, as on a table; None where there is no such sheet."""
+    if min(image.size) < SMALLEST_SHEET:
+        return None
+    small = image.convert("L")
+    small.thumbnail((SHEET, SHEET), Image.Resampling.BOX)
+    tones = np.asarray(small)
+    low, high = _otsu(np.bincount(tones.reshape(-1), minlength=256), np.arange(256))
+    mask = tones > (low + high) / 2
+    if surroundings.outermost(mask).mean() > 0.5:
+        mask = ~mask
+    box = surroundings.laid(mask)
+    if not box:
+        return None
+    scale = image.width / small.width
+    left, top, right, bottom = (round(scale * each) for each in (box[0] + 1, box[1] + 1, box[2] - 1, box[3] - 1))
+    try:
+        ink = find(image.crop((left, top, right, bottom)))
+    except BlankPicture:
+        return None
+    if ink.size < SMALLEST * min(right - left, bottom - top):
+        return None
+    return ink._replace(left=ink.left + left, top=ink.top + top)
 
 
 def _away(image: Image.Image, colour: tuple[int, ...]) -> Ink:
@@ -181,6 +233,43 @@ def _told_from_noise(ink: Ink, noise: float = 0) -> Ink:
     return Ink.of(stretched, ink.left, ink.top)
 
 
+def _cropped(grey: Image.Image) -> Ink | None:
+    """The ink of a small picture that a digit fills, so that its border has two tones; None where it may be a photo.
+
+    Most of the border is paper even then, and evenly lit: its tone is the same in all four quarters.
+    """
+    if max(grey.size) > CROPPED:
+        return None
+    tones = np.asarray(grey).astype(np.int16)
+    light = tones > (int(tones.min()) + int(tones.max())) / 2
+    if _paper_is_dark(light):
+        tones, light = 255 - tones, ~light
+    h, w = (side // 2 for side in tones.shape)
+    quarters = [(rows, columns) for rows in (slice(h), slice(h, None)) for columns in (slice(w), slice(w, None))]
+    levels = [np.quantile(tones[each][light[each]], PAPER) for each in quarters if light[each].any()]
+    paper = int(np.median(tones[light]))
+    ink = Ink.of(np.clip(paper - tones, 0, 255).astype(np.uint8))
+    even = np.ptp(levels) <= EVEN * ink.peak
+    runs_out = np.mean(surroundings.outermost(ink.pixels) > DARK * ink.peak) > 0.01
+    plain = min(grey.size) <= TINY or (even and runs_out)
+    return ink if plain and ink.peak >= MIN_CONTRAST else None
+
+
+def _paper_is_dark(light: NDArray[np.bool_]) -> bool:
+    """Whether the border and the whole are dark for the most part.
+
+    Of a picture that is close to half and half, or so narrow that a 1 may cover more than its paper does, it is the
+    tone in more parts: a digit is in one, and parts its paper.
+    """
+    h, w = light.shape
+    share = float(surroundings.outermost(light).mean() + light.mean()) / 2
+    if h > 2 * w or abs(share - 0.5) < UNDECIDED:
+        dark, bright = surroundings.parts(~light), surroundings.parts(light)
+        if dark != bright:
+            return dark > bright
+    return share <= 0.5
+
+
 def _photo(grey: Image.Image) -> NDArray[np.uint8]:
     """L -> (h, w): ink on unevenly lit paper, as darkness relative to the paper around it.
 
@@ -195,7 +284,8 @@ def _photo(grey: Image.Image) -> NDArray[np.uint8]:
         paper = paper.filter(rank)
     light = np.asarray(paper.filter(ImageFilter.BoxBlur(2)).resize(grey.size, Image.Resampling.BILINEAR), np.float32)
     ink = np.clip(1 - np.asarray(grey, np.float32) / np.maximum(light, 1), 0, 1)
-    low, high = _otsu(ink)
+    counts, edges = np.histogram(ink, bins=64, range=(0, 1))
+    low, high = _otsu(counts, (edges[:-1] + edges[1:]) / 2)
     if high - low < MIN_CONTRAST / 255:
         raise BlankPicture(BLANK)
     sharpened = np.clip((ink - low) / (high - low) * 1.5 - 0.45, 0, 1)
@@ -210,10 +300,8 @@ def _light_on_dark(grey: Image.Image) -> bool:
     return bool((detail**3).sum() > 0)
 
 
-def _otsu(ink: NDArray[np.floating[Any]]) -> tuple[float, float]:
-    """(h, w) in 0..1 -> the mean of each of the two classes that Otsu's threshold makes."""
-    counts, edges = np.histogram(ink, bins=64, range=(0, 1))
-    middle = (edges[:-1] + edges[1:]) / 2
+def _otsu(counts: NDArray[np.intp], middle: NDArray[Any]) -> tuple[float, float]:
+    """A histogram and its bins' values -> the mean of each of the two classes that Otsu's threshold makes."""
     below, mass = np.cumsum(counts), np.cumsum(counts * middle)
     above = below[-1] - below
     low, high = mass / np.maximum(below, 1), (mass[-1] - mass) / np.maximum(above, 1)

@@ -66,8 +66,9 @@ def prevailing(image: Image.Image, border: NDArray[np.uint8], usual: tuple[int, 
     far = DARKER * max(level, 255 - level)
     between = max(np.mean((each > UNEVEN) & (each < far)) for each in (away, outer))
     against = bool(usual) and distance(colour.astype(np.uint8)[:, None], np.array(usual, np.int16)[:3])[0] > UNEVEN
-    even = np.mean(away <= UNEVEN) > (0.75 if against else 0.5) and between < 0.12
-    return tuple(colour.tolist()) if even and np.mean(outer <= UNEVEN) > 0.01 else ()
+    outside = np.mean(outer <= UNEVEN)
+    even = np.mean(away <= UNEVEN) > (0.75 if against else 0.5 if outside > 0.5 else 0.66) and between < 0.12
+    return tuple(colour.tolist()) if even and outside > 0.01 else ()
 
 
 def distance(pixels: NDArray[np.uint8], colour: NDArray[np.int16]) -> NDArray[np.int16]:

@@ -22,6 +22,7 @@ from backend.preprocessing import normalise
 from training import charts
 from training.cases import (
     CASES,
+    DRESSED,
     NO_DIGITS,
     OTHER_FORMATS,
     PEN_WIDTHS,
@@ -38,7 +39,7 @@ from training.data.readers import FOLDS, letters, pen
 from training.data.sources import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from flask.testing import FlaskClient
     from numpy.typing import NDArray
@@ -86,11 +87,12 @@ def _measure(task: tuple[str, int, Path, tuple[Path, ...]]) -> Outcome:
     return measure(*task)
 
 
-def measure_all(shipped: Path, folds: tuple[Path, ...], share: float = 1.0) -> list[Outcome]:
-    """Every case, on all cores; `share` below 1 takes only the first of each."""
+def measure_all(shipped: Path, folds: tuple[Path, ...], share: float = 1.0, cases: Iterable[str] = ()) -> list[Outcome]:
+    """Every case, or those named, on all cores; `share` below 1 takes only the first of each."""
     tasks = [
         (case, item, shipped, folds)
         for case, (_, n) in CASES.items()
+        if not cases or case in cases
         for item in range(min(n, max(20, round(n * share))))
     ]
     return list(on_all_cores(_measure, tasks, chunk=100))
@@ -162,6 +164,11 @@ def by_person(outcomes: list[Outcome]) -> Figure:
     return Figure(mean, len(outcomes), (mean - half, min(100.0, mean + half)))
 
 
+def _by_case(outcomes: list[Outcome]) -> Iterator[tuple[str, list[Outcome]]]:
+    for case in dict.fromkeys(outcome.case for outcome in outcomes):
+        yield case, [outcome for outcome in outcomes if outcome.case == case]
+
+
 def table(outcomes: list[Outcome]) -> list[Row]:
     """The targets, and what was measured."""
     by = {case: [outcome for outcome in outcomes if outcome.case == case] for case in CASES}
@@ -183,6 +190,7 @@ def _digits(by: dict[str, list[Outcome]]) -> list[Row]:
         ),
         Row("any place, size and turn: points below centred", 0.5, False, below("anywhere")),
         *(Row(f"{case}: points below centred", 0.3, False, below(case)) for case in OTHER_FORMATS),
+        *(Row(f"MNIST test, {case}, %", 97, True, rate[case]) for case in DRESSED),
         Row("photo of paper, %", 97, True, rate["photo"], rate["others photo"]),
         *(Row(f"{case}, %", 98.5 if "pen" in case else 97, True, rate[case], rate[f"others {case}"]) for case in SMALL),
     ]
@@ -334,12 +342,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=str(__doc__).splitlines()[0])
     parser.add_argument("--artifact", type=Path, default=ARTIFACT)
     parser.add_argument("--share", type=float, default=1.0, help="of each case's pictures")
+    parser.add_argument("--cases", nargs="*", choices=CASES, default=[], help="measure these alone, and print them")
     parser.add_argument("--out", type=Path, default=Path("build/evaluation"))
     options = parser.parse_args(arguments)
     try:
-        outcomes = measure_all(options.artifact, folds_of(options.artifact), options.share)
+        outcomes = measure_all(options.artifact, folds_of(options.artifact), options.share, options.cases)
     except (DataError, FileNotFoundError) as error:
         sys.exit(f"nothing measured: {error}")
+    if options.cases:
+        print("\n" + markdown([Row(f"{case}, %", 97, True, right(found)) for case, found in _by_case(outcomes)]))
+        return
     rows = table(outcomes)
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "report.json").write_text(json.dumps(report(outcomes, rows), indent=1, default=float))

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from PIL import Image, ImageChops, ImageDraw
+from PIL import Image, ImageChops, ImageDraw, ImageOps
 
+from backend import surroundings
 from backend.decoding import BlankPicture
 from backend.preprocessing import normalise, normalise_image
 from training.data.pictures import encode, photograph
@@ -73,6 +74,26 @@ def on_grey(sheet: Image.Image) -> Image.Image:
     return ImageChops.darker(page, sheet)
 
 
+def on_table(sheet: Image.Image) -> bytes:
+    """A note on something grey and coarse."""
+    tones = np.random.default_rng(2).normal(90, 12, (400, 520))
+    page = Image.fromarray(np.clip(tones, 0, 255).astype(np.uint8))
+    page.paste(sheet.point(lambda tone: 30 + 0.8 * tone), (190, 70))
+    return encode(page, "JPEG", quality=85)
+
+
+def as_plot(sheet: Image.Image, *, light: bool) -> Image.Image:
+    """A figure with labels at its axes, as plotting programs make it."""
+    page = Image.new("L", (480, 400), 255)
+    page.paste(sheet if light else ImageOps.invert(sheet), (100, 50))
+    pen = ImageDraw.Draw(page)
+    pen.rectangle((99, 49, 380, 330), outline=0)
+    for k in range(6):
+        pen.text((105 + 50 * k, 338), str(5 * k), fill=0)
+        pen.text((80, 55 + 50 * k), str(5 * k), fill=0)
+    return page
+
+
 AROUND: dict[str, Callable[[Image.Image], Image.Image | bytes]] = {
     "frame of one pixel": lambda sheet: outlined(sheet, 0, 1),
     "thick frame, JPEG": lambda sheet: encode(outlined(sheet, 0, 9, 60), "JPEG", quality=80),
@@ -90,6 +111,9 @@ AROUND: dict[str, Callable[[Image.Image], Image.Image | bytes]] = {
     "line through its foot": lambda sheet: with_line(sheet, 0, 210, 280, 212),
     "line at its side": lambda sheet: with_line(sheet, 30, 0, 33, 280),
     "ruled paper": ruled,
+    "note on a table": on_table,
+    "dark plot": lambda sheet: as_plot(sheet, light=False),
+    "light plot": lambda sheet: as_plot(sheet, light=True),
     "photo of a line": lambda sheet: photograph(with_line(sheet, 0, 245, 280, 245), np.random.default_rng(4)),
     "photo with a dark edge": lambda sheet: photograph(
         with_line(sheet, 4, 0, 4, 280, width=9), np.random.default_rng(4)
@@ -103,6 +127,63 @@ def seen(picture: Image.Image | bytes) -> NDArray[np.uint8]:
 
 def differing(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
     return float(np.abs(one.astype(int) - other).mean())
+
+
+def filling(n: int, height: int) -> Image.Image:
+    """A digit without any paper around it."""
+    sheet = digit(n)
+    cut = sheet.crop(ImageOps.invert(sheet).getbbox())
+    return cut.resize((max(2, round(height * cut.width / cut.height)), height), CUBIC)
+
+
+@pytest.mark.parametrize("invert", [False, True], ids=["dark", "light"])
+@pytest.mark.parametrize(("height", "grain"), [(10, 0), (16, 0), (16, 8), (28, 0), (28, 8), (64, 0), (64, 8), (110, 0)])
+def test_a_digit_that_fills_its_picture_is_seen_as_with_paper_around_it(height: int, invert: bool, grain: int) -> None:
+    """As a program cuts it out that looks for digits; but for upright 1s, which leave no paper at all."""
+    for n in (n for n in range(30) if n % 10 != 1):
+        cut = filling(n, height)
+        tones = np.asarray(cut) + np.random.default_rng(n).normal(0, grain, cut.size[::-1])
+        cut = Image.fromarray(np.clip(tones, 0, 255).astype(np.uint8))
+        wide = ImageOps.expand(cut, height, fill=255)
+        given = ImageOps.invert(cut) if invert else cut
+        assert differing(normalise_image(given), normalise_image(wide)) < FAR, n
+
+
+@pytest.mark.parametrize("side", [48, 96])
+def test_a_small_photo_in_uneven_light_is_still_one(side: int) -> None:
+    for n in range(10):
+        light = np.linspace(0.55, 1, side)[None, :] * np.linspace(1, 0.8, side)[:, None]
+        small = np.asarray(digit(n).resize((side, side)), float) * light
+        assert differing(normalise_image(Image.fromarray(small.astype(np.uint8))), normalise_image(digit(n))) < FAR, n
+
+
+def test_the_bar_of_a_7_that_goes_along_the_whole_edge_is_no_dark_edge() -> None:
+    seven = np.full((64, 44), 255, np.uint8)
+    seven[:8] = 0
+    for row in range(64):
+        seven[row, 36 - row // 3 : 44 - row // 3] = 0
+    ink = normalise_image(Image.fromarray(seven))
+    assert np.count_nonzero(ink[:8].max(axis=0)) >= 12
+
+
+@pytest.mark.parametrize("angle", [0, 3, 12, 30, 45, 80])
+def test_a_sheet_is_told_from_other_shapes_however_it_is_turned(angle: int) -> None:
+    sheet, disc = Image.new("L", (128, 100)), Image.new("L", (128, 100))
+    ImageDraw.Draw(sheet).rectangle((36, 26, 90, 72), fill=255)
+    ImageDraw.Draw(disc).ellipse((36, 26, 90, 72), fill=255)
+    left, top, right, bottom = surroundings.laid(np.asarray(sheet.rotate(angle)) > 127) or (0, 0, 0, 0)
+    assert right - left > 15
+    assert bottom - top > 15
+    assert (np.asarray(sheet.rotate(angle))[top:bottom, left:right] > 127).all()
+    assert surroundings.laid(np.asarray(disc.rotate(angle)) > 127) is None
+
+
+def test_a_sheet_that_holds_nothing_or_fills_the_picture_is_no_note_on_a_table() -> None:
+    empty = blank()
+    ImageDraw.Draw(empty).rectangle((60, 60, 220, 200), fill=20)
+    assert (normalise_image(empty) > 200).mean() > 0.3  # a block of ink, as it was drawn
+    assert surroundings.laid(np.ones((100, 128), bool)) is None
+    assert surroundings.laid(np.zeros((100, 128), bool)) is None
 
 
 @pytest.mark.parametrize("kind", AROUND)

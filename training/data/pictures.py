@@ -5,7 +5,17 @@ from __future__ import annotations
 from io import BytesIO
 
 import numpy as np
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
+
+FAINT = 60  # of 255: lighter ink is cut off where a digit is cut out
+# Tone -> colour, between five colours of the map "viridis" (S. van der Walt and N. Smith, 2015; CC0)
+VIRIDIS = np.stack(
+    [
+        np.interp(np.arange(256), np.linspace(0, 255, 5), band)
+        for band in ((68, 59, 33, 94, 253), (1, 82, 145, 201, 231), (84, 139, 140, 98, 37))
+    ],
+    axis=1,
+).astype(np.uint8)
 
 
 def encode(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -62,6 +72,58 @@ def stretch(drawing: Image.Image, side: int, rng: np.random.Generator) -> Image.
     sheet = Image.new("L", (side, side), 255)
     sheet.paste(Image.fromarray(grey.astype(np.uint8)), ((side - width) // 2, margin))
     return sheet
+
+
+def cut_out(digit: Image.Image, side: int, rng: np.random.Generator) -> Image.Image:
+    """L, ink on black -> its ink alone, `side` tall, as a program cuts it out that looks for digits; some with grain.
+
+    Half of them are dark on light.
+    """
+    cut = digit.crop(digit.point(lambda tone: 255 * (tone > FAINT)).getbbox())
+    tones = np.asarray(
+        cut.resize((max(2, round(side * cut.width / cut.height)), side), Image.Resampling.BICUBIC), float
+    )
+    if rng.random() < 0.5:
+        tones = 225 - 0.7 * tones
+    if rng.random() < 0.3:
+        tones = tones + rng.normal(0, 10, tones.shape)
+    return Image.fromarray(np.clip(tones, 0, 255).astype(np.uint8))
+
+
+def plot(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """L, ink on black -> a figure as plotting programs show a picture: one of three colour maps, labelled axes."""
+    tones = np.asarray(digit.resize((368, 368), Image.Resampling.NEAREST))
+    kind = rng.integers(3)
+    colours = VIRIDIS[tones] if kind == 2 else np.repeat((tones if kind else 255 - tones)[..., None], 3, axis=2)
+    figure = Image.new("RGB", (640, 480), "white")
+    figure.paste(Image.fromarray(colours), (144, 58))
+    pen = ImageDraw.Draw(figure)
+    pen.rectangle((143, 57, 512, 426), outline="black")
+    for pixel in range(0, 28, 5):
+        at = round((pixel + 0.5) * 368 / 28)
+        pen.line((144 + at, 427, 144 + at, 430), fill="black")
+        pen.line((139, 58 + at, 142, 58 + at), fill="black")
+        pen.text((144 + at, 434), str(pixel), fill="black", anchor="ma")
+        pen.text((134, 58 + at), str(pixel), fill="black", anchor="rm")
+    return figure
+
+
+def on_table(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """L, ink on black -> a note of it, turned by up to 20 degrees, on a darker table of one tone or of wood; noise."""
+    y, x = np.mgrid[0:480, 0:640]
+    grain = rng.uniform(0, 30) * np.sin(y / rng.uniform(4, 12) + 2 * np.sin(x / rng.uniform(40, 90)))
+    wood = rng.uniform(60, 120) + grain + rng.normal(0, rng.uniform(1, 12), y.shape)
+    table = Image.fromarray(np.clip(wood, 0, 255).astype(np.uint8))
+    side = int(rng.integers(180, 320))
+    written = np.asarray(digit.resize((side, side), Image.Resampling.BICUBIC), float)
+    paper = rng.uniform(190, 245) - 0.75 * written + rng.normal(0, 4, written.shape)
+    note = Image.merge(
+        "LA", (Image.fromarray(np.clip(paper, 0, 255).astype(np.uint8)), Image.new("L", (side, side), 255))
+    )
+    note = note.rotate(rng.uniform(-20, 20), Image.Resampling.BICUBIC, expand=True)
+    left, top = int(rng.integers(640 - note.width)), int(rng.integers(480 - note.height))
+    table.paste(note.getchannel("L"), (left, top), note.getchannel("A"))
+    return table
 
 
 def _shadow(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
