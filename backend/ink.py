@@ -5,6 +5,7 @@ A frame, a box, a scan's dark edge and a ruled line are no ink; backend/surround
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -37,7 +38,10 @@ SMALLEST = 0.15  # of a box's side: what is smaller inside it is no digit
 
 
 class Ink(NamedTuple):
-    """(h, w) uint8, 0 for paper; where its left upper corner is in the picture; the most in columns, rows and all."""
+    """(h, w) uint8, 0 for paper; where its left upper corner is in the picture; the most in columns, rows and all.
+
+    sheet: left, top, right and bottom in the picture of the sheet that it is on, where that is not all of the picture.
+    """
 
     pixels: NDArray[np.uint8]
     left: int
@@ -45,6 +49,7 @@ class Ink(NamedTuple):
     columns: NDArray[np.uint8]
     rows: NDArray[np.uint8]
     peak: int
+    sheet: tuple[int, int, int, int] | None = None
 
     @classmethod
     def of(cls, pixels: NDArray[np.uint8], left: int = 0, top: int = 0) -> Ink:
@@ -155,21 +160,12 @@ def unboxed(ink: Ink, image: Image.Image | None = None) -> Ink:
             around = around.within(frame)
         if inside := surroundings.inside_box(around.pixels, level):
             return unboxed(around.within(inside))
-        if image and (rim := surroundings.mat(around.pixels, level)) and (found := _on_mat(image, around, rim)):
-            return found
+        if image and (rim := surroundings.mat(around.pixels, level)):
+            h, w = around.pixels.shape
+            box = (around.left + rim, around.top + rim, around.left + w - rim, around.top + h - rim)
+            if found := _inside(image, box):
+                return found
     return ink
-
-
-def _on_mat(image: Image.Image, mat: Ink, rim: int) -> Ink | None:
-    """The ink on a rectangle that stands out from the paper around it, if there is a digit's worth of it."""
-    h, w = mat.pixels.shape
-    try:
-        ink = find(image.crop((mat.left + rim, mat.top + rim, mat.left + w - rim, mat.top + h - rim)))
-    except BlankPicture:
-        return None
-    if ink.size < SMALLEST * max(h, w):
-        return None
-    return ink._replace(left=ink.left + mat.left + rim, top=ink.top + mat.top + rim)
 
 
 def _on_sheet(image: Image.Image) -> Ink | None:
@@ -187,14 +183,23 @@ def _on_sheet(image: Image.Image) -> Ink | None:
     if not box:
         return None
     scale = image.width / small.width
-    left, top, right, bottom = (round(scale * each) for each in (box[0] + 1, box[1] + 1, box[2] - 1, box[3] - 1))
+    rim = ceil(scale / 2)  # a pixel of `small` that is half table counts as sheet
+    left, top, right, bottom = (round(scale * each) for each in box)
+    return _inside(image, (left + rim, top + rim, right - rim, bottom - rim))
+
+
+def _inside(image: Image.Image, box: tuple[int, int, int, int]) -> Ink | None:
+    """The ink within a box, if there is a digit's worth of it."""
+    left, top, right, bottom = box
     try:
-        ink = find(image.crop((left, top, right, bottom)))
+        ink = find(image.crop(box))
     except BlankPicture:
         return None
-    if ink.size < SMALLEST * min(right - left, bottom - top):
+    if ink.size < SMALLEST * max(right - left, bottom - top):
         return None
-    return ink._replace(left=ink.left + left, top=ink.top + top)
+    inner = ink.sheet or (0, 0, right - left, bottom - top)
+    sheet = (left + inner[0], top + inner[1], left + inner[2], top + inner[3])
+    return ink._replace(left=ink.left + left, top=ink.top + top, sheet=sheet)
 
 
 def _away(image: Image.Image, colour: tuple[int, ...]) -> Ink:

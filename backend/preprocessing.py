@@ -158,11 +158,12 @@ def _closely(seen: Look, look_at: Callable[[Box], Look]) -> tuple[Ink, tuple[int
         return ink, seen.image.size
     left, top, right, bottom = ink.box(EDGE * ink.peak)
     margin, (w, h) = AROUND * ink.size + 2, seen.image.size
+    sheet = ink.sheet or (0, 0, w, h)
     box = (
-        max(0, (ink.left + left - margin) / w),
-        max(0, (ink.top + top - margin) / h),
-        min(1, (ink.left + right + margin) / w),
-        min(1, (ink.top + bottom + margin) / h),
+        max(sheet[0], ink.left + left - margin) / w,
+        max(sheet[1], ink.top + top - margin) / h,
+        min(sheet[2], ink.left + right + margin) / w,
+        min(sheet[3], ink.top + bottom + margin) / h,
     )
     closer = look_at(box).image
     return find_ink(closer), closer.size
