@@ -23,7 +23,7 @@ MIN_CONTRAST = 24  # of 255: less than this between paper and ink is a blank she
 NOISE = 0.08  # of the darkest ink: JPEG ringing at quality 40 stays below it
 EDGE = 0.25  # of the darkest ink: where the bounding box begins
 BLANK = "The sheet is empty: there is nothing drawn on it."
-CROPPED = 128  # pixels of the longer side: larger pictures were not cut out by a program that looks for digits
+CROPPED = 128  # pixels of the longer side: of larger ones, light that falls to a tenth was taken for this (LOG.md)
 TINY = 20  # pixels of the shorter side: too few to show a shadow
 DARK = 0.75  # of the darkest ink: the border of a photo is not as dark unless a stroke reaches it
 EVEN = 0.2  # of the darkest ink: by how much paper in one light may differ between quarters
@@ -32,6 +32,7 @@ PAPER = 0.9  # the quantile of a quarter's light pixels that is paper: below are
 FULL = 0.5  # of its box: strokes cover less
 BAR = 0.4  # of its length: a 1 is narrower, a sheet is wider
 SHEET = 128  # pixels of the longer side: enough to see where a sheet ends
+NARROWEST = 8  # pixels: no digit is told in less
 SMALLEST_SHEET = 24  # pixels of the shorter side of a picture that may have one
 COVERING = 0.4  # of the sheet: what covers more may be the sheet itself, on something dark
 SMALLEST = 0.15  # of a box's side: what is smaller inside it is no digit
@@ -182,15 +183,18 @@ def _on_sheet(image: Image.Image) -> Ink | None:
     box = surroundings.laid(mask)
     if not box:
         return None
-    scale = image.width / small.width
-    rim = ceil(scale / 2)  # a pixel of `small` that is half table counts as sheet
-    left, top, right, bottom = (round(scale * each) for each in box)
-    return _inside(image, (left + rim, top + rim, right - rim, bottom - rim))
+    across, down = image.width / small.width, image.height / small.height
+    rim = ceil(max(across, down) / 2)  # a pixel of `small` that is half table counts as sheet
+    left, right = round(across * box[0]) + rim, round(across * box[2]) - rim
+    top, bottom = round(down * box[1]) + rim, round(down * box[3]) - rim
+    return _inside(image, (left, top, right, bottom))
 
 
 def _inside(image: Image.Image, box: tuple[int, int, int, int]) -> Ink | None:
     """The ink within a box, if there is a digit's worth of it."""
     left, top, right, bottom = box
+    if min(right - left, bottom - top) < NARROWEST:
+        return None
     try:
         ink = find(image.crop(box))
     except BlankPicture:

@@ -229,17 +229,12 @@ def cleared(ink: NDArray[np.uint8], level: float) -> NDArray[np.uint8] | None:
 def _without_bands(mask: Mask) -> Mask:
     """Without rows and columns at the edge that are ink all along: a digit that touches such a frame is cut off it."""
     mask = mask.copy()
-    for view in turned(mask):
+    for view in (mask, mask[::-1], mask.T, mask.T[::-1]):
         along = view.mean(axis=1) > FULL
         band = int(np.argmin(along)) if not along.all() else 0
         if band < DEEPEST * len(view):
             view[:band] = False
     return mask
-
-
-def turned(mask: Mask) -> tuple[Mask, ...]:
-    """Views with the upper, lower, left and right side first."""
-    return mask, mask[::-1], mask.T, mask.T[::-1]
 
 
 def _without_rules(mask: Mask) -> Mask:
