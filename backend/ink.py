@@ -29,7 +29,7 @@ DARK = 0.75  # of the darkest ink: the border of a photo is not as dark unless a
 EVEN = 0.2  # of the darkest ink: by how much paper in one light may differ between quarters
 UNDECIDED = 0.08  # of the pixels, on either side of half
 PAPER = 0.9  # the quantile of a quarter's light pixels that is paper: below are the strokes' soft edges
-FULL = 0.5  # of its box: strokes cover less
+SOLID = 0.5  # of its box: strokes cover less
 BAR = 0.4  # of its length: a 1 is narrower, a sheet is wider
 SHEET = 128  # pixels of the longer side: enough to see where a sheet ends
 NARROWEST = 8  # pixels: no digit is told in less
@@ -64,12 +64,12 @@ class Ink(NamedTuple):
         left, top, right, bottom = self.box(EDGE * self.peak)
         return max(right - left, bottom - top)
 
-    def is_full(self) -> bool:
+    def is_solid(self) -> bool:
         """Whether it may be a sheet: it covers more of its box than strokes do, and is no bar; by each 16th pixel."""
         left, top, right, bottom = self.box(EDGE * self.peak)
         some = self.pixels[top:bottom:4, left:right:4]
         short, long = sorted((right - left, bottom - top))
-        return short > BAR * long and bool(np.count_nonzero(some > EDGE * self.peak) > FULL * some.size)
+        return short > BAR * long and bool(np.count_nonzero(some > EDGE * self.peak) > SOLID * some.size)
 
     def box(self, level: float) -> tuple[int, int, int, int]:
         """Left, top, right and bottom, in `pixels`, of what is above a level."""
@@ -93,18 +93,18 @@ def find(image: Image.Image) -> Ink:
             ink = plain if ink.peak < MIN_CONTRAST else ink
         if turned := _turned(image, ink):
             return _cleared(turned, image.size, NOISE)
-        if ink.is_full() and (on_sheet := _on_sheet(image)):
+        if ink.is_solid() and (on_sheet := _on_sheet(image, image.convert("L"))):
             return on_sheet
         if spread <= NOISE * ink.peak or _runs_out(ink, away, spread, image.size):
             return on_clean_paper(ink, spread, image)
     if colour := prevailing(image, border, colour) or colour:
         ink = _cleared(_away(image, colour), image.size, NOISE)
-    elif cropped := _cropped(image.convert("L")):
-        ink = _cleared(cropped, image.size, EDGE)
-    elif on_sheet := _on_sheet(image):
-        return on_sheet
     else:
-        ink = _cleared(Ink.of(_photo(image.convert("L"))), image.size, EDGE)
+        grey = image.convert("L")
+        cropped = _cropped(grey)
+        if not cropped and (on_sheet := _on_sheet(image, grey)):
+            return on_sheet
+        ink = _cleared(cropped or Ink.of(_photo(grey)), image.size, EDGE)
     return unboxed(ink, image)
 
 
@@ -169,11 +169,11 @@ def unboxed(ink: Ink, image: Image.Image | None = None) -> Ink:
     return ink
 
 
-def _on_sheet(image: Image.Image) -> Ink | None:
+def _on_sheet(image: Image.Image, grey: Image.Image) -> Ink | None:
     """The ink on a sheet that lies on something else, as on a table; None where there is no such sheet."""
     if min(image.size) < SMALLEST_SHEET:
         return None
-    small = image.convert("L")
+    small = grey.copy()
     small.thumbnail((SHEET, SHEET), Image.Resampling.BOX)
     tones = np.asarray(small)
     low, high = _otsu(np.bincount(tones.reshape(-1), minlength=256), np.arange(256))

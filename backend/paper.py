@@ -53,7 +53,8 @@ def prevailing(image: Image.Image, border: NDArray[np.uint8], usual: tuple[int, 
 
     A scan's dark edge, the corners of a turned scan and rules have hardly any tone between theirs and the paper's,
     and are darker than any shadow: that tells them from a photo. Against the colour that most of the border has, it
-    must cover nearly all: a thick digit covers more than its paper.
+    must cover nearly all: a thick digit covers more than its paper. Where less than half of the border has it, two
+    thirds.
     """
     if np.ptp(border, axis=1).max() < 255 * DARKER / 2:
         return ()
@@ -67,7 +68,10 @@ def prevailing(image: Image.Image, border: NDArray[np.uint8], usual: tuple[int, 
     between = max(np.mean((each > UNEVEN) & (each < far)) for each in (away, outer))
     against = bool(usual) and distance(colour.astype(np.uint8)[:, None], np.array(usual, np.int16)[:3])[0] > UNEVEN
     outside = np.mean(outer <= UNEVEN)
-    even = np.mean(away <= UNEVEN) > (0.75 if against else 0.5 if outside > 0.5 else 0.66) and between < 0.12
+    least = 0.5 if outside > 0.5 else 0.66
+    if against:
+        least = 0.75
+    even = np.mean(away <= UNEVEN) > least and between < 0.12
     return tuple(colour.tolist()) if even and outside > 0.01 else ()
 
 

@@ -111,22 +111,18 @@ def _resized(side: int) -> Callable[[Image.Image], bytes]:
     return lambda image: encode(image.resize((side, side), Image.Resampling.LANCZOS))
 
 
-def _mnist_sample(item: int) -> Sample:
-    return Sample(encode(Image.fromarray(mnist()["x_test"][item])), int(mnist()["y_test"][item]), None)
-
-
-def _dressed(change: Callable[[Image.Image, np.random.Generator], bytes]) -> Case:
-    """The first of MNIST's test set, which no model has learnt, in another dress."""
+def _mnist(change: Callable[[Image.Image, np.random.Generator], bytes], n: int = 1_000) -> Case:
+    """The first n of MNIST's test set, which no model has learnt, as `change` makes them."""
 
     def sample(item: int) -> Sample:
         image, truth = Image.fromarray(mnist()["x_test"][item]), int(mnist()["y_test"][item])
         return Sample(change(image, np.random.default_rng([17, item])), truth, None)
 
-    return sample, 1_000
+    return sample, n
 
 
 def _cut_out(side: int) -> Case:
-    return _dressed(lambda image, rng: encode(pictures.cut_out(image, side, rng)))
+    return _mnist(lambda image, rng: encode(pictures.cut_out(image, side, rng)))
 
 
 def _letter_sample(item: int) -> Sample:
@@ -222,9 +218,14 @@ def _scanned(drawing: Drawing, rng: np.random.Generator) -> bytes:
     return encode(pictures.scan(sheet, rng), *(("PNG",) if rng.random() < 0.5 else ("JPEG",)))
 
 
+DRESSES: dict[str, Case] = {
+    **{f"cut out, {side} px tall": _cut_out(side) for side in (8, 16, 28, 96)},
+    "plot": _mnist(lambda image, rng: encode(pictures.plot(image, rng))),
+    "note on a table": _mnist(lambda image, rng: encode(pictures.on_table(image, rng), "JPEG", quality=80)),
+}
 # case -> how to make its n-th picture, and how many there are
 CASES: dict[str, Case] = {
-    "mnist": (_mnist_sample, 10_000),
+    "mnist": _mnist(lambda image, _: encode(image), 10_000),
     **{f"pen {width} px": (_at_width(width), 7_494) for width in (6, 12, 20, 28)},
     "centred": (_as(encode), 1_500),
     "anywhere": (lambda item: _pen_sample(item, _anywhere), 1_500),
@@ -249,9 +250,7 @@ CASES: dict[str, Case] = {
     **_both("32x32 bitmap", _bitmap(32)),
     **_both("scan", _scanned),
     "others photo": (_written("digits", _photo), 1_000),
-    **{f"cut out, {side} px tall": _cut_out(side) for side in (8, 16, 28, 96)},
-    "plot": _dressed(lambda image, rng: encode(pictures.plot(image, rng))),
-    "note on a table": _dressed(lambda image, rng: encode(pictures.on_table(image, rng), "JPEG", quality=80)),
+    **DRESSES,
     "ones": (_written("ones", on_sheet(12)), 1_300),
     "slashed zeros": (_written("slashed zeros", on_sheet(12)), 200),
     "people's letters": (_written("letters", on_sheet(12)), 3_000),
@@ -262,5 +261,4 @@ PEN_WIDTHS = tuple(name for name in CASES if name.startswith("pen "))
 OTHER_FORMATS = tuple(list(CASES)[list(CASES).index("white on black") : list(CASES).index("photo")])
 NO_DIGITS = ("letters", "scribbles", "doodles", "several digits")
 SMALL = ("28x28, hard pen", "28x28, soft pen", "16x16 bitmap", "32x32 bitmap", "scan")  # each with its "others ..."
-DRESSED = tuple(name for name in CASES if name.startswith("cut out") or name in ("plot", "note on a table"))
 PEOPLES = ("people's letters", "people's symbols", "photographed letters")

@@ -22,7 +22,7 @@ from backend.preprocessing import normalise
 from training import charts
 from training.cases import (
     CASES,
-    DRESSED,
+    DRESSES,
     NO_DIGITS,
     OTHER_FORMATS,
     PEN_WIDTHS,
@@ -39,7 +39,7 @@ from training.data.readers import FOLDS, letters, pen
 from training.data.sources import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from flask.testing import FlaskClient
     from numpy.typing import NDArray
@@ -155,23 +155,23 @@ def _surely_wrong(outcome: Outcome) -> bool:
 
 def by_person(outcomes: list[Outcome]) -> Figure:
     """Percent read rightly, each person counted once however much they wrote."""
-    people: dict[Any, list[bool]] = {}
-    for outcome in outcomes:
-        people.setdefault(writer_of(outcome), []).append(outcome.read == outcome.truth)
-    rates = [float(np.mean(hits)) for hits in people.values()]
+    rates = [float(np.mean([o.read == o.truth for o in found])) for found in grouped(outcomes, writer_of).values()]
     half = 196 * float(np.std(rates)) / np.sqrt(len(rates))
     mean = 100 * float(np.mean(rates))
     return Figure(mean, len(outcomes), (mean - half, min(100.0, mean + half)))
 
 
-def _by_case(outcomes: list[Outcome]) -> Iterator[tuple[str, list[Outcome]]]:
-    for case in dict.fromkeys(outcome.case for outcome in outcomes):
-        yield case, [outcome for outcome in outcomes if outcome.case == case]
+def grouped(outcomes: Iterable[Outcome], key: Callable[[Outcome], Any]) -> dict[Any, list[Outcome]]:
+    """The outcomes of each value of `key`, in the order in which these come."""
+    groups: dict[Any, list[Outcome]] = {}
+    for outcome in outcomes:
+        groups.setdefault(key(outcome), []).append(outcome)
+    return groups
 
 
 def table(outcomes: list[Outcome]) -> list[Row]:
     """The targets, and what was measured."""
-    by = {case: [outcome for outcome in outcomes if outcome.case == case] for case in CASES}
+    by = grouped(outcomes, lambda o: o.case)
     return [*_digits(by), *_styles(by), *_no_digits(by), *_trust(by)]
 
 
@@ -190,7 +190,7 @@ def _digits(by: dict[str, list[Outcome]]) -> list[Row]:
         ),
         Row("any place, size and turn: points below centred", 0.5, False, below("anywhere")),
         *(Row(f"{case}: points below centred", 0.3, False, below(case)) for case in OTHER_FORMATS),
-        *(Row(f"MNIST test, {case}, %", 97, True, rate[case]) for case in DRESSED),
+        *(Row(f"MNIST test, {case}, %", 97, True, rate[case]) for case in DRESSES),
         Row("photo of paper, %", 97, True, rate["photo"], rate["others photo"]),
         *(Row(f"{case}, %", 98.5 if "pen" in case else 97, True, rate[case], rate[f"others {case}"]) for case in SMALL),
     ]
@@ -201,9 +201,7 @@ def _pooled(by: dict[str, list[Outcome]], width: str) -> Figure:
 
 
 def _styles(by: dict[str, list[Outcome]]) -> list[Row]:
-    ones: dict[str, list[Outcome]] = {}
-    for outcome in by["ones"]:
-        ones.setdefault(style_of(strangers("ones")[outcome.item]).split()[0], []).append(outcome)
+    ones = grouped(by["ones"], lambda o: style_of(strangers("ones")[o.item]).split()[0])
     rows = [Row(f"the digit 1, {style}, %", 98, True, None, right(found)) for style, found in sorted(ones.items())]
     return [*rows, Row("slashed zeros, %", 97, True, None, right(by["slashed zeros"]))]
 
@@ -258,10 +256,7 @@ def as_seen(outcome: Outcome) -> NDArray[np.uint8]:
 
 def per(outcomes: list[Outcome], key: Callable[[Outcome], Any]) -> dict[str, float]:
     """Percent read rightly for each value of `key`."""
-    groups: dict[Any, list[Outcome]] = {}
-    for outcome in outcomes:
-        groups.setdefault(key(outcome), []).append(outcome)
-    return {str(name): round(right(group).value, 3) for name, group in sorted(groups.items())}
+    return {str(name): round(right(group).value, 3) for name, group in sorted(grouped(outcomes, key).items())}
 
 
 def report(outcomes: list[Outcome], rows: list[Row]) -> dict[str, Any]:
@@ -323,9 +318,13 @@ def _cell(row: Row, figure: Figure | None) -> str:
     """The value, its interval, of how many pictures, and whether it reaches the target."""
     if figure is None:
         return ""
-    value = f"{figure.value:.{4 if row.target < 0.1 else 2}f}"
+    return f"{_told(figure, 4 if row.target < 0.1 else 2)} {'✓' if row.met(figure) else '✗'}"
+
+
+def _told(figure: Figure, places: int = 2) -> str:
+    """The value, its interval, of how many pictures."""
     interval = f" ({figure.interval[0]:.1f} to {figure.interval[1]:.1f})" if figure.interval else ""
-    return f"{value}{interval}, n {figure.n:,} {'✓' if row.met(figure) else '✗'}"
+    return f"{figure.value:.{places}f}{interval}, n {figure.n:,}"
 
 
 def folds_of(shipped: Path) -> tuple[Path, ...]:
@@ -350,7 +349,8 @@ def main(arguments: list[str] | None = None) -> None:
     except (DataError, FileNotFoundError) as error:
         sys.exit(f"nothing measured: {error}")
     if options.cases:
-        print("\n" + markdown([Row(f"{case}, %", 97, True, right(found)) for case, found in _by_case(outcomes)]))
+        for case, found in grouped(outcomes, lambda o: o.case).items():
+            print(f"{case}, %: {_told(right(found))}")
         return
     rows = table(outcomes)
     options.out.mkdir(parents=True, exist_ok=True)

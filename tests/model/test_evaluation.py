@@ -24,6 +24,13 @@ def test_every_case_sends_pictures_that_can_be_read(tiny_sources: Path, case: st
         assert sample.fold in {None, -1, 0, 1, 2, 3, 4}
 
 
+def test_cases_that_are_named_are_measured_alone(tiny_sources: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluate.main(["--cases", "plot", "doodles", "--share", "0"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(", %: ")[0] for line in lines] == ["doodles", "plot"]
+    assert all(line.endswith(", n 20") for line in lines)
+
+
 def test_strangers_come_in_turns_each_group_with_its_own(tiny_sources: Path) -> None:
     digits = cases.strangers("digits")
     assert len({written.writer for written in digits[:6]}) == 6

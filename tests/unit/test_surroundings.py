@@ -14,7 +14,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageOps
 from backend import surroundings
 from backend.decoding import BlankPicture
 from backend.preprocessing import normalise, normalise_image
-from training.data.pictures import encode, photograph
+from training.data.pictures import encode, ink_alone, photograph, plot
 from training.data.strokes import draw, fit
 
 if TYPE_CHECKING:
@@ -82,16 +82,8 @@ def on_table(sheet: Image.Image) -> bytes:
     return encode(page, "JPEG", quality=85)
 
 
-def as_plot(sheet: Image.Image, *, light: bool) -> Image.Image:
-    """A figure with labels at its axes, as plotting programs make it."""
-    page = Image.new("L", (480, 400), 255)
-    page.paste(sheet if light else ImageOps.invert(sheet), (100, 50))
-    pen = ImageDraw.Draw(page)
-    pen.rectangle((99, 49, 380, 330), outline=0)
-    for k in range(6):
-        pen.text((105 + 50 * k, 338), str(5 * k), fill=0)
-        pen.text((80, 55 + 50 * k), str(5 * k), fill=0)
-    return page
+def as_plot(sheet: Image.Image, colours: str) -> Image.Image:
+    return plot(ImageOps.invert(sheet), np.random.default_rng({"light": 11, "dark": 1, "viridis": 0}[colours]))
 
 
 AROUND: dict[str, Callable[[Image.Image], Image.Image | bytes]] = {
@@ -112,8 +104,9 @@ AROUND: dict[str, Callable[[Image.Image], Image.Image | bytes]] = {
     "line at its side": lambda sheet: with_line(sheet, 30, 0, 33, 280),
     "ruled paper": ruled,
     "note on a table": on_table,
-    "dark plot": lambda sheet: as_plot(sheet, light=False),
-    "light plot": lambda sheet: as_plot(sheet, light=True),
+    "dark plot": lambda sheet: as_plot(sheet, "dark"),
+    "light plot": lambda sheet: as_plot(sheet, "light"),
+    "plot in viridis": lambda sheet: as_plot(sheet, "viridis"),
     "photo of a line": lambda sheet: photograph(with_line(sheet, 0, 245, 280, 245), np.random.default_rng(4)),
     "photo with a dark edge": lambda sheet: photograph(
         with_line(sheet, 4, 0, 4, 280, width=9), np.random.default_rng(4)
@@ -129,19 +122,12 @@ def differing(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
     return float(np.abs(one.astype(int) - other).mean())
 
 
-def filling(n: int, height: int) -> Image.Image:
-    """A digit without any paper around it."""
-    sheet = digit(n)
-    cut = sheet.crop(ImageOps.invert(sheet).getbbox())
-    return cut.resize((max(2, round(height * cut.width / cut.height)), height), CUBIC)
-
-
 @pytest.mark.parametrize("invert", [False, True], ids=["dark", "light"])
 @pytest.mark.parametrize(("height", "grain"), [(10, 0), (16, 0), (16, 8), (28, 0), (28, 8), (64, 0), (64, 8), (110, 0)])
 def test_a_digit_that_fills_its_picture_is_seen_as_with_paper_around_it(height: int, invert: bool, grain: int) -> None:
     """As a program cuts it out that looks for digits; but for upright 1s, which leave no paper at all."""
     for n in (n for n in range(30) if n % 10 != 1):
-        cut = filling(n, height)
+        cut = ImageOps.invert(ink_alone(ImageOps.invert(digit(n)), height))
         tones = np.asarray(cut) + np.random.default_rng(n).normal(0, grain, cut.size[::-1])
         cut = Image.fromarray(np.clip(tones, 0, 255).astype(np.uint8))
         wide = ImageOps.expand(cut, height, fill=255)

@@ -40,8 +40,7 @@ def photograph(drawing: Image.Image, rng: np.random.Generator) -> bytes:
         ImageFilter.GaussianBlur(rng.uniform(0, 1.5))
     )
     noise = rng.normal(0, rng.uniform(1, 9), (h, w, 1)) + rng.normal(0, 2, (h, w, 3))
-    noisy = np.clip(np.asarray(blurred, np.float32) + noise, 0, 255).astype(np.uint8)
-    return encode(Image.fromarray(noisy), "JPEG", quality=int(rng.integers(40, 90)))
+    return encode(_image(np.asarray(blurred, np.float32) + noise), "JPEG", quality=int(rng.integers(40, 90)))
 
 
 def scan(drawing: Image.Image, rng: np.random.Generator) -> Image.Image:
@@ -79,14 +78,22 @@ def cut_out(digit: Image.Image, side: int, rng: np.random.Generator) -> Image.Im
 
     Half of them are dark on light.
     """
-    cut = digit.crop(digit.point(lambda tone: 255 * (tone > FAINT)).getbbox())
-    tones = np.asarray(
-        cut.resize((max(2, round(side * cut.width / cut.height)), side), Image.Resampling.BICUBIC), float
-    )
+    tones = np.asarray(ink_alone(digit, side), float)
     if rng.random() < 0.5:
         tones = 225 - 0.7 * tones
     if rng.random() < 0.3:
         tones = tones + rng.normal(0, 10, tones.shape)
+    return _image(tones)
+
+
+def ink_alone(digit: Image.Image, side: int) -> Image.Image:
+    """L, ink on black -> its ink without paper around it, `side` tall."""
+    cut = digit.crop(digit.point(lambda tone: 255 * (tone > FAINT)).getbbox())
+    return cut.resize((max(2, round(side * cut.width / cut.height)), side), Image.Resampling.BICUBIC)
+
+
+def _image(tones: np.ndarray) -> Image.Image:
+    """(h, w) or (h, w, 3) of any numbers -> L or RGB, cut off at 0 and 255."""
     return Image.fromarray(np.clip(tones, 0, 255).astype(np.uint8))
 
 
@@ -112,14 +119,11 @@ def on_table(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
     """L, ink on black -> a note of it, turned by up to 20 degrees, on a darker table of one tone or of wood; noise."""
     y, x = np.mgrid[0:480, 0:640]
     grain = rng.uniform(0, 30) * np.sin(y / rng.uniform(4, 12) + 2 * np.sin(x / rng.uniform(40, 90)))
-    wood = rng.uniform(60, 120) + grain + rng.normal(0, rng.uniform(1, 12), y.shape)
-    table = Image.fromarray(np.clip(wood, 0, 255).astype(np.uint8))
+    table = _image(rng.uniform(60, 120) + grain + rng.normal(0, rng.uniform(1, 12), y.shape))
     side = int(rng.integers(180, 320))
     written = np.asarray(digit.resize((side, side), Image.Resampling.BICUBIC), float)
-    paper = rng.uniform(190, 245) - 0.75 * written + rng.normal(0, 4, written.shape)
-    note = Image.merge(
-        "LA", (Image.fromarray(np.clip(paper, 0, 255).astype(np.uint8)), Image.new("L", (side, side), 255))
-    )
+    note = _image(rng.uniform(190, 245) - 0.75 * written + rng.normal(0, 4, written.shape))
+    note.putalpha(255)
     note = note.rotate(rng.uniform(-20, 20), Image.Resampling.BICUBIC, expand=True)
     left, top = int(rng.integers(640 - note.width)), int(rng.integers(480 - note.height))
     table.paste(note.getchannel("L"), (left, top), note.getchannel("A"))
