@@ -347,7 +347,9 @@ def make_card(run: Run, judged: Judged, folder: Path) -> dict[str, Any]:
         "sources": sources_of(run.plan.dataset),
         "data": {str(kind): int(n) for kind, n in zip(*np.unique(run.dataset.kind, return_counts=True), strict=True)},
         "trained_by": f"python -m training.train --dataset {run.plan.dataset} --model {run.plan.model} "
-        f"--epochs {run.plan.epochs:g} --seed {run.plan.seed}" + " --bfloat16" * run.plan.bfloat16,
+        f"--epochs {run.plan.epochs:g} --seed {run.plan.seed}"
+        + " --bfloat16" * run.plan.bfloat16
+        + "".join([" --teachers", *(f" {folder}" for folder in run.plan.teachers)] * bool(run.plan.teachers)),
         "exported_by": shlex.join(["python", "-m", "training.export", *sys.argv[1:]]),
         "metrics": (measured := metrics(run, judged, threshold)),
         "measured_on": {name: _count(run, judged, name) for name in measured},

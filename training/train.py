@@ -31,17 +31,23 @@ from training.data.sources import DataError
 from training.models import BODIES, build_model
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 BATCH = 128
 PEAK_RATE = 6e-3  # of Muon; measured against 3e-3 in LOG.md
 SMOOTHING = 0.02
 VALIDATION = 0.02  # of the pictures
+TAUGHT = 0.5  # how much of a target is what the teachers say; the rest is the label
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One training: what is learnt, by which network, for how long; `fold` is held out, none at -1."""
+    """One training: what is learnt, by which network, for how long; `fold` is held out, none at -1.
+
+    `teachers`: folders of finished runs, whose mean answer is half of each target (Hinton et al. 2015).
+    """
 
     dataset: str
     model: str
@@ -50,6 +56,7 @@ class Plan:
     fold: int
     quick: bool
     bfloat16: bool = False
+    teachers: Sequence[str] = ()
 
 
 def split(dataset: Dataset, plan: Plan) -> tuple[Dataset, Dataset]:
@@ -67,12 +74,27 @@ def targets(dataset: Dataset) -> NDArray[np.int32]:
     return np.where(dataset.y == NOT_A_DIGIT, len(dataset.labels), dataset.y).astype(np.int32)
 
 
-def batches(dataset: Dataset, seed: int) -> tf.data.Dataset:
-    """Endless shuffled batches of (BATCH, 28, 28) float32, jittered, and their one-hot targets."""
-    x, y, classes = tf.constant(dataset.x), tf.constant(targets(dataset)), len(dataset.labels) + 1
+def shares(dataset: Dataset, teachers: Sequence[str]) -> NDArray[np.float16]:
+    """(n, classes): how much of each class a picture is, by its label and what the teachers say of it on average."""
+    wanted = np.eye(len(dataset.labels) + 1, dtype=np.float16)[targets(dataset)]
+    if not teachers:
+        return wanted
+    networks = [keras.models.load_model(Path(folder) / "best.keras", compile=False) for folder in teachers]
+    said = np.empty(wanted.shape, np.float16)
+    for start in range(0, len(said), 20_000):
+        x = dataset.x[start : start + 20_000].astype(np.float32)
+        answers = [keras.ops.softmax(network.predict(x, 1000, verbose=0)) for network in networks]
+        said[start : start + len(x)] = np.mean(answers, axis=0)
+        print(f"\rteachers: {start + len(x):,} of {len(said):,} ", end="", file=sys.stderr, flush=True)
+    return (1 - TAUGHT) * wanted + TAUGHT * said
+
+
+def batches(dataset: Dataset, seed: int, teachers: Sequence[str] = ()) -> tf.data.Dataset:
+    """Endless shuffled batches of (BATCH, 28, 28) float32, jittered, and their targets, `shares`."""
+    x, y = tf.constant(dataset.x), tf.constant(shares(dataset, teachers))
 
     def pick(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return jitter(tf.cast(tf.gather(x, rows), tf.float32)), tf.one_hot(tf.gather(y, rows), classes)
+        return jitter(tf.cast(tf.gather(x, rows), tf.float32)), tf.cast(tf.gather(y, rows), tf.float32)
 
     rows = tf.data.Dataset.range(len(dataset.y)).shuffle(len(dataset.y), seed=seed).repeat()
     plain = tf.data.Options()
@@ -209,7 +231,7 @@ def train(plan: Plan, folder: Path) -> Path:
     compile_model(model, steps)
     print(f"{len(learnt.y):,} pictures to learn, {len(held.y):,} to validate, {model.count_params():,} parameters")
     model.fit(
-        batches(learnt, plan.seed),
+        batches(learnt, plan.seed, plan.teachers),
         epochs=rounds,
         steps_per_epoch=steps // rounds,
         callbacks=[
@@ -239,6 +261,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--fold", type=int, choices=range(FOLDS), default=NEVER_HELD_OUT, help="writers to hold out")
     parser.add_argument("--bfloat16", action="store_true", help="faster where the processor has AVX512-BF16")
     parser.add_argument("--quick", action="store_true", help="3 %% of the pictures: a test, not a model")
+    parser.add_argument("--teachers", nargs="+", default=(), help="finished runs: half of each target is theirs")
     parser.add_argument("--run", type=Path, help="the run's folder; default SM_MODEL_DIR, or runs/<dataset>")
     options = parser.parse_args(arguments)
     if "SM_CHANNEL_TRAINING" in os.environ:

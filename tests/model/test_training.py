@@ -69,6 +69,24 @@ def test_a_finished_run_goes_on_where_it_stopped_and_another_plan_is_refused(
         _train("mnist", run, "--model", "softmax", "--epochs", "3")
 
 
+def test_a_target_is_half_the_label_and_half_what_teachers_say_on_average(tiny_sources: Path, tmp_path: Path) -> None:
+    runs = [str(tmp_path / name) for name in ("a", "b")]
+    for seed, run in enumerate(runs):
+        _train("mnist", tmp_path / run, "--model", "softmax", "--epochs", "1", "--seed", str(seed))
+    whole = datasets.load("mnist")
+    said = [export.logits_of(export.read_run(tmp_path / run).model, whole) for run in runs]
+    mean = np.mean([np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True) for logits in said], axis=0)
+    assert train.shares(whole, runs) == pytest.approx((np.eye(11)[train.targets(whole)] + mean) / 2, abs=2e-3)
+    _train("mnist", tmp_path / "taught", "--model", "softmax", "--epochs", "1", "--teachers", *runs)
+    export.main(["--run", str(tmp_path / "taught"), "--out", str(tmp_path / "artifact")])
+    assert export.read_card(tmp_path / "artifact")["trained_by"].endswith(f"--teachers {' '.join(runs)}")
+
+
+def test_a_missing_teacher_ends_the_command_with_a_sentence(tiny_sources: Path, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"training stopped: .*nobody"):
+        _train("mnist", tmp_path / "run", "--model", "softmax", "--teachers", str(tmp_path / "nobody"))
+
+
 def test_a_part_of_the_digits_is_taken_from_them_where_they_are_made(tiny_sources: Path) -> None:
     alone = datasets.load("pendigits")
     for file in (tiny_sources.parent / "cache").glob("pendigits*"):

@@ -66,13 +66,13 @@ SAMPLE = 30  # pictures of each kind: what the key of the cache is a digest of
 # dataset -> its labels and (kind, items, copies of each with another seed)
 PLANS: dict[str, tuple[tuple[str, ...], list[tuple[str, int, int]]]] = {
     "mnist": (DIGITS, [("mnist", 60_000, 1), ("mnist-bent", 60_000, 2), ("mnist-test", 10_000, 1)]),
-    "pendigits": (DIGITS, [("pen", PENS, 9), ("pen-photo", PENS, 1), ("pen-small", PENS, 2)]),
+    "pendigits": (DIGITS, [("pen", PENS, 8), ("pen-photo", PENS, 1), ("pen-small", PENS, 2)]),
     "people": (
         DIGITS,
         [
             ("unipen", 85_000, 1),
-            ("photo", 10_000, 1),
-            ("pixels", 65_000, 1),
+            ("photo", 8_000, 1),
+            ("pixels", 80_000, 1),
             ("bitmap", 25_000, 1),
             ("scan", 30_000, 1),
             ("blurred", 12_000, 1),
@@ -89,12 +89,12 @@ PLANS: dict[str, tuple[tuple[str, ...], list[tuple[str, int, int]]]] = {
             ("scribble", 16_000, 1),
             ("invented", 30_000, 1),
             ("several", 14_000, 1),
-            ("piece", 9_000, 1),
+            ("piece", 6_000, 1),
             ("turned", PENS, 1),
             ("dot", 500, 1),
-            ("unipen-letter", 46_000, 1),
-            ("letter-photo", 15_000, 1),
-            ("letter-pixels", 20_000, 1),
+            ("unipen-letter", 76_000, 1),
+            ("letter-photo", 9_000, 1),
+            ("letter-pixels", 28_000, 1),
             ("letter-bitmap", 8_000, 1),
             ("letter-scan", 10_000, 1),
             ("letter-blurred", 15_000, 1),

@@ -7,6 +7,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
+BAR = 115  # of 255: the mean tone of what would be a block if it were stretched; a 1 with a flag is lighter
 FAINT = 60  # of 255: lighter ink is cut off where a digit is cut out
 # Tone -> colour, between five colours of the map "viridis" (S. van der Walt and N. Smith, 2015; CC0)
 VIRIDIS = np.stack(
@@ -39,7 +40,8 @@ def photograph(drawing: Image.Image, rng: np.random.Generator) -> bytes:
     blurred = Image.fromarray((np.clip(picture, 0, 1) * 255).astype(np.uint8)).filter(
         ImageFilter.GaussianBlur(rng.uniform(0, 1.5))
     )
-    noise = rng.normal(0, rng.uniform(1, 9), (h, w, 1)) + rng.normal(0, 2, (h, w, 3))
+    grain, tint = (rng.standard_normal((h, w, bands), np.float32) for bands in (1, 3))
+    noise = np.float32(rng.uniform(1, 9)) * grain + 2 * tint
     return encode(_image(np.asarray(blurred, np.float32) + noise), "JPEG", quality=int(rng.integers(40, 90)))
 
 
@@ -57,20 +59,28 @@ def scan(drawing: Image.Image, rng: np.random.Generator) -> Image.Image:
 def stretch(drawing: Image.Image, side: int, rng: np.random.Generator) -> Image.Image:
     """L drawing -> `side` x `side`, its ink stretched to fill the box: in black and white, in greys, or 17 levels.
 
-    What is narrower than 1 to 3, such as a bar, is not made wider than half the box. A pixel or more around is paper.
+    A bar, which would be a block, is not made wider than half the box. No paper is around, or some pixels of it.
     """
     box = ImageOps.invert(drawing).getbbox() or (0, 0, *drawing.size)
     ink = drawing.crop(box)
-    margin = int(rng.integers(1, 2 + side // 10))
+    margin = int(rng.integers(0, 2 + side // 10))
     room = side - 2 * margin
-    ratio = ink.width / ink.height
-    width = room if ratio > 0.33 else max(1, round(room * rng.uniform(ratio, 0.5)))
+    width = max(1, round(room * rng.uniform(ink.width / ink.height, 0.5))) if _is_bar(ink) else room
     small = ink.resize((width, room), Image.Resampling.BOX if rng.random() < 0.7 else Image.Resampling.BILINEAR)
     levels = rng.choice([17, 256] if side < 12 else [2, 17, 256])
     grey = np.round(np.asarray(small, np.float32) / 255 * (levels - 1)) * (255 / (levels - 1))
     sheet = Image.new("L", (side, side), 255)
     sheet.paste(Image.fromarray(grey.astype(np.uint8)), ((side - width) // 2, margin))
     return sheet
+
+
+def _is_bar(ink: Image.Image) -> bool:
+    """Whether L ink, dark on white and nothing around it, is a fifth as wide as tall, or a third and fills its box.
+
+    Made wider, what is left of a narrower one is how the hand shook: an S or a C.
+    """
+    ratio = ink.width / ink.height
+    return ratio < 0.2 or (ratio < 0.34 and float(np.mean(ink)) < BAR)
 
 
 def cut_out(digit: Image.Image, side: int, rng: np.random.Generator) -> Image.Image:

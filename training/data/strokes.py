@@ -154,6 +154,6 @@ def _smooth(stroke: Stroke, step: float) -> Stroke:
 def _draw_stroke(pencil: ImageDraw.ImageDraw, points: Stroke, width: float) -> None:
     """A round-ended line: Pillow's own joints leave notches, so a disc goes on every point."""
     r = width / 2
-    pencil.line([tuple(p) for p in points], fill=0, width=max(1, round(width)))
-    for x, y in points:
+    pencil.line([tuple(p) for p in points.tolist()], fill=0, width=max(1, round(width)))
+    for x, y in points.tolist():
         pencil.ellipse((x - r, y - r, x + r, y + r), fill=0)
