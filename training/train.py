@@ -74,13 +74,13 @@ def targets(dataset: Dataset) -> NDArray[np.int32]:
     return np.where(dataset.y == NOT_A_DIGIT, len(dataset.labels), dataset.y).astype(np.int32)
 
 
-def shares(dataset: Dataset, teachers: Sequence[str]) -> NDArray[np.float16]:
+def shares(dataset: Dataset, teachers: Sequence[str]) -> NDArray[np.float32]:
     """(n, classes): how much of each class a picture is, by its label and what the teachers say of it on average."""
-    wanted = np.eye(len(dataset.labels) + 1, dtype=np.float16)[targets(dataset)]
+    wanted = np.eye(len(dataset.labels) + 1, dtype=np.float32)[targets(dataset)]
     if not teachers:
         return wanted
     networks = [keras.models.load_model(Path(folder) / "best.keras", compile=False) for folder in teachers]
-    said = np.empty(wanted.shape, np.float16)
+    said = np.empty(wanted.shape, np.float32)
     for start in range(0, len(said), 20_000):
         x = dataset.x[start : start + 20_000].astype(np.float32)
         answers = [keras.ops.softmax(network.predict(x, 1000, verbose=0)) for network in networks]
@@ -94,7 +94,7 @@ def batches(dataset: Dataset, seed: int, teachers: Sequence[str] = ()) -> tf.dat
     x, y = tf.constant(dataset.x), tf.constant(shares(dataset, teachers))
 
     def pick(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return jitter(tf.cast(tf.gather(x, rows), tf.float32)), tf.cast(tf.gather(y, rows), tf.float32)
+        return jitter(tf.cast(tf.gather(x, rows), tf.float32)), tf.gather(y, rows)
 
     rows = tf.data.Dataset.range(len(dataset.y)).shuffle(len(dataset.y), seed=seed).repeat()
     plain = tf.data.Options()
