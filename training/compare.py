@@ -20,9 +20,9 @@ from ai_edge_litert.interpreter import Interpreter
 from training.data.datasets import PLANS
 from training.data.readers import NEVER_HELD_OUT, TEST
 from training.data.sources import DataError
-from training.export import ARTIFACT, calibrated, export, judge, logits_of, make_card, read_run, to_lite
+from training.export import ARTIFACT, calibrated, export, judge, make_card, read_run, to_lite
 from training.models import BODIES
-from training.train import Plan, targets, train
+from training.train import Plan, logits_of, targets, train
 
 if TYPE_CHECKING:
     from training.export import Run

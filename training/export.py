@@ -32,7 +32,7 @@ from training.data.makers import NOT_A_DIGIT
 from training.data.readers import NEVER_HELD_OUT, TEST
 from training.data.sources import DataError
 from training.models import build_model
-from training.train import Plan, split
+from training.train import Plan, logits_of, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -241,11 +241,6 @@ def together(judged: list[Judged]) -> Judged:
     return Judged(*(np.concatenate(column) for column in zip(*judged, strict=True)))
 
 
-def logits_of(model: keras.Model, dataset: Dataset) -> NDArray[np.float32]:
-    """(n, labels + 1): what the network says about each picture of the dataset."""
-    return np.asarray(model.predict(dataset.x.astype(np.float32), 1000, verbose=0))
-
-
 def calibrate(judged: Judged) -> tuple[float, float]:
     """Unseen pictures -> (temperature, threshold): the likeliest temperature (Guo et al. 2017), and RULE's threshold.
 
@@ -346,14 +341,18 @@ def make_card(run: Run, judged: Judged, folder: Path) -> dict[str, Any]:
         "parameters": run.model.count_params(),
         "sources": sources_of(run.plan.dataset),
         "data": {str(kind): int(n) for kind, n in zip(*np.unique(run.dataset.kind, return_counts=True), strict=True)},
-        "trained_by": f"python -m training.train --dataset {run.plan.dataset} --model {run.plan.model} "
-        f"--epochs {run.plan.epochs:g} --seed {run.plan.seed}"
-        + " --bfloat16" * run.plan.bfloat16
-        + "".join([" --teachers", *(f" {folder}" for folder in run.plan.teachers)] * bool(run.plan.teachers)),
+        "trained_by": _command(run.plan),
         "exported_by": shlex.join(["python", "-m", "training.export", *sys.argv[1:]]),
         "metrics": (measured := metrics(run, judged, threshold)),
         "measured_on": {name: _count(run, judged, name) for name in measured},
     }
+
+
+def _command(plan: Plan) -> str:
+    """The command line of a plan that holds nobody out."""
+    words = ["python", "-m", "training.train", "--dataset", plan.dataset, "--model", plan.model]
+    words += ["--epochs", f"{plan.epochs:g}", "--seed", str(plan.seed), *["--bfloat16"] * plan.bfloat16]
+    return shlex.join([*words, "--teachers", *plan.teachers] if plan.teachers else words)
 
 
 def next_version(today: datetime.date, versions: Iterable[str]) -> str:

@@ -41,7 +41,6 @@ from training.export import (
     ARTIFACT,
     card_text,
     export,
-    logits_of,
     next_version,
     read_card,
     recalibrate,
@@ -50,6 +49,7 @@ from training.export import (
 )
 from training.paired import changes
 from training.screening import Screened, answered, screen
+from training.train import logits_of
 from training.tuning import RATE, STEPS, Lesson, tune
 
 if TYPE_CHECKING:

@@ -74,22 +74,35 @@ def targets(dataset: Dataset) -> NDArray[np.int32]:
     return np.where(dataset.y == NOT_A_DIGIT, len(dataset.labels), dataset.y).astype(np.int32)
 
 
-def shares(dataset: Dataset, teachers: Sequence[str]) -> NDArray[np.float32]:
+def logits_of(model: keras.Model, dataset: Dataset) -> NDArray[np.float32]:
+    """(n, labels + 1): what the network says about each picture of the dataset."""
+    return np.asarray(model.predict(dataset.x, 1000, verbose=0))
+
+
+def teachers_of(plan: Plan) -> list[keras.Model]:
+    """The plan's teachers. Raises ValueError where one is missing, or knows the people that are held out."""
+    for folder in map(Path, plan.teachers):
+        path = folder / "plan.json"
+        if not path.exists() or not (folder / "best.keras").exists():
+            raise ValueError(f"{folder} is no finished run. Train it first, or leave it out of --teachers.")
+        if plan.fold not in (NEVER_HELD_OUT, json.loads(path.read_text())["fold"]):
+            raise ValueError(f"{folder} has learnt from the people of fold {plan.fold}, who are to judge.")
+    return [keras.models.load_model(Path(folder) / "best.keras", compile=False) for folder in plan.teachers]
+
+
+def shares(dataset: Dataset, teachers: Sequence[keras.Model]) -> NDArray[np.float32]:
     """(n, classes): how much of each class a picture is, by its label and what the teachers say of it on average."""
     wanted = np.eye(len(dataset.labels) + 1, dtype=np.float32)[targets(dataset)]
     if not teachers:
         return wanted
-    networks = [keras.models.load_model(Path(folder) / "best.keras", compile=False) for folder in teachers]
-    said = np.empty(wanted.shape, np.float32)
-    for start in range(0, len(said), 20_000):
-        x = dataset.x[start : start + 20_000].astype(np.float32)
-        answers = [keras.ops.softmax(network.predict(x, 1000, verbose=0)) for network in networks]
-        said[start : start + len(x)] = np.mean(answers, axis=0)
-        print(f"\rteachers: {start + len(x):,} of {len(said):,} ", end="", file=sys.stderr, flush=True)
+    said = np.zeros_like(wanted)
+    for number, network in enumerate(teachers, 1):
+        said += np.asarray(keras.ops.softmax(logits_of(network, dataset))) / len(teachers)
+        print(f"teachers asked: {number} of {len(teachers)}", flush=True)
     return (1 - TAUGHT) * wanted + TAUGHT * said
 
 
-def batches(dataset: Dataset, seed: int, teachers: Sequence[str] = ()) -> tf.data.Dataset:
+def batches(dataset: Dataset, seed: int, teachers: Sequence[keras.Model] = ()) -> tf.data.Dataset:
     """Endless shuffled batches of (BATCH, 28, 28) float32, jittered, and their targets, `shares`."""
     x, y = tf.constant(dataset.x), tf.constant(shares(dataset, teachers))
 
@@ -219,6 +232,7 @@ def train(plan: Plan, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     _same_plan(plan, folder / "plan.json")
     keras.utils.set_random_seed(plan.seed)
+    teachers = teachers_of(plan)  # before the pictures, which take most of an hour: one may be missing
     learnt, held = split(load(plan.dataset, quick=plan.quick), plan)
     steps = max(1, int(plan.epochs * len(learnt.y) / BATCH))
     rounds = max(1, min(20, round(steps / 500)))
@@ -231,7 +245,7 @@ def train(plan: Plan, folder: Path) -> Path:
     compile_model(model, steps)
     print(f"{len(learnt.y):,} pictures to learn, {len(held.y):,} to validate, {model.count_params():,} parameters")
     model.fit(
-        batches(learnt, plan.seed, plan.teachers),
+        batches(learnt, plan.seed, teachers),
         epochs=rounds,
         steps_per_epoch=steps // rounds,
         callbacks=[

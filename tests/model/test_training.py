@@ -74,12 +74,23 @@ def test_a_target_is_half_the_label_and_half_what_teachers_say_on_average(tiny_s
     for seed, run in enumerate(runs):
         _train("mnist", tmp_path / run, "--model", "softmax", "--epochs", "1", "--seed", str(seed))
     whole = datasets.load("mnist")
-    said = [export.logits_of(export.read_run(tmp_path / run).model, whole) for run in runs]
+    said = [train.logits_of(export.read_run(tmp_path / run).model, whole) for run in runs]
     mean = np.mean([np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True) for logits in said], axis=0)
-    assert train.shares(whole, runs) == pytest.approx((np.eye(11)[train.targets(whole)] + mean) / 2, abs=2e-3)
+    plan = train.Plan("mnist", "softmax", 1, 1, readers.NEVER_HELD_OUT, quick=False, teachers=runs)
+    assert train.shares(whole, train.teachers_of(plan)) == pytest.approx(
+        (np.eye(11)[train.targets(whole)] + mean) / 2, abs=2e-3
+    )
     _train("mnist", tmp_path / "taught", "--model", "softmax", "--epochs", "1", "--teachers", *runs)
     export.main(["--run", str(tmp_path / "taught"), "--out", str(tmp_path / "artifact")])
     assert export.read_card(tmp_path / "artifact")["trained_by"].endswith(f"--teachers {' '.join(runs)}")
+
+
+def test_a_teacher_that_knows_the_people_held_out_is_refused(tiny_sources: Path, tmp_path: Path) -> None:
+    _train("pendigits", tmp_path / "teacher", "--model", "softmax", "--fold", "1")
+    with pytest.raises(SystemExit, match="teacher has learnt from the people of fold 0"):
+        _train(
+            "pendigits", tmp_path / "run", "--model", "softmax", "--fold", "0", "--teachers", str(tmp_path / "teacher")
+        )
 
 
 def test_a_missing_teacher_ends_the_command_with_a_sentence(tiny_sources: Path, tmp_path: Path) -> None:

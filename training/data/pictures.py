@@ -41,7 +41,7 @@ def photograph(drawing: Image.Image, rng: np.random.Generator) -> bytes:
         ImageFilter.GaussianBlur(rng.uniform(0, 1.5))
     )
     grain, tint = (rng.standard_normal((h, w, bands), np.float32) for bands in (1, 3))
-    noise = np.float32(rng.uniform(1, 9)) * grain + 2 * tint
+    noise = rng.uniform(1, 9) * grain + 2 * tint
     return encode(_image(np.asarray(blurred, np.float32) + noise), "JPEG", quality=int(rng.integers(40, 90)))
 
 

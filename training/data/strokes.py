@@ -153,7 +153,7 @@ def _smooth(stroke: Stroke, step: float) -> Stroke:
 
 def _draw_stroke(pencil: ImageDraw.ImageDraw, points: Stroke, width: float) -> None:
     """A round-ended line: Pillow's own joints leave notches, so a disc goes on every point."""
-    r = width / 2
-    pencil.line([tuple(p) for p in points.tolist()], fill=0, width=max(1, round(width)))
-    for x, y in points.tolist():
+    r, way = width / 2, [tuple(point) for point in points.tolist()]
+    pencil.line(way, fill=0, width=max(1, round(width)))
+    for x, y in way:
         pencil.ellipse((x - r, y - r, x + r, y + r), fill=0)
