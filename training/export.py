@@ -269,8 +269,8 @@ def likeliest_temperature(judged: Judged) -> float:
 def relative_temperature(run: Run, folds: list[Run]) -> float:
     """By what the folds' temperature is multiplied for the network that ships, each asked what it validated on.
 
-    It learns longer than theirs, or from teachers. One learnt from teachers has a calibration error of 0.0049 on MNIST's
-    test set at the folds' temperature, and of 0.0022 so (LOG.md, 2026-11-29).
+    It learns longer than theirs, or from teachers. One learnt from teachers has a calibration error of 0.0049 on
+    MNIST's test set at the folds' temperature, and of 0.0022 so (LOG.md, 2026-11-29).
     """
     theirs = together([judge_validation(fold) for fold in folds])
     return likeliest_temperature(judge_validation(run)) / likeliest_temperature(theirs)

@@ -102,9 +102,19 @@ def shares(dataset: Dataset, teachers: Sequence[keras.Model]) -> NDArray[np.floa
     return (1 - TAUGHT) * wanted + TAUGHT * said
 
 
-def batches(dataset: Dataset, seed: int, teachers: Sequence[keras.Model] = ()) -> tf.data.Dataset:
-    """Endless shuffled batches of (BATCH, 28, 28) float32, jittered, and their targets, `shares`."""
-    x, y = tf.constant(dataset.x), tf.constant(shares(dataset, teachers))
+def kept_shares(dataset: Dataset, teachers: Sequence[keras.Model], path: Path) -> NDArray[np.float32]:
+    """`shares`, kept in a file, for five teachers take a quarter of an hour and the training may be interrupted."""
+    if not path.exists():
+        half = path.with_suffix(".part")
+        with half.open("wb") as file:
+            np.save(file, shares(dataset, teachers))
+        half.replace(path)
+    return np.asarray(np.load(path))
+
+
+def batches(dataset: Dataset, wanted: NDArray[np.float32], seed: int) -> tf.data.Dataset:
+    """Endless shuffled batches of (BATCH, 28, 28) float32, jittered, and their targets, rows of `wanted` (`shares`)."""
+    x, y = tf.constant(dataset.x), tf.constant(wanted)
 
     def pick(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return jitter(tf.cast(tf.gather(x, rows), tf.float32)), tf.gather(y, rows)
@@ -245,7 +255,7 @@ def train(plan: Plan, folder: Path) -> Path:
     compile_model(model, steps)
     print(f"{len(learnt.y):,} pictures to learn, {len(held.y):,} to validate, {model.count_params():,} parameters")
     model.fit(
-        batches(learnt, plan.seed, teachers),
+        batches(learnt, kept_shares(learnt, teachers, folder / "shares.npy"), plan.seed),
         epochs=rounds,
         steps_per_epoch=steps // rounds,
         callbacks=[
@@ -255,6 +265,7 @@ def train(plan: Plan, folder: Path) -> Path:
         shuffle=False,  # the dataset shuffles itself
         verbose=1 if sys.stdout.isatty() else 2,
     )
+    (folder / "shares.npy").unlink()
     return best
 
 

@@ -23,8 +23,9 @@ def learning(*, quick: bool) -> dict[str, Any]:
     n = steps * BATCH
     x, y = rng.integers(0, 256, (n, 28, 28), dtype=np.uint8), rng.integers(0, 10, n)
     labels = tuple("0123456789")
-    ours = batches(Dataset(x, y, np.zeros(n, np.int8), np.full(n, "pen"), np.arange(n), labels=labels), 1)
-    bare = (x.astype(np.float32), keras.utils.to_categorical(y, 11))
+    wanted = keras.utils.to_categorical(y, 11)
+    ours = batches(Dataset(x, y, np.zeros(n, np.int8), np.full(n, "pen"), np.arange(n), labels=labels), wanted, 1)
+    bare = (x.astype(np.float32), wanted)
     model = build_model("convnet", 10)
     compile_model(model, steps * rounds * 2)
     model.fit(*bare, BATCH, steps_per_epoch=2, verbose=0)

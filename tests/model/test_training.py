@@ -85,6 +85,19 @@ def test_a_target_is_half_the_label_and_half_what_teachers_say_on_average(tiny_s
     assert export.read_card(tmp_path / "artifact")["trained_by"].endswith(f"--teachers {' '.join(runs)}")
 
 
+def test_a_training_that_goes_on_does_not_ask_its_teachers_again(tiny_sources: Path, tmp_path: Path) -> None:
+    _train("mnist", tmp_path / "teacher", "--model", "softmax", "--epochs", "1")
+    plan = train.Plan(
+        "mnist", "softmax", 1, 1, readers.NEVER_HELD_OUT, quick=False, teachers=[str(tmp_path / "teacher")]
+    )
+    whole, kept = datasets.load("mnist"), tmp_path / "shares.npy"
+    asked = train.kept_shares(whole, train.teachers_of(plan), kept)
+    assert np.array_equal(train.kept_shares(whole, [], kept), asked)  # nobody to ask, and yet not the labels alone
+    assert not np.array_equal(asked, train.shares(whole, []))
+    _train("mnist", tmp_path / "taught", "--model", "softmax", "--epochs", "1", "--teachers", *plan.teachers)
+    assert not (tmp_path / "taught" / "shares.npy").exists()  # 36 MB for all pictures: gone with the end
+
+
 def test_a_teacher_that_knows_the_people_held_out_is_refused(tiny_sources: Path, tmp_path: Path) -> None:
     _train("pendigits", tmp_path / "teacher", "--model", "softmax", "--fold", "1")
     with pytest.raises(SystemExit, match="teacher has learnt from the people of fold 0"):
