@@ -232,13 +232,15 @@ def judge(run: Run) -> Judged:
     """What a run's model says about the pictures that it was kept from: its fold, or its validation share."""
     if run.plan.fold == NEVER_HELD_OUT:
         return judge_validation(run)
-    unseen = run.dataset.where(run.dataset.fold == run.plan.fold)
-    return Judged(logits_of(run.model, unseen), unseen.y, unseen.kind)
+    return _judged(run, run.dataset.where(run.dataset.fold == run.plan.fold))
 
 
 def judge_validation(run: Run) -> Judged:
     """What a run's model says about its validation share: pictures that it did not learn, by people whom it knows."""
-    unseen = split(run.dataset, run.plan)[1]
+    return _judged(run, split(run.dataset, run.plan)[1])
+
+
+def _judged(run: Run, unseen: Dataset) -> Judged:
     return Judged(logits_of(run.model, unseen), unseen.y, unseen.kind)
 
 

@@ -14,6 +14,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow: its start-up lines are no news
 # Off by default without AVX512: 689 pictures a second with it on an EPYC 7003, 505 without.
@@ -102,8 +103,14 @@ def shares(dataset: Dataset, teachers: Sequence[keras.Model]) -> NDArray[np.floa
     return (1 - TAUGHT) * wanted + TAUGHT * said
 
 
-def kept_shares(dataset: Dataset, teachers: Sequence[keras.Model], path: Path) -> NDArray[np.float32]:
-    """`shares`, kept in a file, for five teachers take a quarter of an hour and the training may be interrupted."""
+def kept_shares(dataset: Dataset, teachers: Sequence[keras.Model], folder: Path) -> NDArray[np.float32]:
+    """`shares`; what teachers said stays in a file, for five of them take a quarter of an hour.
+
+    The file's name tells of which pictures and labels it is, so that a training goes on with no others' targets.
+    """
+    if not teachers:
+        return shares(dataset, teachers)
+    path = folder / f"shares-{crc32(dataset.y, crc32(dataset.x)):08x}.npy"
     if not path.exists():
         half = path.with_suffix(".part")
         with half.open("wb") as file:
@@ -255,7 +262,7 @@ def train(plan: Plan, folder: Path) -> Path:
     compile_model(model, steps)
     print(f"{len(learnt.y):,} pictures to learn, {len(held.y):,} to validate, {model.count_params():,} parameters")
     model.fit(
-        batches(learnt, kept_shares(learnt, teachers, folder / "shares.npy"), plan.seed),
+        batches(learnt, kept_shares(learnt, teachers, folder), plan.seed),
         epochs=rounds,
         steps_per_epoch=steps // rounds,
         callbacks=[
@@ -265,7 +272,8 @@ def train(plan: Plan, folder: Path) -> Path:
         shuffle=False,  # the dataset shuffles itself
         verbose=1 if sys.stdout.isatty() else 2,
     )
-    (folder / "shares.npy").unlink()
+    for path in folder.glob("shares-*"):
+        path.unlink()
     return best
 
 

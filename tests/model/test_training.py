@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -90,12 +90,15 @@ def test_a_training_that_goes_on_does_not_ask_its_teachers_again(tiny_sources: P
     plan = train.Plan(
         "mnist", "softmax", 1, 1, readers.NEVER_HELD_OUT, quick=False, teachers=[str(tmp_path / "teacher")]
     )
-    whole, kept = datasets.load("mnist"), tmp_path / "shares.npy"
-    asked = train.kept_shares(whole, train.teachers_of(plan), kept)
-    assert np.array_equal(train.kept_shares(whole, [], kept), asked)  # nobody to ask, and yet not the labels alone
+    whole = datasets.load("mnist")
+    asked = train.kept_shares(whole, train.teachers_of(plan), tmp_path)
+    nobody: Any = [None]  # asking it would raise AttributeError
+    assert np.array_equal(train.kept_shares(whole, nobody, tmp_path), asked)
     assert not np.array_equal(asked, train.shares(whole, []))
+    with pytest.raises(AttributeError):  # other pictures are asked about, though the file of these is there
+        train.kept_shares(whole.where(whole.y != 3), nobody, tmp_path)
     _train("mnist", tmp_path / "taught", "--model", "softmax", "--epochs", "1", "--teachers", *plan.teachers)
-    assert not (tmp_path / "taught" / "shares.npy").exists()  # 36 MB for all pictures: gone with the end
+    assert not list((tmp_path / "taught").glob("shares*"))  # 36 MB for all pictures: gone with the end
 
 
 def test_a_teacher_that_knows_the_people_held_out_is_refused(tiny_sources: Path, tmp_path: Path) -> None:
