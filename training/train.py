@@ -40,6 +40,7 @@ BATCH = 128
 PEAK_RATE = 6e-3  # of Muon; measured against 3e-3 in LOG.md
 SMOOTHING = 0.02
 VALIDATION = 0.02  # of the pictures
+LOG = "log.jsonl"  # in a run's folder, a line a round
 TAUGHT = 0.5  # how much of a target is what the teachers say; the rest is the label
 
 
@@ -81,12 +82,11 @@ def logits_of(model: keras.Model, dataset: Dataset) -> NDArray[np.float32]:
 
 
 def teachers_of(plan: Plan) -> list[keras.Model]:
-    """The plan's teachers. Raises ValueError where one is missing, or knows the people that are held out."""
+    """The plan's teachers. Raises ValueError where one is not finished, or knows the people that are held out."""
     for folder in map(Path, plan.teachers):
-        path = folder / "plan.json"
-        if not path.exists() or not (folder / "best.keras").exists():
+        if not _finished(folder):
             raise ValueError(f"{folder} is no finished run. Train it first, or leave it out of --teachers.")
-        if plan.fold not in (NEVER_HELD_OUT, json.loads(path.read_text())["fold"]):
+        if plan.fold not in (NEVER_HELD_OUT, json.loads((folder / "plan.json").read_text())["fold"]):
             raise ValueError(f"{folder} has learnt from the people of fold {plan.fold}, who are to judge.")
     return [keras.models.load_model(Path(folder) / "best.keras", compile=False) for folder in plan.teachers]
 
@@ -218,13 +218,13 @@ def compile_model(model: keras.Model, steps: int) -> None:
 
 
 class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]
-    """After each round: give `network` the weights learnt, validate it, keep the best so far in `path`; log.jsonl."""
+    """After each round: give `network` the weights learnt, validate it, keep the best so far in `path`; write LOG."""
 
     def __init__(self, network: keras.Model, x: NDArray[np.float32], y: NDArray[np.int32], path: Path) -> None:
         super().__init__()
         self.network, self.x, self.y, self.path = network, x, y, path
-        self.log = path.with_name("log.jsonl")
-        self.best = max((json.loads(line)["accuracy"] for line in _lines(self.log)), default=0.0)
+        self.log = path.with_name(LOG)
+        self.best = max((done["accuracy"] for done in _rounds(path.parent)), default=0.0)
         self.started = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -234,28 +234,34 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]
         if accuracy >= self.best:
             self.best = accuracy
             self.network.save(self.path)
-        line = {"round": epoch + 1, "accuracy": accuracy, "loss": (logs or {}).get("loss")}
+        line = {"round": epoch + 1, "of": self.params["epochs"], "accuracy": accuracy, "loss": (logs or {}).get("loss")}
         with self.log.open("a") as file:
             file.write(json.dumps(line | {"seconds": round(time.monotonic() - self.started)}) + "\n")
         print(f" - validation {accuracy:.4f}, best {self.best:.4f}", flush=True)
 
 
-def _lines(path: Path) -> list[str]:
-    return path.read_text().splitlines() if path.exists() else []
+def _rounds(folder: Path) -> list[dict[str, float]]:
+    """What LOG says of the rounds of a run so far."""
+    path = folder / LOG
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def _finished(folder: Path) -> bool:
+    return any(done["round"] == done["of"] for done in _rounds(folder))
 
 
 def train(plan: Plan, folder: Path) -> Path:
     """Run a plan, or what is left of it. Returns the best model's file. Raises KeyError, DataError or ValueError."""
     folder.mkdir(parents=True, exist_ok=True)
     _same_plan(plan, folder / "plan.json")
+    best = folder / "best.keras"
+    if _finished(folder):
+        return best
     keras.utils.set_random_seed(plan.seed)
     teachers = teachers_of(plan)  # before the pictures, which take most of an hour: one may be missing
     learnt, held = split(load(plan.dataset, quick=plan.quick), plan)
     steps = max(1, int(plan.epochs * len(learnt.y) / BATCH))
     rounds = max(1, min(20, round(steps / 500)))
-    best = folder / "best.keras"
-    if any(json.loads(line)["round"] == rounds for line in _lines(folder / "log.jsonl")):
-        return best  # nothing is left of it
     network = build_model(plan.model, len(learnt.labels))
     model = for_training(network, bfloat16=plan.bfloat16)
     model.set_weights(network.get_weights())

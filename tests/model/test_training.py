@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +113,22 @@ def test_a_teacher_that_knows_the_people_held_out_is_refused(tiny_sources: Path,
 def test_a_missing_teacher_ends_the_command_with_a_sentence(tiny_sources: Path, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"training stopped: .*nobody"):
         _train("mnist", tmp_path / "run", "--model", "softmax", "--teachers", str(tmp_path / "nobody"))
+
+
+def test_a_teacher_that_is_still_learning_is_refused_and_one_that_is_gone_is_not_missed_by_a_finished_run(
+    tiny_sources: Path, tmp_path: Path
+) -> None:
+    teacher, run = tmp_path / "teacher", tmp_path / "run"
+    asked = ("mnist", run, "--model", "softmax", "--teachers", str(teacher))
+    _train("mnist", teacher, "--model", "softmax")
+    finished = (teacher / "log.jsonl").read_text()
+    (teacher / "log.jsonl").write_text(finished.replace('"round": 1', '"round": 0'))
+    with pytest.raises(SystemExit, match="no finished run"):
+        _train(*asked)
+    (teacher / "log.jsonl").write_text(finished)
+    _train(*asked)
+    shutil.rmtree(teacher)
+    _train(*asked)
 
 
 def test_a_part_of_the_digits_is_taken_from_them_where_they_are_made(tiny_sources: Path) -> None:

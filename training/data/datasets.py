@@ -91,7 +91,7 @@ PLANS: dict[str, tuple[tuple[str, ...], list[tuple[str, int, int]]]] = {
             ("several", 14_000, 1),
             ("piece", 6_000, 1),
             ("turned", PENS, 1),
-            ("dot", 500, 1),
+            ("dot", 500, 5),
             ("unipen-letter", 76_000, 1),
             ("letter-photo", 9_000, 1),
             ("letter-pixels", 28_000, 1),
@@ -219,11 +219,12 @@ def make(tasks: list[Task]) -> list[Made | None]:
 
 def on_all_cores(function: Callable[[T], R], tasks: Sequence[T], chunk: int) -> Iterator[R]:
     """`function` of each picture's task, in order, by forked workers that get `chunk` at a time; progress on stderr."""
+    start, end = ("\r", " ") if sys.stderr.isatty() else ("", "\n")  # a log gets lines
     with multiprocessing.get_context("fork").Pool() as pool:
         for done, result in enumerate(pool.imap(function, tasks, chunk), 1):
             yield result
             if done % (10 * chunk) == 0 or done == len(tasks):
-                print(f"\rpictures: {done:,} of {len(tasks):,} ", end="", file=sys.stderr, flush=True)
+                print(f"{start}pictures: {done:,} of {len(tasks):,}", end=end, file=sys.stderr, flush=True)
 
 
 def _make(task: Task) -> Made | None:
