@@ -379,6 +379,7 @@ def _command(plan: Plan) -> str:
     """The command line of a plan that holds nobody out."""
     words = ["python", "-m", "training.train", "--dataset", plan.dataset, "--model", plan.model]
     words += ["--epochs", f"{plan.epochs:g}", "--seed", str(plan.seed), *["--bfloat16"] * plan.bfloat16]
+    words += ["--after", plan.after] if plan.after else []
     return shlex.join([*words, "--teachers", *plan.teachers] if plan.teachers else words)
 
 

@@ -98,6 +98,7 @@ PLANS: dict[str, tuple[tuple[str, ...], list[tuple[str, int, int]]]] = {
             ("letter-bitmap", 8_000, 1),
             ("letter-scan", 10_000, 1),
             ("letter-blurred", 15_000, 1),
+            ("crowd", 8_000, 1),
         ],
     ),
     "fashion_mnist": (FASHION, [("fashion", 60_000, 1), ("fashion-test", 10_000, 1)]),

@@ -149,6 +149,18 @@ def _hatch(rng: np.random.Generator) -> Stroke:
     return line(*[tuple(p) for p in (ends + rng.normal(0, 0.7, (n, 2))) @ matrix])
 
 
+def crowd(rng: np.random.Generator) -> Drawing:
+    """What fills a sheet: 2 to 60 strokes from anywhere to anywhere, in a box or an oval that is not narrow."""
+    width, oval = rng.uniform(0.5, 4), rng.random() < 0.4
+    found = []
+    for _ in range(int(np.exp(rng.uniform(np.log(2), np.log(60))))):
+        points = rng.uniform(-1, 1, (int(rng.integers(6, 15)), 2))
+        if oval:
+            points /= np.maximum(1, np.linalg.norm(points, axis=1, keepdims=True))
+        found.append(line(*[tuple(point) for point in points * (width, 1)]))
+    return found
+
+
 def invented(rng: np.random.Generator) -> Drawing:
     """A character of no alphabet: one to four strokes of lines and arcs that begin or cross on one another.
 

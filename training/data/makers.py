@@ -147,6 +147,15 @@ def _scribble(item: int, rng: np.random.Generator) -> Made:
     return Made(_draw(doodles.scribble(rng), rng, 0.6), NOT_A_DIGIT, item % FOLDS)
 
 
+def _crowd(item: int, rng: np.random.Generator) -> Made:
+    """A sheet full of strokes, half of them as large as the sheet, where ink may be more than paper."""
+    drawing = doodles.crowd(rng)
+    if rng.random() < 0.5:
+        return Made(_draw(drawing, rng, 0.4), NOT_A_DIGIT, item % FOLDS)
+    sheet = strokes.draw(strokes.fit(drawing, rng.uniform(120, 270)), rng.uniform(4, 24), detail=2)
+    return Made(normalise_image(sheet), NOT_A_DIGIT, item % FOLDS)
+
+
 def _invented(item: int, rng: np.random.Generator) -> Made:
     drawing = strokes.vary(doodles.invented(rng), rng, strength=0.7)
     return Made(_draw(drawing, rng, 0.65), NOT_A_DIGIT, item % FOLDS)
@@ -318,6 +327,7 @@ MAKERS: dict[str, Callable[[int, np.random.Generator], Made]] = {
     "several": _several,
     "turned": _turned,
     "dot": _dot,
+    "crowd": _crowd,
     "unipen": _made(_unipen, _on_canvas),
     "photo": _made(_anybody, _on_photo),
     "pixels": _made(_anybody, _in_pixels),
