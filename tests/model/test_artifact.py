@@ -117,6 +117,19 @@ def test_what_is_no_digit_is_rejected(client: FlaskClient) -> None:
     assert rejected >= 0.9 * len(drawings)
 
 
+def test_a_sheet_full_of_strokes_is_no_digit(client: FlaskClient) -> None:
+    rng = np.random.default_rng(6)
+    rejected = 0
+    for count in (3, 8, 20, 60):
+        for width in (8, 16):
+            for _ in range(8):
+                lines = [doodles.line(*map(tuple, rng.uniform(10, 270, (12, 2)))) for _ in range(count)]
+                data = pictures.encode(strokes.draw(lines, width, detail=2))
+                answer = client.post("/predictions", data=data, content_type="image/png").get_json()
+                rejected += answer.get("label") is None
+    assert rejected >= 52  # of 64; a network that never saw such sheets rejects 47
+
+
 SMALL = sorted(path.parent for path in SHIPPED_MODEL.parent.glob("*/card.json") if path.parent != SHIPPED_MODEL)
 LEAST = {"softmax": 0.7, "mlp": 0.85, "lenet5": 0.9}  # of our own ten digits, bent
 
