@@ -97,6 +97,16 @@ def finished_of(plan: Plan, folder: Path) -> keras.Model:
     return keras.models.load_model(folder / "best.keras", compile=False)
 
 
+def network_after(plan: Plan) -> keras.Model | None:
+    """Whose weights go on, if any. Raises ValueError where that run is of another network, and see `teachers_of`."""
+    if not plan.after:
+        return None
+    before = finished_of(plan, Path(plan.after))
+    if json.loads((Path(plan.after) / "plan.json").read_text())["model"] != plan.model:
+        raise ValueError(f"{plan.after} is a run of another --model than {plan.model}.")
+    return before
+
+
 def shares(dataset: Dataset, teachers: Sequence[keras.Model]) -> NDArray[np.float32]:
     """(n, classes): how much of each class a picture is, by its label and what the teachers say of it on average."""
     wanted = np.eye(len(dataset.labels) + 1, dtype=np.float32)[targets(dataset)]
@@ -265,7 +275,7 @@ def train(plan: Plan, folder: Path) -> Path:
         return best
     keras.utils.set_random_seed(plan.seed)
     teachers = teachers_of(plan)  # before the pictures, which take most of an hour: one may be missing
-    before = finished_of(plan, Path(plan.after)) if plan.after else None
+    before = network_after(plan)
     learnt, held = split(load(plan.dataset, quick=plan.quick), plan)
     steps = max(1, int(plan.epochs * len(learnt.y) / BATCH))
     rounds = max(1, min(20, round(steps / 500)))

@@ -123,6 +123,8 @@ def test_a_run_after_another_goes_on_from_its_weights_in_small_steps(tiny_source
     assert 0 < moved < apart / 3
     with pytest.raises(SystemExit, match="first has learnt from the people of fold 1"):
         _train("pendigits", tmp_path / "run", "--model", "softmax", "--fold", "1", "--after", str(first))
+    with pytest.raises(SystemExit, match="another --model than mlp"):
+        _train("pendigits", tmp_path / "mlp", "--model", "mlp", "--fold", "0", "--after", str(first))
 
 
 def test_a_missing_teacher_ends_the_command_with_a_sentence(tiny_sources: Path, tmp_path: Path) -> None:
