@@ -9,7 +9,6 @@ With --lies a share of the labels is replaced by others.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from base64 import b64encode
 from pathlib import Path
@@ -33,6 +32,7 @@ from training.data.sources import DataError
 from training.evaluate import share
 from training.export import read_card
 from training.screening import answered
+from training.train import plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -211,8 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(HEAD)
     try:
         for folder in options.folds:
-            fold = int(json.loads((folder / "plan.json").read_text())["fold"])
-            found = run(fold, folder / "artifact", options.out, options.lies, options.gates)
+            found = run(plan_of(folder).fold, folder / "artifact", options.out, options.lies, options.gates)
             print(line(found), *(f"  {why}" for why in found.refused), sep="\n", flush=True)
     except (DataError, OSError) as error:
         sys.exit(f"not measured: {error}")

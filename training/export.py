@@ -32,7 +32,7 @@ from training.data.makers import NOT_A_DIGIT
 from training.data.readers import NEVER_HELD_OUT, TEST
 from training.data.sources import DataError
 from training.models import build_model
-from training.train import Plan, logits_of, split
+from training.train import Plan, logits_of, plan_of, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -222,7 +222,7 @@ def write(path: Path, content: bytes) -> None:
 
 def read_run(folder: Path) -> Run:
     """Raises FileNotFoundError where training has not finished a round, DataError without the data."""
-    plan = Plan(**json.loads((folder / "plan.json").read_text()))
+    plan = plan_of(folder)
     return Run(
         plan, keras.models.load_model(folder / "best.keras", compile=False), load(plan.dataset, quick=plan.quick)
     )

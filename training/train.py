@@ -88,11 +88,16 @@ def teachers_of(plan: Plan) -> list[keras.Model]:
     return [finished_of(plan, Path(folder)) for folder in plan.teachers]
 
 
+def plan_of(folder: Path) -> Plan:
+    """The plan of a run. Raises FileNotFoundError where the folder holds none."""
+    return Plan(**json.loads((folder / "plan.json").read_text()))
+
+
 def finished_of(plan: Plan, folder: Path) -> keras.Model:
     """A finished run's network, for a plan to learn from. Raises ValueError, see `teachers_of`."""
     if not _finished(folder):
         raise ValueError(f"{folder} is no finished run. Train it first, or leave it out.")
-    if plan.fold not in (NEVER_HELD_OUT, json.loads((folder / "plan.json").read_text())["fold"]):
+    if plan.fold not in (NEVER_HELD_OUT, plan_of(folder).fold):
         raise ValueError(f"{folder} has learnt from the people of fold {plan.fold}, who are to judge.")
     return keras.models.load_model(folder / "best.keras", compile=False)
 
@@ -102,7 +107,7 @@ def network_after(plan: Plan) -> keras.Model | None:
     if not plan.after:
         return None
     before = finished_of(plan, Path(plan.after))
-    if json.loads((Path(plan.after) / "plan.json").read_text())["model"] != plan.model:
+    if plan_of(Path(plan.after)).model != plan.model:
         raise ValueError(f"{plan.after} is a run of another --model than {plan.model}.")
     return before
 
@@ -263,7 +268,7 @@ def _rounds(folder: Path) -> list[dict[str, float]]:
 
 
 def _finished(folder: Path) -> bool:
-    return any(done["round"] == done["of"] for done in _rounds(folder))
+    return any(done["round"] == done.get("of") for done in _rounds(folder))
 
 
 def train(plan: Plan, folder: Path) -> Path:

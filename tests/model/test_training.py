@@ -139,9 +139,10 @@ def test_a_teacher_that_is_still_learning_is_refused_and_one_that_is_gone_is_not
     asked = ("mnist", run, "--model", "softmax", "--teachers", str(teacher))
     _train("mnist", teacher, "--model", "softmax")
     finished = (teacher / "log.jsonl").read_text()
-    (teacher / "log.jsonl").write_text(finished.replace('"round": 1', '"round": 0'))
-    with pytest.raises(SystemExit, match="no finished run"):
-        _train(*asked)
+    for unfinished in (finished.replace('"round": 1', '"round": 0'), finished.replace('"of": 1, ', "")):
+        (teacher / "log.jsonl").write_text(unfinished)
+        with pytest.raises(SystemExit, match="no finished run"):
+            _train(*asked)
     (teacher / "log.jsonl").write_text(finished)
     _train(*asked)
     shutil.rmtree(teacher)

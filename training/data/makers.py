@@ -151,9 +151,10 @@ def _crowd(item: int, rng: np.random.Generator) -> Made:
     """A sheet full of strokes, half of them as large as the sheet, where ink may be more than paper."""
     drawing = doodles.crowd(rng)
     if rng.random() < 0.5:
-        return Made(_draw(drawing, rng, 0.4), NOT_A_DIGIT, item % FOLDS)
-    sheet = strokes.draw(strokes.fit(drawing, rng.uniform(120, 270)), rng.uniform(4, 24), detail=2)
-    return Made(normalise_image(sheet), NOT_A_DIGIT, item % FOLDS)
+        x = _draw(drawing, rng, 0.4)
+    else:
+        x = normalise_image(strokes.draw(strokes.fit(drawing, rng.uniform(120, 270)), rng.uniform(4, 24), detail=2))
+    return Made(x, NOT_A_DIGIT, item % FOLDS)
 
 
 def _invented(item: int, rng: np.random.Generator) -> Made:
