@@ -23,10 +23,11 @@ import http.client
 import runpy
 from base64 import b64encode
 from copy import copy
+from dataclasses import dataclass
 from itertools import count
 from random import uniform
 from time import sleep
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import quote
 
 import requests
@@ -47,6 +48,7 @@ BATCH_BYTES = contract.MAX_BODY_BYTES * 7 // 10  # base64 adds a third, JSON a l
 FOREIGN = "What answers at this address is not this API, or another version of it."
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class ApiError(Exception):
@@ -155,6 +157,28 @@ FAILURES: dict[type[Exception], tuple[type[ApiError], str]] = {
 }
 
 
+@dataclass(frozen=True)
+class Question(Generic[T_co]):
+    """What is asked about a picture: where, where about up to 64, and how to read an answer (there, a `member`)."""
+
+    path: str
+    batch: str
+    query: dict[str, str]
+    read: Callable[[Any], T_co]
+    member: str
+
+
+def _predictions(model: str, include: Collection[str] = ()) -> Question[Prediction]:
+    query = {"include": ",".join(include)} if include else {}
+    query |= {"model": model} if model else {}
+    return Question(contract.PREDICTIONS, contract.BATCH, query, wire.prediction, "prediction")
+
+
+def _numbers(allow: Collection[str]) -> Question[Number]:
+    query = {"allow": ",".join(allow)} if allow else {}
+    return Question(contract.NUMBERS, contract.NUMBERS_BATCH, query, wire.number, "number")
+
+
 class Client:
     """Asks one API. Asks again, with back-off and jitter, only where nobody listened and after 429 and 503.
 
@@ -187,7 +211,7 @@ class Client:
         `include`: "image" adds the 28x28 that the model saw, "explanation" what mattered in it. `model`: the name of
         one of `models`, the deployed one if empty.
         """
-        return self._predict(_encoded(picture), model, include)
+        return self._ask_about(_encoded(picture), _predictions(model, include))
 
     def models(self) -> list[ModelCard]:
         """The models that this API serves, the deployed one first. Raises ApiError."""
@@ -199,28 +223,18 @@ class Client:
         A picture that cannot be sent, read or understood is an error in its place. Raises ApiError where no picture
         would get an answer: an API that is away, or a wrong key.
         """
-        for group in _groups(map(_encoded_or_error, pictures)):
-            answers = iter(self._together([data for data in group if isinstance(data, bytes)], model))
-            yield from (next(answers) if isinstance(each, bytes) else each for each in group)
+        return self._ask_about_each(pictures, _predictions(model))
 
     def read_number(self, picture: Picture, *, allow: Collection[str] = ()) -> Number:
         """A picture, as `predict` takes it -> the whole number on it. Raises ApiError; OSError for a path.
 
         `allow`: "sign" and "point" read -12.5 too, which is rejected without.
         """
-        data = _encoded(picture)
-        query = {"allow": ",".join(allow)} if allow else None
-        reply = self._send("POST", contract.NUMBERS, data=data, params=query, headers=_media_type(data))
-        return _read(reply, wire.number)
+        return self._ask_about(_encoded(picture), _numbers(allow))
 
     def read_numbers(self, pictures: Iterable[Picture], *, allow: Collection[str] = ()) -> Iterator[Number | ApiError]:
-        """Any number of pictures -> a number or an error for each, in order. Raises as `predict_batch` does."""
-        for picture in pictures:
-            data = _encoded_or_error(picture)
-            try:
-                yield data if isinstance(data, BadPicture) else self.read_number(data, allow=allow)
-            except (BadPicture, ServerFailed) as error:
-                yield error
+        """Any number of pictures -> a number or an error for each, as `predict_batch` gives predictions."""
+        return self._ask_about_each(pictures, _numbers(allow))
 
     def ready(self) -> bool:
         """Whether the API and its model answer right now; never raises ApiError."""
@@ -260,34 +274,44 @@ class Client:
             return False
         return True
 
-    def _predict(self, data: bytes, model: str, include: Collection[str] = ()) -> Prediction:
-        query = {"include": ",".join(include)} if include else {}
-        query |= {"model": model} if model else {}
-        reply = self._send("POST", contract.PREDICTIONS, data=data, params=query, headers=_media_type(data))
-        return _read(reply, wire.prediction)
+    def _ask_about(self, data: bytes, question: Question[T]) -> T:
+        reply = self._send("POST", question.path, data=data, params=question.query, headers=_media_type(data))
+        return _read(reply, question.read)
 
-    def _together(self, group: list[bytes], model: str) -> list[Prediction | ApiError]:
+    def _ask_about_each(self, pictures: Iterable[Picture], question: Question[T]) -> Iterator[T | ApiError]:
+        for group in _groups(map(_encoded_or_error, pictures)):
+            answers = iter(self._together([data for data in group if isinstance(data, bytes)], question))
+            yield from (next(answers) if isinstance(each, bytes) else each for each in group)
+
+    def _together(self, group: list[bytes], question: Question[T]) -> list[T | ApiError]:
         """A group in one request. Raises ApiError where that would be the answer to each."""
         if len(group) < 2:
-            return self._one_by_one(group, model)
+            return self._one_by_one(group, question)
         body = {"images": [b64encode(data).decode() for data in group]}
         try:
-            reply = self._send("POST", contract.BATCH, json=body, params={"model": model} if model else {})
+            reply = self._send("POST", question.batch, json=body, params=question.query)
         except (BadPicture, ServerFailed):  # one picture may have cost the others their answers
-            return self._one_by_one(group, model)
-        results = _read(reply, lambda answer: wire.batch(answer, len(group)))
-        return [result if isinstance(result, Prediction) else _refusal(result) for result in results]
+            return self._one_by_one(group, question)
+        results = _read(reply, lambda answer: wire.batch(answer, len(group), question.member, question.read))
+        return [self._final(data, result, question) for data, result in zip(group, results, strict=True)]
 
-    def _one_by_one(self, group: list[bytes], model: str) -> list[Prediction | ApiError]:
-        answers = [self._alone(data, model) for data in group]
+    def _final(self, data: bytes, result: T | ProblemDetails, question: Question[T]) -> T | ApiError:
+        """A picture's answer or error; alone it may have more pixels than what a batch had left for it."""
+        if not isinstance(result, ProblemDetails):
+            return result
+        refusal = _refusal(result)
+        return self._alone(data, question) if isinstance(refusal, TooLarge) else refusal
+
+    def _one_by_one(self, group: list[bytes], question: Question[T]) -> list[T | ApiError]:
+        answers = [self._alone(data, question) for data in group]
         failed = [answer for answer in answers if isinstance(answer, ServerFailed)]
         if failed and len(failed) == len(answers):
             raise failed[0]
         return answers
 
-    def _alone(self, data: bytes, model: str) -> Prediction | ApiError:
+    def _alone(self, data: bytes, question: Question[T]) -> T | ApiError:
         try:
-            return self._predict(data, model)
+            return self._ask_about(data, question)
         except (BadPicture, ServerFailed) as error:
             return error
 

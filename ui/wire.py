@@ -7,7 +7,7 @@ import re
 from base64 import b64decode
 from dataclasses import fields
 from math import isfinite
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from backend import contract
 from backend.contract import (
@@ -21,6 +21,9 @@ from backend.contract import (
     ProblemDetails,
     Use,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 T = TypeVar("T")
 MOST = 1e15  # no number is larger, or none
@@ -75,12 +78,14 @@ def models(body: Any) -> list[ModelCard]:
     return cards
 
 
-def batch(body: Any, n: int) -> list[Prediction | ProblemDetails]:
-    """The answers to n pictures. Raises Malformed."""
+def batch(body: Any, n: int, member: str, read: Callable[[Any], T]) -> list[T | ProblemDetails]:
+    """The answers to n pictures, each in `member` of its result. Raises Malformed."""
     results = body.get("results") if isinstance(body, dict) else None
     if not isinstance(results, list) or len(results) != n:
         raise Malformed
-    return [_result(result) for result in results]
+    if not all(isinstance(result, dict) for result in results):
+        raise Malformed
+    return [read(each[member]) if each.get(member) else problem(each.get("problem")) for each in results]
 
 
 def problem(body: Any) -> ProblemDetails:
@@ -144,12 +149,6 @@ def _members(kind: type[T], body: Any) -> T:
 def clean(text: str) -> str:
     """A stranger's sentence, without what steers a terminal, and not without end."""
     return UNSAFE.sub(" ", text)[: 5 * MOST_CHARACTERS]
-
-
-def _result(body: Any) -> Prediction | ProblemDetails:
-    if not isinstance(body, dict):
-        raise Malformed
-    return prediction(body["prediction"]) if body.get("prediction") else problem(body.get("problem"))
 
 
 def _check(answer: Prediction) -> None:

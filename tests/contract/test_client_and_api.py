@@ -10,10 +10,11 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from tests.conftest import scribble
 from tests.stand_in import StandIn
@@ -48,6 +49,19 @@ def test_a_stream_of_pictures_is_answered_in_order(live_api: str, drawing: Drawi
     digits = "0123456789" * 15
     labels = [getattr(a, "label", None) for a in Client(live_api).predict_batch(drawing(digit) for digit in digits)]
     assert "".join(map(str, labels)) == digits
+
+
+@pytest.mark.parametrize("ask", [Client.predict_batch, Client.read_numbers])
+def test_pictures_with_too_many_pixels_for_one_batch_are_all_read(live_api: str, drawing: Drawing, ask: Any) -> None:
+    """Eleven of 4 megapixels; a batch takes 24 in all."""
+    large = [_enlarged(drawing(digit), 2000) for digit in "01234567892"]
+    assert [getattr(answer, "label", answer) for answer in ask(Client(live_api), large)] == list("01234567892")
+
+
+def _enlarged(picture: bytes, side: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(picture)).convert("L").resize((side, side)).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def test_one_bad_picture_in_a_stream_is_an_error_in_its_place(live_api: str, drawing: Drawing) -> None:

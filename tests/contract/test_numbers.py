@@ -142,8 +142,9 @@ def test_the_client_reads_numbers(live_api: str) -> None:
     minus = sheet([("12", 90, 20)], [[(20, 90), (70, 90)]])
     assert client.read_number(minus).number is None
     assert client.read_number(minus, allow=["sign"]).number == "-12"
-    several = [each.number if isinstance(each, Number) else None for each in client.read_numbers([written("1"), b"x"])]
-    assert several == ["1", None]
+    pictures = [*map(written, ("1", "23", "456")), b"x", minus]
+    several = client.read_numbers(pictures, allow=["sign"])
+    assert [each.number if isinstance(each, Number) else None for each in several] == ["1", "23", "456", None, "-12"]
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,8 @@ PREDICTION: dict[str, Any] = {
     "timing_ms": {"total": 1.0},
 }
 
+NUMBER: dict[str, Any] = PREDICTION | {"number": "7", "digits": [], "alternatives": []}
+
 CARD: dict[str, Any] = {
     "name": "digits",
     "version": "1",
@@ -324,6 +326,23 @@ def test_what_is_too_large_for_a_batch_goes_alone_and_in_its_place(server: Canne
     assert [answer.label for answer in Client(server.url).predict_batch(pictures)] == ["7"] * 4  # type: ignore[union-attr]
     assert [path for _, path, *_ in server.requests] == ["/predictions/batch", "/predictions", "/predictions"]
     assert all(len(body) <= contract.MAX_BODY_BYTES for *_, body in server.requests)
+
+
+@pytest.mark.parametrize("ask", [Client.predict_batch, Client.read_numbers])
+def test_many_pictures_are_one_request_and_what_is_too_large_for_it_is_asked_alone(server: Canned, ask: Any) -> None:
+    kind = "prediction" if ask is Client.predict_batch else "number"
+    problem = {"type": "/problems/x", "title": "t", "detail": "d", "request_id": "r"}
+    large, broken = problem | {"status": 413}, problem | {"status": 422}
+    answer = PREDICTION if kind == "prediction" else NUMBER
+    results = [{kind: answer}, {"problem": large}, {"problem": broken}]
+    server.answer(200, {"results": results, "request_id": "r", "timing_ms": {}})
+    server.answer(200, answer)
+    first, second, third = ask(Client(server.url), [b"x", b"y", b"z"])
+    assert first == second
+    assert type(third) is module.BadPicture
+    whole, alone = server.requests
+    assert (whole.path, alone.path) == (f"/{kind}s/batch", f"/{kind}s")
+    assert alone.body == b"y"
 
 
 def test_a_batch_that_is_refused_as_a_whole_is_asked_one_by_one(server: Canned) -> None:

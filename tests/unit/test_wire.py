@@ -69,9 +69,13 @@ def test_a_prediction_without_one_of_its_members_is_malformed(member: str) -> No
         wire.prediction({name: value for name, value in PREDICTION.items() if name != member})
 
 
+def _batch(body: Any, n: int = 0) -> Any:
+    return wire.batch(body, n, "prediction", wire.prediction)
+
+
 @pytest.mark.parametrize("body", [None, [], "text", 7, True])
 def test_what_is_no_object_is_malformed(body: Any) -> None:
-    for check in (wire.prediction, wire.problem, wire.feedback_id, wire.readiness, lambda each: wire.batch(each, 0)):
+    for check in (wire.prediction, wire.problem, wire.feedback_id, wire.readiness, _batch):
         with pytest.raises(Malformed):
             check(body)
 
@@ -91,7 +95,7 @@ def test_unknown_members_are_ignored_and_pictures_of_28x28_pass() -> None:
 @pytest.mark.parametrize("results", [None, {}, [], [{}], [None, None], [{"prediction": {}}] * 2, [{"problem": 5}] * 2])
 def test_a_batch_of_anything_else_is_malformed(results: Any) -> None:
     with pytest.raises(Malformed):
-        wire.batch({"results": results}, 2)
+        _batch({"results": results}, 2)
 
 
 PROBLEM = {"type": "/problems/x", "title": "t", "status": 422, "detail": "d", "request_id": "r"}
