@@ -149,14 +149,22 @@ def test_a_teacher_that_is_still_learning_is_refused_and_one_that_is_gone_is_not
     _train(*asked)
 
 
-def test_a_part_of_the_digits_is_taken_from_them_where_they_are_made(tiny_sources: Path) -> None:
-    alone = datasets.load("pendigits")
-    for file in (tiny_sources.parent / "cache").glob("pendigits*"):
-        file.unlink()
-    datasets.load("digits")
+def test_each_kind_of_picture_is_kept_by_itself_so_that_a_change_of_one_makes_no_other_anew(
+    digits_made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, sampled = datasets.load("digits"), datasets._sample  # sampled: knows all the kinds as they are
+    monkeypatch.setattr(datasets, "MAKERS", {"dot": makers.MAKERS["marks"]})  # KeyError for another kind made anew
+    monkeypatch.setattr(
+        datasets, "_sample", lambda kind, items: (sampled.__wrapped__ if kind == "dot" else sampled)(kind, items)
+    )
+    after = datasets.load("digits")
+    changed = before.kind == "dot"
+    assert not np.array_equal(after.x[changed], before.x[changed])
+    assert np.array_equal(after.x[~changed], before.x[~changed])
+    assert np.array_equal(after.y, before.y)
     part = datasets.load("pendigits")
-    assert not list((tiny_sources.parent / "cache").glob("pendigits*"))
-    assert all((getattr(part, field) == getattr(alone, field)).all() for field in ("x", "y", "fold", "kind", "item"))
+    theirs = np.isin(before.kind, [kind for kind, _, _ in datasets.PLANS["pendigits"][1]])
+    assert all(np.array_equal(getattr(part, field), getattr(before, field)[theirs]) for field in datasets.FIELDS)
 
 
 def test_missing_data_ends_the_command_with_a_sentence(tiny_sources: Path, tmp_path: Path) -> None:
@@ -344,13 +352,33 @@ def test_a_restyled_digit_has_the_rare_style() -> None:
     rng = np.random.default_rng(4)
     for hand in range(20):
         assert styles.style(styles.restyled(own_strokes(0, hand), 0, rng), 0).startswith("slashed")
-        assert styles.style(styles.restyled(own_strokes(7, hand), 7, rng), 7).startswith("crossed")
+    seven = [np.array([[0.0, 0.0], [0.6, 0.0], [0.3, 1.0]])]
+    sevens = [styles.restyled(seven, 7, rng) for _ in range(60)]
+    assert {styles.style(drawn, 7) for drawn in sevens} == {"crossed 2", "plain 1"}
+    hooks = [drawn[0] for drawn in sevens if abs(drawn[0][0, 1]) > 0.01]
+    assert 20 < len(hooks) < 50
+    assert all(0 < hook[0, 1] <= 0.22 and hook[10] == pytest.approx((0, 0)) for hook in hooks)
+    assert all(len(drawn) == 2 for drawn in sevens if not drawn[0][0, 1] > 0.01)  # each has a bar or a hook
+    lying = [np.array([[0.6, 1.0], [0.3, 0.0], [0.0, 0.0]])]  # begun below: there is no corner for a hook
+    assert all(np.array_equal(styles.restyled(lying, 7, rng)[0], styles._unit(lying)[0]) for _ in range(20))
     bar = [np.linspace((0.0, 0.0), (0.0, 1.0), 20)]
     found = {styles.one(styles.restyled(bar, 1, rng)) for _ in range(60)}
     assert found == {"flag", "foot", "leaning", "bar"}
     open_top = [np.array([[0.2, 0.0], [0.0, 0.6], [0.7, 0.6]]), np.linspace((0.5, 0.1), (0.5, 1.0), 10)]
     angle, stem = styles.restyled(open_top, 4, rng)
     assert angle[0] == pytest.approx(stem[0])
+
+
+def test_marks_are_two_or_more_pieces_that_do_not_touch_and_no_column_is_a_dotted_1(tiny_sources: Path) -> None:
+    rng = np.random.default_rng(5)
+    drawings = [doodles.marks(rng) for _ in range(300)]
+    assert {len(drawing) for drawing in drawings} == set(range(2, 8))
+    for drawing in drawings:
+        width, height = np.ptp(np.concatenate(drawing), axis=0)
+        assert len(drawing) <= 3 or width > height / 4
+    made = [picture for picture in datasets.make([datasets.Task("marks", item, 0) for item in range(100)]) if picture]
+    assert len(made) == 100
+    assert {picture.y for picture in made} == {makers.NOT_A_DIGIT}
 
 
 def test_pieces_of_touching_digits_are_digits_with_a_rest_or_none(tiny_sources: Path) -> None:

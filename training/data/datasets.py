@@ -99,6 +99,7 @@ PLANS: dict[str, tuple[tuple[str, ...], list[tuple[str, int, int]]]] = {
             ("letter-scan", 10_000, 1),
             ("letter-blurred", 15_000, 1),
             ("crowd", 8_000, 1),
+            ("marks", 4_000, 1),
         ],
     ),
     "fashion_mnist": (FASHION, [("fashion", 60_000, 1), ("fashion-test", 10_000, 1)]),
@@ -131,34 +132,25 @@ def load(name: str, *, quick: bool = False) -> Dataset:
     if name == FEEDBACK:
         return given()
     labels, plan = PLANS[name]
-    path, whole = _cached(name, quick=quick), _cached("digits", quick=quick)
-    kinds = {kind for kind, _, _ in plan}
-    if not path.exists() and whole.exists() and kinds < {kind for kind, _, _ in PLANS["digits"][1]}:
-        digits = load("digits", quick=quick)  # it holds these very pictures
-        return digits.where(np.isin(digits.kind, list(kinds)))
+    parts = [_of_kind(kind, max(100, int(items * QUICK)) if quick else items, copies) for kind, items, copies in plan]
+    return Dataset(*(np.concatenate(columns) for columns in zip(*parts, strict=True)), labels=labels)
+
+
+def _of_kind(kind: str, items: int, copies: int) -> list[NDArray[np.generic]]:
+    """A Dataset's FIELDS for one kind; each has a file of its own, so that a change of one does not cost all."""
+    path = sources.cache() / f"{kind}-{_recipe([(kind, items, copies)])}.npz"
     if not path.exists():
-        tasks = [
-            Task(kind, item, seed)
-            for kind, items, copies in plan
-            for seed in range(copies)
-            for item in range(max(100, int(items * QUICK)) if quick else items)
-        ]
-        _save(path, tasks, make(tasks))
-    return _read(path, labels)
+        _save(path, [Task(kind, item, seed) for seed in range(copies) for item in range(items)])
+    return _read(path)
 
 
 def replay(n: int = REPLAY) -> Dataset:
     """About n pictures of "digits", of each kind as large a share as there, at least a thousandth; cached.
 
-    Taken from the whole where that was made before, else made now (a minute), so that nobody needs all of it to improve
-    a model. Raises DataError.
+    Made without the other pictures (a minute), so that nobody needs all of them to improve a model. Raises DataError.
     """
     labels, plan = PLANS["digits"]
-    path, whole = sources.cache() / f"replay-{n}-{_recipe(plan)}.npz", _cached("digits", quick=False)
-    if not path.exists() and whole.exists():
-        with np.load(whole) as arrays:
-            rows = np.sort(np.random.default_rng(1).permutation(len(arrays["y"]))[:n])
-            return Dataset(*(arrays[field][rows] for field in FIELDS), labels=labels)
+    path = sources.cache() / f"replay-{n}-{_recipe(plan)}.npz"
     if not path.exists():
         total, rng = sum(items * copies for _, items, copies in plan), np.random.default_rng(1)
         tasks = [
@@ -166,17 +158,13 @@ def replay(n: int = REPLAY) -> Dataset:
             for kind, items, copies in plan
             for place in rng.permutation(items * copies)[: max(n // 1000, round(n * items * copies / total))]
         ]
-        _save(path, tasks, make(tasks))
-    return _read(path, labels)
+        _save(path, tasks)
+    return Dataset(*_read(path), labels=labels)
 
 
-def _read(path: Path, labels: tuple[str, ...]) -> Dataset:
+def _read(path: Path) -> list[NDArray[np.generic]]:
     with np.load(path) as arrays:
-        return Dataset(*(arrays[field] for field in FIELDS), labels=labels)
-
-
-def _cached(name: str, *, quick: bool) -> Path:
-    return sources.cache() / f"{name}-{'quick-' if quick else ''}{_recipe(PLANS[name][1])}.npz"
+        return [arrays[field] for field in FIELDS]
 
 
 def given() -> Dataset:
@@ -213,19 +201,20 @@ def _sample(kind: str, items: int) -> bytes:
 
 def make(tasks: list[Task]) -> list[Made | None]:
     """The pictures of `tasks`, in order; None where the varied drawing came out blank."""
-    for kind in dict.fromkeys(task.kind for task in tasks):  # the sources are read once, before the workers fork
+    kinds = list(dict.fromkeys(task.kind for task in tasks))
+    for kind in kinds:  # the sources are read once, before the workers fork
         _make(Task(kind, 0, 0))
-    return list(on_all_cores(_make, tasks, chunk=500))
+    return list(on_all_cores(_make, tasks, 500, kinds[0] if len(kinds) == 1 else "pictures"))
 
 
-def on_all_cores(function: Callable[[T], R], tasks: Sequence[T], chunk: int) -> Iterator[R]:
+def on_all_cores(function: Callable[[T], R], tasks: Sequence[T], chunk: int, what: str = "pictures") -> Iterator[R]:
     """`function` of each picture's task, in order, by forked workers that get `chunk` at a time; progress on stderr."""
     start, end = ("\r", " ") if sys.stderr.isatty() else ("", "\n")  # a log gets lines
     with multiprocessing.get_context("fork").Pool() as pool:
         for done, result in enumerate(pool.imap(function, tasks, chunk), 1):
             yield result
             if done % (10 * chunk) == 0 or done == len(tasks):
-                print(f"{start}pictures: {done:,} of {len(tasks):,}", end=end, file=sys.stderr, flush=True)
+                print(f"{start}{what}: {done:,} of {len(tasks):,}", end=end, file=sys.stderr, flush=True)
 
 
 def _make(task: Task) -> Made | None:
@@ -235,8 +224,8 @@ def _make(task: Task) -> Made | None:
         return None
 
 
-def _save(path: Path, tasks: list[Task], made: list[Made | None]) -> None:
-    pairs = [(task, picture) for task, picture in zip(tasks, made, strict=True) if picture is not None]
+def _save(path: Path, tasks: list[Task]) -> None:
+    pairs = [(task, picture) for task, picture in zip(tasks, make(tasks), strict=True) if picture is not None]
     path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_suffix(".part.npz")
     np.savez(

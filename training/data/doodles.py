@@ -161,6 +161,23 @@ def crowd(rng: np.random.Generator) -> Drawing:
     return found
 
 
+def marks(rng: np.random.Generator) -> Drawing:
+    """Dots, commas or short dashes with gaps of 10: two to seven in a row or anywhere, two or three in a column.
+
+    More in a column are a dotted 1 to most eyes.
+    """
+    layout, gap = rng.choice(["row", "column", "anywhere"]), 10.0
+    n = int(rng.integers(2, 4 if layout == "column" else 8))
+    if layout == "anywhere":
+        places = rng.uniform(0, gap * np.sqrt(n), (n, 2))
+    else:
+        places = np.arange(n)[:, None] * gap * np.eye(2)[int(layout == "column")] + rng.normal(0, 0.1 * gap, (n, 2))
+    angles = rng.uniform(0, np.pi) + rng.normal(0, 0.3, n)
+    length = rng.choice([0.02, 0.2, 0.4]) * gap * rng.uniform(0.3, 1, (n, 1))
+    ends = np.stack([np.cos(angles), np.sin(angles)], axis=1) * length / 2
+    return [line(tuple(place - end), tuple(place + end)) for place, end in zip(places, ends, strict=True)]
+
+
 def invented(rng: np.random.Generator) -> Drawing:
     """A character of no alphabet: one to four strokes of lines and arcs that begin or cross on one another.
 

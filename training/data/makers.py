@@ -157,6 +157,14 @@ def _crowd(item: int, rng: np.random.Generator) -> Made:
     return Made(x, NOT_A_DIGIT, item % FOLDS)
 
 
+def _marks(item: int, rng: np.random.Generator) -> Made:
+    """Dots that a pen draws without joining them."""
+    drawing, size = doodles.marks(rng), rng.uniform(60, 230)
+    widest = 0.5 * size / max(1.5, len(drawing) - 1)
+    sheet = strokes.draw(strokes.fit(drawing, size), rng.uniform(3, min(28, widest)), detail=2)
+    return Made(normalise_image(sheet), NOT_A_DIGIT, item % FOLDS)
+
+
 def _invented(item: int, rng: np.random.Generator) -> Made:
     drawing = strokes.vary(doodles.invented(rng), rng, strength=0.7)
     return Made(_draw(drawing, rng, 0.65), NOT_A_DIGIT, item % FOLDS)
@@ -329,6 +337,7 @@ MAKERS: dict[str, Callable[[int, np.random.Generator], Made]] = {
     "turned": _turned,
     "dot": _dot,
     "crowd": _crowd,
+    "marks": _marks,
     "unipen": _made(_unipen, _on_canvas),
     "photo": _made(_anybody, _on_photo),
     "pixels": _made(_anybody, _in_pixels),

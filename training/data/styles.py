@@ -71,11 +71,11 @@ def one(drawing: Drawing) -> str:
     return "leaning" if abs(slope) > 0.3 else "bar"
 
 
-RESTYLED = {0: 0.25, 1: 0.45, 4: 0.2, 7: 0.1}  # digit -> its share of the pictures that `restyled` makes
+RESTYLED = {0: 0.25, 1: 0.4, 4: 0.15, 7: 0.2}  # digit -> its share of the pictures that `restyled` makes
 
 
 def restyled(drawing: Drawing, digit: int, rng: np.random.Generator) -> Drawing:
-    """A digit of RESTYLED with a slash, a flag, a foot, a closed top or a bar; height 1, y from 0 at the top."""
+    """A digit of RESTYLED with a slash, flag, foot, closed top, bar or hook; height 1, y from 0 at the top."""
     unit = _unit(drawing)
     if digit == 0:
         return unit if _slashed(unit) else [*unit, _slash(unit, rng)]
@@ -83,7 +83,7 @@ def restyled(drawing: Drawing, digit: int, rng: np.random.Generator) -> Drawing:
         return _ornate(unit, rng)
     if digit == 4:
         return _closed(unit)
-    return unit if _crossed(unit) else [*unit, _bar(unit, rng)]
+    return _continental(unit, rng)
 
 
 def _slash(drawing: Drawing, rng: np.random.Generator) -> Stroke:
@@ -129,6 +129,34 @@ def _closed(drawing: Drawing) -> Drawing:
     top = stem[stem[:, 1].argmin()]
     way = np.linspace(top, angle[0], 8, endpoint=False)
     return [np.concatenate([way, angle]), stem]
+
+
+def _continental(drawing: Drawing, rng: np.random.Generator) -> Drawing:
+    """A 7 with a bar, a hook before its top stroke, or both, unless it has them."""
+    wish = rng.choice(["bar", "hook", "both"], p=[0.4, 0.35, 0.25])
+    if wish != "bar":
+        drawing = _hooked(drawing, rng)
+    return drawing if wish == "hook" or _crossed(drawing) else [*drawing, _bar(drawing, rng)]
+
+
+def _hooked(drawing: Drawing, rng: np.random.Generator) -> Drawing:
+    """A 7 whose pen comes up to the left end of the top, bent; up to 0.22 long, or the 7 were a 9."""
+    points = np.concatenate(drawing)
+    order = max(range(len(drawing)), key=lambda each: _corner(drawing[each], points))
+    stroke = drawing[order]
+    if _corner(stroke, points) < 0:
+        return drawing
+    length, inward = rng.uniform(0.06, 0.22), rng.uniform(-0.3, 0.9)
+    t = np.linspace(1, 0, 10, endpoint=False)[:, None]
+    bulge = rng.uniform(0, 0.4) * np.sin(np.pi * t) * (-1, 0)
+    hook = stroke[0] + length * (t * (np.sin(inward), np.cos(inward)) + bulge)
+    return [*drawing[:order], np.concatenate([hook, stroke]), *drawing[order + 1 :]]
+
+
+def _corner(stroke: Stroke, points: NDArray[np.float64]) -> float:
+    """Over 0 where a stroke begins in the upper left quarter of `points`, the more the nearer to the corner."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    return float(0.5 - np.max((stroke[0] - low) / np.maximum(high - low, 1e-6)))
 
 
 def _bar(drawing: Drawing, rng: np.random.Generator) -> Stroke:
