@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ARTIFACT = Path(__file__).parent / "artifacts" / "digits"
-REFUSED_DIGIT = 15  # what a digit refused costs, a non-digit taken costing 1: LOG.md, 2026-11-25, has the curve
+REFUSED_DIGIT = 10  # what a digit refused costs, a non-digit taken costing 1: LOG.md, 2026-11-30, has the curve
 RULE = (
     f"the least cost over the pictures of people, alphabets and kinds held out, varied as in training: {REFUSED_DIGIT} "
     "times the share of digits refused plus the share of non-digits taken"
@@ -379,7 +379,6 @@ def _command(plan: Plan) -> str:
     """The command line of a plan that holds nobody out."""
     words = ["python", "-m", "training.train", "--dataset", plan.dataset, "--model", plan.model]
     words += ["--epochs", f"{plan.epochs:g}", "--seed", str(plan.seed), *["--bfloat16"] * plan.bfloat16]
-    words += ["--after", plan.after] if plan.after else []
     return shlex.join([*words, "--teachers", *plan.teachers] if plan.teachers else words)
 
 

@@ -49,7 +49,6 @@ class Plan:
     """One training: what is learnt, by which network, for how long; `fold` is held out, none at -1.
 
     `teachers`: folders of finished runs, whose mean answer is half of each target (Hinton et al. 2015).
-    `after`: a finished run's folder, whose weights go on learning at a tenth of the rate.
     """
 
     dataset: str
@@ -60,7 +59,6 @@ class Plan:
     quick: bool
     bfloat16: bool = False
     teachers: Sequence[str] = ()
-    after: str = ""
 
 
 def split(dataset: Dataset, plan: Plan) -> tuple[Dataset, Dataset]:
@@ -85,31 +83,20 @@ def logits_of(model: keras.Model, dataset: Dataset) -> NDArray[np.float32]:
 
 def teachers_of(plan: Plan) -> list[keras.Model]:
     """The plan's teachers. Raises ValueError where one is not finished, or knows the people that are held out."""
-    return [finished_of(plan, Path(folder)) for folder in plan.teachers]
+    for folder in map(Path, plan.teachers):
+        if not _finished(folder):
+            raise ValueError(f"{folder} is no finished run. Train it first, or leave it out.")
+        if plan.fold not in (NEVER_HELD_OUT, plan_of(folder).fold):
+            raise ValueError(f"{folder} has learnt from the people of fold {plan.fold}, who are to judge.")
+    return [keras.models.load_model(Path(folder) / "best.keras", compile=False) for folder in plan.teachers]
 
 
 def plan_of(folder: Path) -> Plan:
-    """The plan of a run. Raises FileNotFoundError where the folder holds none."""
-    return Plan(**json.loads((folder / "plan.json").read_text()))
-
-
-def finished_of(plan: Plan, folder: Path) -> keras.Model:
-    """A finished run's network, for a plan to learn from. Raises ValueError, see `teachers_of`."""
-    if not _finished(folder):
-        raise ValueError(f"{folder} is no finished run. Train it first, or leave it out.")
-    if plan.fold not in (NEVER_HELD_OUT, plan_of(folder).fold):
-        raise ValueError(f"{folder} has learnt from the people of fold {plan.fold}, who are to judge.")
-    return keras.models.load_model(folder / "best.keras", compile=False)
-
-
-def network_after(plan: Plan) -> keras.Model | None:
-    """Whose weights go on, if any. Raises ValueError where that run is of another network, and see `teachers_of`."""
-    if not plan.after:
-        return None
-    before = finished_of(plan, Path(plan.after))
-    if plan_of(Path(plan.after)).model != plan.model:
-        raise ValueError(f"{plan.after} is a run of another --model than {plan.model}.")
-    return before
+    """The plan of a run. Raises FileNotFoundError where the folder holds none, ValueError for another version's."""
+    try:
+        return Plan(**json.loads((folder / "plan.json").read_text()))
+    except TypeError:
+        raise ValueError(f"{folder} is a run of another version. Delete it, and train it again.") from None
 
 
 def shares(dataset: Dataset, teachers: Sequence[keras.Model]) -> NDArray[np.float32]:
@@ -226,10 +213,10 @@ def for_training(network: keras.Model, *, bfloat16: bool) -> keras.Model:
     return keras.models.clone_model(network, clone_function=copy)
 
 
-def compile_model(model: keras.Model, steps: int, peak: float = PEAK_RATE) -> None:
+def compile_model(model: keras.Model, steps: int) -> None:
     """Muon on one warm-up and a cosine down to nothing, which makes averaging the weights needless (LOG.md)."""
     rate = keras.optimizers.schedules.CosineDecay(
-        peak / 30, steps - steps // 20, alpha=1e-3, warmup_target=peak, warmup_steps=steps // 20
+        PEAK_RATE / 30, steps - steps // 20, alpha=1e-3, warmup_target=PEAK_RATE, warmup_steps=steps // 20
     )
     model.compile(
         Muon(rate, weight_decay=1e-3, adam_weight_decay=1e-3),
@@ -280,14 +267,13 @@ def train(plan: Plan, folder: Path) -> Path:
         return best
     keras.utils.set_random_seed(plan.seed)
     teachers = teachers_of(plan)  # before the pictures, which take most of an hour: one may be missing
-    before = network_after(plan)
     learnt, held = split(load(plan.dataset, quick=plan.quick), plan)
     steps = max(1, int(plan.epochs * len(learnt.y) / BATCH))
     rounds = max(1, min(20, round(steps / 500)))
-    network = before or build_model(plan.model, len(learnt.labels))
+    network = build_model(plan.model, len(learnt.labels))
     model = for_training(network, bfloat16=plan.bfloat16)
     model.set_weights(network.get_weights())
-    compile_model(model, steps, PEAK_RATE / 10 if before else PEAK_RATE)
+    compile_model(model, steps)
     print(f"{len(learnt.y):,} pictures to learn, {len(held.y):,} to validate, {model.count_params():,} parameters")
     model.fit(
         batches(learnt, kept_shares(learnt, teachers, folder), plan.seed),
@@ -323,7 +309,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--bfloat16", action="store_true", help="faster where the processor has AVX512-BF16")
     parser.add_argument("--quick", action="store_true", help="3 %% of the pictures: a test, not a model")
     parser.add_argument("--teachers", nargs="+", default=(), help="finished runs: half of each target is theirs")
-    parser.add_argument("--after", default="", help="a finished run: its weights go on, at a tenth of the rate")
     parser.add_argument("--run", type=Path, help="the run's folder; default SM_MODEL_DIR, or runs/<dataset>")
     options = parser.parse_args(arguments)
     if "SM_CHANNEL_TRAINING" in os.environ:

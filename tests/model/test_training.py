@@ -110,23 +110,6 @@ def test_a_teacher_that_knows_the_people_held_out_is_refused(tiny_sources: Path,
         )
 
 
-def test_a_run_after_another_goes_on_from_its_weights_in_small_steps(tiny_sources: Path, tmp_path: Path) -> None:
-    first, second, other = (tmp_path / name for name in ("first", "second", "other"))
-    _train("pendigits", first, "--model", "softmax", "--fold", "0", "--epochs", "2")
-    _train("pendigits", second, "--model", "softmax", "--fold", "0", "--epochs", "1", "--after", str(first))
-    _train("pendigits", other, "--model", "softmax", "--fold", "0", "--epochs", "1")
-    weights = [
-        np.concatenate([each.ravel() for each in export.read_run(run).model.get_weights()])
-        for run in (first, second, other)
-    ]
-    moved, apart = (float(np.abs(each - weights[0]).mean()) for each in weights[1:])
-    assert 0 < moved < apart / 3
-    with pytest.raises(SystemExit, match="first has learnt from the people of fold 1"):
-        _train("pendigits", tmp_path / "run", "--model", "softmax", "--fold", "1", "--after", str(first))
-    with pytest.raises(SystemExit, match="another --model than mlp"):
-        _train("pendigits", tmp_path / "mlp", "--model", "mlp", "--fold", "0", "--after", str(first))
-
-
 def test_a_missing_teacher_ends_the_command_with_a_sentence(tiny_sources: Path, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"training stopped: .*nobody"):
         _train("mnist", tmp_path / "run", "--model", "softmax", "--teachers", str(tmp_path / "nobody"))
@@ -145,6 +128,9 @@ def test_a_teacher_that_is_still_learning_is_refused_and_one_that_is_gone_is_not
             _train(*asked)
     (teacher / "log.jsonl").write_text(finished)
     _train(*asked)
+    (teacher / "plan.json").write_text('{"method": "of another version"}')
+    with pytest.raises(SystemExit, match="run of another version"):
+        export.main(["--run", str(teacher), "--out", str(tmp_path / "artifact")])
     shutil.rmtree(teacher)
     _train(*asked)
 
