@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ARTIFACT = Path(__file__).parent / "artifacts" / "digits"
-REFUSED_DIGIT = 10  # what a digit refused costs, a non-digit taken costing 1: LOG.md, 2026-11-30, has the curve
+REFUSED_DIGIT = 12  # what a digit refused costs, a non-digit taken costing 1: LOG.md, 2026-11-30, has the curve
 RULE = (
     f"the least cost over the pictures of people, alphabets and kinds held out, varied as in training: {REFUSED_DIGIT} "
     "times the share of digits refused plus the share of non-digits taken"
