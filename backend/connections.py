@@ -165,7 +165,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
             self.socket.settimeout(NEXT_SECONDS)
             if data := self.socket.recv(NEXT_BYTES):
                 self.received(data)
-        with suppress(OSError):  # closed meanwhile by a server that ends
+        with suppress(OSError, AttributeError):  # closed meanwhile by a server that ends: there may be no socket
             self.socket.settimeout(0)
         self.server.here.has_next = len(self.requests) > 1
 

@@ -84,7 +84,7 @@ def test_several_files_are_read_as_numbers(page: Page) -> None:
     page.test.run()
     choose(page, WHOLE)
     page.upload(written("12"), written("345"))
-    assert page.asked("POST /numbers") == 2
+    assert page.asked("POST /numbers/batch") == 1
     assert "2 of 2 pictures read." in page.text
     assert "<strong>345</strong>" in page.text
 

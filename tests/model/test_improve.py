@@ -84,6 +84,8 @@ def room(digits_made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     for name, few in {"STEPS": 60, "REPLAYED": 64, "CORRECTED": 16}.items():
         monkeypatch.setattr(tuning, name, few)
     four = {name: (make, 4) for name, (make, _) in cases.CASES.items()}
+    for name in (name for name in four if name.endswith(" px")):
+        four[name] = (four[name][0], 40)  # of pens: the calibration of a dozen pictures says nothing
     four["slashed zeros"] = four["ones"]  # the tiny sources have none
     monkeypatch.setattr(evaluate, "CASES", four)
     evaluate._api.cache_clear()
