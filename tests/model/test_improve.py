@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def slanted(number: int) -> tuple[bytes, str]:
-    """A digit by a hand that leans far to one side, which the model that ships misreads one time in four."""
+    """A digit by a hand that leans far to one side, which the model that ships misreads one time in fifteen."""
     rng = np.random.default_rng([31, number])
     digit = number % 10
     lean = np.array([[1, 0], [rng.uniform(0.9, 1.25), 1]])
