@@ -159,14 +159,15 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         The loop leaves a connection alone that has a request. It would be woken twice for the next one, and would
         compete for the interpreter with the threads that compute.
         """
-        if self.total_outbufs_len or len(self.requests) > 1:
+        line = self.socket  # None once a server that ends has closed it, at any moment
+        if line is None or self.total_outbufs_len or len(self.requests) > 1:
             return
         with suppress(OSError):  # late, or gone: the loop finds out
-            self.socket.settimeout(NEXT_SECONDS)
-            if data := self.socket.recv(NEXT_BYTES):
+            line.settimeout(NEXT_SECONDS)
+            if data := line.recv(NEXT_BYTES):
                 self.received(data)
-        with suppress(OSError, AttributeError):  # closed meanwhile by a server that ends: there may be no socket
-            self.socket.settimeout(0)
+        with suppress(OSError):  # closed meanwhile
+            line.settimeout(0)
         self.server.here.has_next = len(self.requests) > 1
 
     def handle_read(self) -> None:

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -247,6 +248,24 @@ def test_told_to_end_under_load_it_leaves_no_request_unanswered(seven: bytes) ->
     _, unanswered, seconds = end_under_load(seven)
     assert unanswered == 0
     assert seconds < 5
+
+
+def test_a_connection_that_is_closed_while_its_next_request_is_read_is_no_error() -> None:
+    ours, theirs = socket.socketpair()
+    here = SimpleNamespace(has_next=True)
+    channel: Any = SimpleNamespace(socket=ours, total_outbufs_len=0, requests=[], server=SimpleNamespace(here=here))
+
+    def close(_: bytes) -> None:
+        ours.close()
+        channel.socket = None
+
+    channel.received = close
+    theirs.sendall(b"GET")
+    connections.Channel.read_next(channel)
+    assert channel.socket is None
+    assert not here.has_next
+    connections.Channel.read_next(channel)
+    theirs.close()
 
 
 def test_told_to_end_it_waits_for_a_body_that_is_coming_in(seven: bytes) -> None:
