@@ -213,7 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for folder in options.folds:
             found = run(plan_of(folder).fold, folder / "artifact", options.out, options.lies, options.gates)
             print(line(found), *(f"  {why}" for why in found.refused), sep="\n", flush=True)
-    except (DataError, OSError) as error:
+    except (DataError, OSError, ValueError) as error:
         sys.exit(f"not measured: {error}")
 
 
