@@ -83,11 +83,10 @@ def room(digits_made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     shutil.copytree(export.ARTIFACT, tmp_path / "standing")
     for name, few in {"STEPS": 60, "REPLAYED": 64, "CORRECTED": 16}.items():
         monkeypatch.setattr(tuning, name, few)
-    four = {name: (make, 4) for name, (make, _) in cases.CASES.items()}
-    for name in (name for name in four if name.endswith(" px")):
-        four[name] = (four[name][0], 40)  # of pens: the calibration of a dozen pictures says nothing
-    four["slashed zeros"] = four["ones"]  # the tiny sources have none
-    monkeypatch.setattr(evaluate, "CASES", four)
+    # Forty for each pen, by which calibration is judged: that of a dozen pictures says nothing.
+    some = {name: (make, 40 if name.endswith(" px") else 4) for name, (make, _) in cases.CASES.items()}
+    some["slashed zeros"] = some["ones"]  # the tiny sources have none
+    monkeypatch.setattr(evaluate, "CASES", some)
     evaluate._api.cache_clear()
     return tmp_path
 

@@ -13,6 +13,7 @@ import pytest
 
 from backend.app import create_app
 from backend.predictors import EmbeddedPredictor
+from backend.surroundings import Runs
 from tests.model.conftest import as_picture, own_strokes
 from training import compare, export, models, train
 from training.data import datasets, doodles, glyphs, makers, numbers, pictures, readers, sources, strokes, styles
@@ -338,6 +339,10 @@ def test_a_restyled_digit_has_the_rare_style() -> None:
     rng = np.random.default_rng(4)
     for hand in range(20):
         assert styles.style(styles.restyled(own_strokes(0, hand), 0, rng), 0).startswith("slashed")
+        plain = styles._unit(own_strokes(7, hand))
+        drawn = styles.restyled(own_strokes(7, hand), 7, rng)
+        hooked = len(drawn[0]) > len(plain[0])
+        assert hooked or styles.style(drawn, 7).startswith("crossed")
     seven = [np.array([[0.0, 0.0], [0.6, 0.0], [0.3, 1.0]])]
     sevens = [styles.restyled(seven, 7, rng) for _ in range(60)]
     assert {styles.style(drawn, 7) for drawn in sevens} == {"crossed 2", "plain 1"}
@@ -355,7 +360,7 @@ def test_a_restyled_digit_has_the_rare_style() -> None:
     assert angle[0] == pytest.approx(stem[0])
 
 
-def test_marks_are_two_or_more_pieces_that_do_not_touch_and_no_column_is_a_dotted_1(tiny_sources: Path) -> None:
+def test_marks_are_two_to_seven_pieces_apart_and_no_column_is_a_dotted_1(tiny_sources: Path) -> None:
     rng = np.random.default_rng(5)
     drawings = [doodles.marks(rng) for _ in range(300)]
     assert {len(drawing) for drawing in drawings} == set(range(2, 8))
@@ -365,6 +370,7 @@ def test_marks_are_two_or_more_pieces_that_do_not_touch_and_no_column_is_a_dotte
     made = [picture for picture in datasets.make([datasets.Task("marks", item, 0) for item in range(100)]) if picture]
     assert len(made) == 100
     assert {picture.y for picture in made} == {makers.NOT_A_DIGIT}
+    assert all(len(Runs(picture.x > 128).sizes()) > 1 for picture in made)
 
 
 def test_pieces_of_touching_digits_are_digits_with_a_rest_or_none(tiny_sources: Path) -> None:

@@ -142,15 +142,14 @@ def _continental(drawing: Drawing, rng: np.random.Generator) -> Drawing:
 def _hooked(drawing: Drawing, rng: np.random.Generator) -> Drawing:
     """A 7 whose pen comes up to the left end of the top, bent; up to 0.22 long, or the 7 were a 9."""
     points = np.concatenate(drawing)
-    order = max(range(len(drawing)), key=lambda each: _corner(drawing[each], points))
-    stroke = drawing[order]
-    if _corner(stroke, points) < 0:
+    first = max(drawing, key=lambda stroke: _corner(stroke, points))
+    if _corner(first, points) < 0:
         return drawing
     length, inward = rng.uniform(0.06, 0.22), rng.uniform(-0.3, 0.9)
     t = np.linspace(1, 0, 10, endpoint=False)[:, None]
     bulge = rng.uniform(0, 0.4) * np.sin(np.pi * t) * (-1, 0)
-    hook = stroke[0] + length * (t * (np.sin(inward), np.cos(inward)) + bulge)
-    return [*drawing[:order], np.concatenate([hook, stroke]), *drawing[order + 1 :]]
+    hook = first[0] + length * (t * (np.sin(inward), np.cos(inward)) + bulge)
+    return [np.concatenate([hook, stroke]) if stroke is first else stroke for stroke in drawing]
 
 
 def _corner(stroke: Stroke, points: NDArray[np.float64]) -> float:
