@@ -105,7 +105,11 @@ def test_batch_models_go_with_the_stage(serving: Stage, folder: Path, tmp_path: 
 
 IMAGE_HAS = {"numpy", "keras", "tensorflow"}  # of what training.train imports
 MODULES = {"pillow": "PIL", "zlib-ng": "zlib_ng"}  # where the package's name is not the module's
-READ_ALL = "import training.train; from training.data import doodles, glyphs; doodles.turns('0'); glyphs.glyphs()"
+READ_ALL = """
+import training.train
+from training.data import doodles, glyphs, handwriting
+doodles.turns("0"), glyphs.glyphs(), handwriting.digits()
+"""
 OWN_IMPORTS = """
 import ast, json, pathlib, sys
 names = set()

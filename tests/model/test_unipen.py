@@ -110,6 +110,8 @@ def test_blots_dots_and_several_characters_in_one_segment_are_left_out() -> None
     assert unipen.spoilt([np.zeros((9, 2))])
     assert unipen.spoilt([zero[:4]])
     assert unipen.spoilt([np.tile(zero, (4, 1))])
+    assert not any(unipen.is_dots(own_strokes(digit, style)) for digit in range(10) for style in range(3))
+    assert unipen.is_dots([np.array([[0.0, y], [0.2, y]]) for y in (0, 5, 10)])
     assert not any(unipen.spoilt(own_strokes(digit, style)) for digit in range(10) for style in range(3))
 
 

@@ -77,6 +77,7 @@ PLANS: dict[str, tuple[tuple[str, ...], list[tuple[str, int, int]]]] = {
             ("scan", 30_000, 1),
             ("blurred", 12_000, 1),
             ("restyled", 30_000, 1),
+            ("font", 24_000, 1),
         ],
     ),
     "not_digits": (
@@ -100,6 +101,7 @@ PLANS: dict[str, tuple[tuple[str, ...], list[tuple[str, int, int]]]] = {
             ("letter-blurred", 15_000, 1),
             ("crowd", 8_000, 1),
             ("marks", 4_000, 1),
+            ("font-letter", 24_000, 1),
         ],
     ),
     "fashion_mnist": (FASHION, [("fashion", 60_000, 1), ("fashion-test", 10_000, 1)]),
@@ -114,9 +116,9 @@ NAMES = (*PLANS, FEEDBACK)
 MADE_OF = {
     "mnist": ("mnist",),
     "pendigits": ("pendigits",),
-    "people": ("unipen", "pendigits"),
-    "not_digits": ("omniglot", "noto", "pendigits", "unipen"),
-    "digits": ("mnist", "pendigits", "unipen", "omniglot", "noto"),
+    "people": ("unipen", "pendigits", "handwriting"),
+    "not_digits": ("omniglot", "noto", "pendigits", "unipen", "handwriting"),
+    "digits": ("mnist", "pendigits", "unipen", "omniglot", "noto", "handwriting"),
     "fashion_mnist": ("fashion",),
     FEEDBACK: ("feedback",),
 }

@@ -235,5 +235,9 @@ def turn(drawing: Drawing, which: int) -> Drawing:
 @once
 def turns(name: str) -> tuple[int, ...]:
     """The turns (see `turn`) in which a letter ("Alphabet/character") or digit looks like no digit."""
-    lookalike = json.loads(LOOKALIKES.read_text("utf-8")).get(name, "")
-    return tuple(which for which in range(8) if str(which) not in lookalike)
+    return tuple(which for which in range(8) if str(which) not in _lookalikes().get(name, ""))
+
+
+@once
+def _lookalikes() -> dict[str, str]:
+    return dict(json.loads(LOOKALIKES.read_text("utf-8")))

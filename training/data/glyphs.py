@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -46,7 +46,12 @@ KIN = {
 @once
 def glyphs() -> list[tuple[Drawing, str]]:
     """The drawings (see training.data.strokes) with their names, "Script/letter"."""
-    with np.load(FILE) as arrays:
+    return read(FILE)
+
+
+def read(path: Path) -> list[tuple[Drawing, str]]:
+    """What `save` wrote."""
+    with np.load(path) as arrays:
         names, lengths, points = arrays["names"], arrays["lengths"], arrays["points"]
     drawings: list[tuple[Drawing, str]] = [([], str(name)) for name in names]
     strokes = np.split(points.astype(float), np.cumsum(lengths[:-1, 1]))
@@ -112,21 +117,27 @@ def _letters(font: Path) -> list[str]:
 
 def make(fonts: Path) -> Iterator[tuple[Drawing, str]]:
     """The letters of all fonts in a folder, with their names."""
-    from PIL import Image, ImageDraw, ImageFont
-    from skimage.morphology import skeletonize
-
     for path in sorted(fonts.glob("NotoSans*-Regular.ttf")):
         script = path.name.removeprefix("NotoSans").removesuffix("-Regular.ttf")
         if script in LEFT_OUT.split():
             continue
-        font = ImageFont.truetype(str(path), SIZE)
-        for letter in _letters(path):
-            sheet = Image.new("L", (3 * SIZE, 3 * SIZE))
-            ImageDraw.Draw(sheet).text((SIZE, SIZE), letter, font=font, fill=255)
-            box = sheet.getbbox()
-            if box and max(box[2] - box[0], box[3] - box[1]) < 1.9 * SIZE:
-                thin = skeletonize(np.pad(np.asarray(sheet.crop(box)) > 127, 1))
-                yield trace(thin), f"{script or unicodedata.name(letter).split()[0].capitalize()}/{letter}"
+        for letter, thin in thinned(path, _letters(path)):
+            yield trace(thin), f"{script or unicodedata.name(letter).split()[0].capitalize()}/{letter}"
+
+
+def thinned(path: Path, wanted: Iterable[str]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Each of the characters that a font's file holds, and its picture thinned to lines of a pixel (h, w)."""
+    from fontTools.ttLib import TTFont  # matplotlib brings it
+    from PIL import Image, ImageDraw, ImageFont
+    from skimage.morphology import skeletonize
+
+    font, held = ImageFont.truetype(str(path), SIZE), TTFont(path).getBestCmap()
+    for character in wanted:
+        sheet = Image.new("L", (3 * SIZE, 3 * SIZE))
+        ImageDraw.Draw(sheet).text((SIZE, SIZE), character, font=font, fill=255)
+        box = sheet.getbbox()
+        if ord(character) in held and box and max(box[2] - box[0], box[3] - box[1]) < 1.9 * SIZE:
+            yield character, skeletonize(np.pad(np.asarray(sheet.crop(box)) > 127, 1))
 
 
 def save(drawings: list[tuple[Drawing, str]], path: Path) -> None:

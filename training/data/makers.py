@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
 from backend.preprocessing import BlankPicture, normalise, normalise_image
-from training.data import doodles, glyphs, numbers, pictures, strokes, styles
+from training.data import doodles, glyphs, handwriting, numbers, pictures, strokes, styles
 from training.data.readers import (
     FOLDS,
     NEVER_HELD_OUT,
@@ -234,6 +234,18 @@ def _any_letter(item: int, rng: np.random.Generator) -> Source:
     return Source(drawing, NOT_A_DIGIT, letter_fold(name))
 
 
+def _font(item: int, _: np.random.Generator) -> Source:
+    """A digit of a handwriting font."""
+    drawing, name = handwriting.digits()[item % len(handwriting.digits())]
+    return Source(drawing, int(name[-1]), handwriting.fold(name))
+
+
+def _font_letter(item: int, _: np.random.Generator) -> Source:
+    """A letter or a sign of a handwriting font."""
+    drawing, name = handwriting.no_digits()[item % len(handwriting.no_digits())]
+    return Source(drawing, NOT_A_DIGIT, handwriting.fold(name))
+
+
 def _on_canvas(drawing: Drawing, rng: np.random.Generator) -> NDArray[np.uint8]:
     return _draw(strokes.vary(drawing, rng, strength=rng.choice([0.3, 0.7, 1.2])), rng, 0.9)
 
@@ -345,8 +357,10 @@ MAKERS: dict[str, Callable[[int, np.random.Generator], Made]] = {
     "scan": _made(_anybody, _as_scan),
     "blurred": _made(_anybody, _blurred),
     "restyled": _made(_restyled, _anywhere),
+    "font": _made(_font, _anywhere),
     "piece": _piece,
     "unipen-letter": _made(_unipen_letter, _on_canvas),
+    "font-letter": _made(_font_letter, _anywhere),
     "letter-photo": _made(_any_letter, _on_photo),
     "letter-pixels": _made(_any_letter, _in_pixels),
     "letter-bitmap": _made(_any_letter, _as_bitmap),

@@ -81,8 +81,8 @@ def characters() -> list[Written]:
 
 @once
 def people() -> list[Written]:
-    """UNIPEN's digits."""
-    return [written for written in characters() if written.digit >= 0]
+    """UNIPEN's digits, but one that is three dots."""
+    return [written for written in characters() if written.digit >= 0 and not unipen.is_dots(written.drawing)]
 
 
 @once

@@ -81,8 +81,19 @@ def spoilt(drawing: Drawing) -> bool:
     width, height = np.ptp(points, axis=0)
     if len(points) < 5 or max(width, height) == 0:
         return True
-    length = sum(float(np.hypot(*np.diff(stroke, axis=0).T).sum()) for stroke in drawing)
-    return length > 8 * max(width, height) or (width > 1.4 * height and _apart(drawing, height))
+    return _way(drawing) > 8 * max(width, height) or (width > 1.4 * height and _apart(drawing, height))
+
+
+def is_dots(drawing: Drawing) -> bool:
+    """Whether the pen went less than half of a drawing's size while it was down: a colon may, a digit does not.
+
+    One of the digits does, a "4" of three dots at 0.09 of its size; all others went once their size or more.
+    """
+    return _way(drawing) < 0.5 * max(np.ptp(np.concatenate(drawing), axis=0))
+
+
+def _way(drawing: Drawing) -> float:
+    return sum(float(np.hypot(*np.diff(stroke, axis=0).T).sum()) for stroke in drawing)
 
 
 def _apart(drawing: Drawing, height: float) -> bool:
