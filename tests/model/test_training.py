@@ -410,7 +410,7 @@ def test_each_folds_model_is_exported_beside_its_run_calibrated_on_the_others(
         assert EmbeddedPredictor(folder / "artifact").predict(np.zeros((1, 28, 28), np.uint8)).threshold > 0
 
 
-def test_a_network_twice_as_sure_as_before_gets_twice_the_temperature_beside_the_same_folds(
+def test_a_network_half_as_sure_as_before_gets_half_the_temperature_beside_the_same_folds(
     digits_made: Path, tmp_path: Path
 ) -> None:
     """The folds' networks choose the temperature, but what ships learns longer, or from teachers."""
@@ -419,8 +419,8 @@ def test_a_network_twice_as_sure_as_before_gets_twice_the_temperature_beside_the
     run, folds = export.read_run(tmp_path / "run"), [export.read_run(tmp_path / "fold-0")]
     before = export.relative_temperature(run, folds)
     logits = run.model.get_layer("logits")
-    logits.set_weights([2 * weight for weight in logits.get_weights()])
-    assert export.relative_temperature(run, folds) == pytest.approx(2 * before, rel=0.02)
+    logits.set_weights([weight / 2 for weight in logits.get_weights()])
+    assert export.relative_temperature(run, folds) == pytest.approx(before / 2, rel=0.02)
     judged = export.judge(folds[0])
     cards = [export.make_card(run, judged, tmp_path, relative) for relative in (1.0, 1.5)]
     assert cards[1]["temperature"] == pytest.approx(1.5 * cards[0]["temperature"], rel=1e-3)

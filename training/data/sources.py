@@ -119,7 +119,7 @@ CREDITS = {
     "unipen": "UNIPEN train_r01_v07: International Unipen Foundation, 1999, doi 10.5281/zenodo.1195803; CC BY 4.0",
     "omniglot": "Omniglot: B. Lake, R. Salakhutdinov, J. Tenenbaum, 2015; MIT",
     "noto": "Noto fonts, thinned to lines: Google; SIL Open Font License 1.1",
-    "handwriting": "250 handwriting fonts of Google Fonts, thinned to lines: their designers; OFL 1.1 and Apache 2.0",
+    "handwriting": "250 handwriting fonts, thinned: their designers; SIL Open Font License 1.1, Apache License 2.0",
     "fashion": "Fashion-MNIST: H. Xiao, K. Rasul, R. Vollgraf, Zalando; MIT",
     "feedback": "Drawings that people gave through the API, with their consent",
 }
