@@ -232,7 +232,6 @@ def turn(drawing: Drawing, which: int) -> Drawing:
     return turned
 
 
-@once
 def turns(name: str) -> tuple[int, ...]:
     """The turns (see `turn`) in which a letter ("Alphabet/character") or digit looks like no digit."""
     return tuple(which for which in range(8) if str(which) not in _lookalikes().get(name, ""))

@@ -52,7 +52,8 @@ def glyphs() -> list[tuple[Drawing, str]]:
 def read(path: Path) -> list[tuple[Drawing, str]]:
     """What `save` wrote."""
     with np.load(path) as arrays:
-        names, lengths, points = arrays["names"], arrays["lengths"], arrays["points"]
+        names, lengths, steps = arrays["names"], arrays["lengths"], arrays["steps"]
+    points = np.cumsum(steps, axis=0, dtype=np.uint8)
     drawings: list[tuple[Drawing, str]] = [([], str(name)) for name in names]
     strokes = np.split(points.astype(float), np.cumsum(lengths[:-1, 1]))
     for (glyph, _), stroke in zip(lengths, strokes, strict=True):
@@ -105,14 +106,20 @@ def _smooth(line: list[Pixel]) -> Stroke:
 
 def _letters(font: Path) -> list[str]:
     """A font's own letters, without marks and without the Latin ones that each font brings; at most MOST."""
-    from fontTools.ttLib import TTFont  # matplotlib brings it
-
-    codes = [chr(code) for code in sorted(TTFont(font).getBestCmap())]
-    found = [c for c in codes if unicodedata.category(c) in ("Lu", "Ll", "Lo") and not unicodedata.decomposition(c)]
+    found = [
+        c for c in held(font) if unicodedata.category(c) in ("Lu", "Ll", "Lo") and not unicodedata.decomposition(c)
+    ]
     if font.name == "NotoSans-Regular.ttf":
         return [c for c in found if "A" <= c <= "z" or "\u0391" <= c <= "\u03c9" or "\u0410" <= c <= "\u044f"]
     own = [c for c in found if c > "\u024f"]  # where Latin ends
     return own[:: len(own) // MOST + 1]
+
+
+def held(font: Path) -> list[str]:
+    """The characters that a font's file holds, in order."""
+    from fontTools.ttLib import TTFont  # matplotlib brings it
+
+    return [chr(code) for code in sorted(TTFont(font).getBestCmap())]
 
 
 def make(fonts: Path) -> Iterator[tuple[Drawing, str]]:
@@ -126,28 +133,31 @@ def make(fonts: Path) -> Iterator[tuple[Drawing, str]]:
 
 
 def thinned(path: Path, wanted: Iterable[str]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """Each of the characters that a font's file holds, and its picture thinned to lines of a pixel (h, w)."""
-    from fontTools.ttLib import TTFont  # matplotlib brings it
+    """Each of the characters in that font, and its picture thinned to lines of a pixel (h, w); none that is empty."""
     from PIL import Image, ImageDraw, ImageFont
     from skimage.morphology import skeletonize
 
-    font, held = ImageFont.truetype(str(path), SIZE), TTFont(path).getBestCmap()
+    font = ImageFont.truetype(str(path), SIZE)
     for character in wanted:
         sheet = Image.new("L", (3 * SIZE, 3 * SIZE))
         ImageDraw.Draw(sheet).text((SIZE, SIZE), character, font=font, fill=255)
         box = sheet.getbbox()
-        if ord(character) in held and box and max(box[2] - box[0], box[3] - box[1]) < 1.9 * SIZE:
+        if box and max(box[2] - box[0], box[3] - box[1]) < 1.9 * SIZE:
             yield character, skeletonize(np.pad(np.asarray(sheet.crop(box)) > 127, 1))
 
 
 def save(drawings: list[tuple[Drawing, str]], path: Path) -> None:
-    """names (n,), lengths (strokes, 2) of each stroke's letter and number of points, points (all, 2) bytes x, y."""
+    """names (n,), lengths (strokes, 2) of each stroke's letter and number of points, steps (all, 2) bytes.
+
+    A step is from the point before, x and y modulo 256: half the size of the points themselves once it is compressed.
+    """
     strokes = [(index, stroke) for index, (drawing, _) in enumerate(drawings) for stroke in drawing]
+    points = np.concatenate([stroke for _, stroke in strokes]).round().astype(np.uint8)
     np.savez_compressed(
         path,
         names=np.array([name for _, name in drawings]),
         lengths=np.array([(index, len(stroke)) for index, stroke in strokes], np.uint16),
-        points=np.concatenate([stroke for _, stroke in strokes]).round().astype(np.uint8),
+        steps=np.diff(points, axis=0, prepend=np.zeros((1, 2), np.uint8)),
     )
 
 
