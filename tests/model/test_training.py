@@ -358,6 +358,19 @@ def test_a_restyled_digit_has_the_rare_style() -> None:
     assert angle[0] == pytest.approx(stem[0])
 
 
+def test_a_restyled_8_of_one_stroke_lacks_some_of_both_ends_and_others_nothing() -> None:
+    rng, around = np.random.default_rng(4), np.linspace(0, 2 * np.pi, 200)
+    eight = [np.stack([-np.sin(2 * around) / 3, -np.cos(around)], axis=1)]
+    whole = styles._unit(eight)[0]
+    opened = [styles.restyled(eight, 8, rng)[0] for _ in range(50)]
+    missing = [1 - len(stroke) / len(whole) for stroke in opened]
+    assert 0 <= min(missing) < max(missing) <= 0.125
+    assert max(len(whole) - len(stroke) for stroke in opened) > 10
+    for untouched in ([stroke[::-1] + (0, 9) for stroke in (eight[0][:100], eight[0][100:])], [np.roll(eight[0], 100, 0)]):
+        drawn = styles.restyled(untouched, 8, rng)
+        assert all(np.array_equal(one, two) for one, two in zip(drawn, styles._unit(untouched), strict=True))
+
+
 def test_marks_are_two_to_seven_pieces_apart_and_no_column_is_a_dotted_1(tiny_sources: Path) -> None:
     rng = np.random.default_rng(5)
     drawings = [doodles.marks(rng) for _ in range(300)]

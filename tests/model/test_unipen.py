@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.model.conftest import own_strokes
-from training.data import readers, styles, unipen
+from training.data import readers, strokes, styles, unipen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,3 +132,37 @@ def test_the_styles_of_ones_sevens_and_zeros_are_told(
     digit: int, drawing: list[list[tuple[float, float]]], name: str
 ) -> None:
     assert styles.style([np.array(stroke, float) for stroke in drawing], digit) == name
+
+
+def test_between_two_hands_is_each_of_them_at_the_ends_and_in_the_middle_between() -> None:
+    one = [np.array([[0.0, 0.0], [0.5, 0.0], [0.2, 1.0]]), np.array([[0.1, 0.5], [0.5, 0.5]])]
+    other = [np.array([[0.5, 0.6], [0.1, 0.4]]), np.array([[0.2, 1.0], [0.6, 0.05], [0.0, 0.0]])]  # another order and way
+    ends = [styles.between(one, other, share) for share in (0.0, 0.5, 1.0)]
+    first, middle, last = (np.stack(drawing or []) for drawing in ends)
+    assert first == pytest.approx(styles._paced(strokes.fit(one, 1, (0, 0))))
+    assert last[0] == pytest.approx(styles._paced(strokes.fit(other, 1, (0, 0)))[1][::-1])
+    assert middle == pytest.approx((first + last) / 2)
+    beyond = np.stack(styles.between(one, other, -0.4) or [])
+    assert beyond - first == pytest.approx(-0.4 * (last - first))
+
+
+def test_there_is_nothing_between_two_shapes() -> None:
+    assert styles.between(own_strokes(3, 0), own_strokes(1, 0), 0.5) is None
+
+
+def test_a_label_that_is_wrong_to_every_eye_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A percent sign of three strokes is called an 8; three dots a 4."""
+    ring = np.stack([np.cos(np.linspace(0, 6.3, 40)), np.sin(np.linspace(0, 6.3, 40))], axis=1)
+    percent = [ring, ring + 4, np.array([[5.0, 0.0], [0.0, 5.0]])]
+    written = [
+        readers.Written(drawing, str(digit), digit, 0, "ced/bob")
+        for digit, drawing in ((8, percent), (8, own_strokes(8, 0)), (4, [ring[:1], ring[:1] + 1]), (0, percent))
+    ]
+    monkeypatch.setattr(readers, "characters", lambda: written)
+    assert readers.people.__wrapped__() == [written[1], written[3]]
+
+
+def test_a_rare_drawing_is_drawn_more_often_but_ten_times_at_most() -> None:
+    often, once = np.unique(readers._drawn(["one"] * 9_999 + ["none"]), return_counts=True)
+    assert once[often == 9_999] > 5 * once.mean()
+    assert once.max() < 13 * once.mean()

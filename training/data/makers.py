@@ -13,6 +13,7 @@ from training.data.readers import (
     FOLDS,
     NEVER_HELD_OUT,
     TEST,
+    alike,
     drawn_no_digits,
     drawn_people,
     fashion,
@@ -197,9 +198,24 @@ class Source(NamedTuple):
     fold: int
 
 
-def _unipen(item: int, _: np.random.Generator) -> Source:
+def _unipen(item: int, rng: np.random.Generator) -> Source:
     written = people()[drawn_people()[item]]
-    return Source(written.drawing, written.digit, written.fold)
+    return Source(_another_hand(written.drawing, written.label, written.fold, rng), written.digit, written.fold)
+
+
+def _another_hand(drawing: Drawing, label: str, fold: int, rng: np.random.Generator) -> Drawing:
+    """Two in five drawings are put between two people's of the same fold, or further away: nobody's, so of more people.
+
+    Four others are tried; where none is near, the drawing stays.
+    """
+    if rng.random() < 0.6:
+        return drawing
+    others = alike()[label, fold, len(drawing)]
+    for place in rng.integers(len(others), size=4):
+        found = styles.between(drawing, others[place], rng.uniform(-0.4, 0.6))
+        if found is not None:
+            return found
+    return drawing
 
 
 def _anybody(item: int, rng: np.random.Generator) -> Source:
@@ -207,19 +223,19 @@ def _anybody(item: int, rng: np.random.Generator) -> Source:
     if rng.random() < 0.67:
         return _unipen(item, rng)
     drawing, digit, writer = pen()[int(rng.integers(len(pen())))]
-    return Source(drawing, digit, writer_fold(writer))
+    return Source(_another_hand(drawing, str(digit), writer_fold(writer), rng), digit, writer_fold(writer))
 
 
 def _restyled(_: int, rng: np.random.Generator) -> Source:
-    """A digit with what is rare: a slash, a flag, a foot, a closed top, a bar."""
+    """A digit with what is rare: a slash, a flag, a foot, a closed or open top, a bar."""
     digit = int(rng.choice(list(styles.RESTYLED), p=list(styles.RESTYLED.values())))
     drawing, fold = hands(digit)[int(rng.integers(len(hands(digit))))]
     return Source(styles.restyled(drawing, digit, rng), digit, fold)
 
 
-def _unipen_letter(item: int, _: np.random.Generator) -> Source:
+def _unipen_letter(item: int, rng: np.random.Generator) -> Source:
     written = no_digits()[drawn_no_digits()[item]]
-    return Source(written.drawing, NOT_A_DIGIT, written.fold)
+    return Source(_another_hand(written.drawing, written.label, written.fold, rng), NOT_A_DIGIT, written.fold)
 
 
 def _any_letter(item: int, rng: np.random.Generator) -> Source:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FOLDS = 5
 MOST = 200_000  # places drawn: more than any kind of picture takes
+RARE = 10  # times the average: the most that a rare drawing is drawn
 NEVER_HELD_OUT = -1
 TEST = -2  # the fold of an official test set: never trained on
 # Which fold holds a site's people out: whole sites, so that what judges is from another place.
@@ -81,8 +82,9 @@ def characters() -> list[Written]:
 
 @once
 def people() -> list[Written]:
-    """UNIPEN's digits, but one that is three dots."""
-    return [written for written in characters() if written.digit >= 0 and not unipen.is_dots(written.drawing)]
+    """UNIPEN's digits, but one that is three dots and one that is a percent sign: an "8" of three strokes."""
+    found = (written for written in characters() if written.digit >= 0 and not unipen.is_dots(written.drawing))
+    return [written for written in found if written.digit != 8 or len(written.drawing) < 3]
 
 
 @once
@@ -120,6 +122,17 @@ def hands(digit: int) -> list[tuple[Drawing, int]]:
 
 
 @once
+def alike() -> dict[tuple[str, int, int], list[Drawing]]:
+    """(Label, fold, number of strokes) -> every drawing of it by UNIPEN's people and the pen writers."""
+    found: dict[tuple[str, int, int], list[Drawing]] = {}
+    theirs = [(written.label, written.fold, written.drawing) for written in (*people(), *no_digits())]
+    pens = [(str(digit), writer_fold(writer), drawing) for drawing, digit, writer in pen()]
+    for label, fold, drawing in (*theirs, *pens):
+        found.setdefault((label, fold, len(drawing)), []).append(drawing)
+    return found
+
+
+@once
 def drawn_no_digits() -> NDArray[np.int64]:
     """MOST places in `no_digits`, drawn so that rare characters and people come up more often."""
     found = no_digits()
@@ -127,11 +140,15 @@ def drawn_no_digits() -> NDArray[np.int64]:
 
 
 def _drawn(*groupings: list[str]) -> NDArray[np.int64]:
-    """MOST places, each as likely as one over the root of the size of its group in each of the groupings."""
+    """MOST places, each as likely as one over the root of the size of its group in each of the groupings.
+
+    At most RARE times as likely as the average, or a 0 with a stray mark came 900 times where the average comes 16.
+    """
     weight = np.ones(len(groupings[0]))
     for grouping in groupings:
         _, group, size = np.unique(grouping, return_inverse=True, return_counts=True)
         weight /= np.sqrt(size[group])
+    weight = np.minimum(weight, RARE * weight.mean())
     return np.random.default_rng(17).choice(len(weight), MOST, p=weight / weight.sum())
 
 

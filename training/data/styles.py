@@ -1,13 +1,16 @@
-"""The style in which a digit is written, from its strokes, and a digit changed to a rarer style.
+"""The style in which a digit is written, from its strokes, and a digit changed to a rarer style or to another hand's.
 
 Rare styles are drawn more often, and judged on their own.
 """
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from training.data.strokes import fit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,9 +39,13 @@ def _unit(drawing: Drawing) -> Drawing:
 
 
 def _resampled(stroke: NDArray[np.float64]) -> NDArray[np.float64]:
+    return _along(stroke, max(2, int(np.hypot(*np.diff(stroke, axis=0).T).sum() / 0.02)))
+
+
+def _along(stroke: NDArray[np.float64], points: int) -> NDArray[np.float64]:
+    """So many points evenly along a stroke's way."""
     along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(stroke, axis=0).T))])
-    steps = np.linspace(0, along[-1], max(2, int(along[-1] / 0.02)))
-    return np.stack([np.interp(steps, along, column) for column in stroke.T], axis=1)
+    return np.stack([np.interp(np.linspace(0, along[-1], points), along, column) for column in stroke.T], axis=1)
 
 
 def _slashed(drawing: Drawing) -> bool:
@@ -71,11 +78,13 @@ def one(drawing: Drawing) -> str:
     return "leaning" if abs(slope) > 0.3 else "bar"
 
 
-RESTYLED = {0: 0.25, 1: 0.4, 4: 0.15, 7: 0.2}  # digit -> its share of the pictures that `restyled` makes
+POINTS = 40  # of a stroke, where two hands are compared
+NEAR = 0.15  # of the size: the mean distance of two hands whose strokes say the same
+RESTYLED = {0: 0.2, 1: 0.35, 4: 0.1, 7: 0.2, 8: 0.15}  # digit -> its share of the pictures that `restyled` makes
 
 
 def restyled(drawing: Drawing, digit: int, rng: np.random.Generator) -> Drawing:
-    """A digit of RESTYLED with a slash, flag, foot, closed top, bar or hook; height 1, y from 0 at the top."""
+    """A digit of RESTYLED with a slash, flag, foot, closed or open top, bar or hook; height 1, y from 0 at the top."""
     unit = _unit(drawing)
     if digit == 0:
         return unit if _slashed(unit) else [*unit, _slash(unit, rng)]
@@ -83,6 +92,8 @@ def restyled(drawing: Drawing, digit: int, rng: np.random.Generator) -> Drawing:
         return _ornate(unit, rng)
     if digit == 4:
         return _closed(unit)
+    if digit == 8:
+        return _opened(unit, rng)
     return _continental(unit, rng)
 
 
@@ -131,6 +142,15 @@ def _closed(drawing: Drawing) -> Drawing:
     return [np.concatenate([way, angle]), stem]
 
 
+def _opened(drawing: Drawing, rng: np.random.Generator) -> Drawing:
+    """An 8 of one stroke that starts at the top, and whose ends, up to an eighth of its way, are missing."""
+    stroke = drawing[0]
+    if len(drawing) > 1 or stroke[0, 1] > 0.4:
+        return drawing
+    first, last = (len(stroke) * rng.uniform(0, (0.04, 0.08))).astype(int)
+    return [stroke[first : len(stroke) - last]]
+
+
 def _continental(drawing: Drawing, rng: np.random.Generator) -> Drawing:
     """A 7 with a bar, a hook before its top stroke, or both, unless it has them."""
     wish = rng.choice(["bar", "hook", "both"], p=[0.4, 0.35, 0.25])
@@ -165,3 +185,33 @@ def _bar(drawing: Drawing, rng: np.random.Generator) -> Stroke:
     x = points[np.abs(points[:, 1] - height).argmin(), 0]
     tilt = rng.normal(0, 0.04)
     return np.linspace((x - rng.uniform(0.12, 0.3), height + tilt), (x + rng.uniform(0.12, 0.3), height - tilt), 8)
+
+
+def between(drawing: Drawing, other: Drawing, share: float) -> Drawing | None:
+    """A character between two hands' of as many strokes: the first with `share` of the way to the other.
+
+    Below 0 it is further away from the other than the first. The longer side is about 1. None where the two are not
+    near: made by other movements, or other shapes.
+    """
+    mine, theirs = (_paced(fit(hand, 1, (0, 0))) for hand in (drawing, other))
+    matched = _matched(mine, theirs)
+    if np.abs(mine - matched).mean() > NEAR / 2:  # of x and y each
+        return None
+    return list(mine + share * (matched - mine))
+
+
+def _paced(drawing: Drawing) -> NDArray[np.float64]:
+    """(strokes, POINTS, 2): each stroke's points, evenly along its way."""
+    return np.stack([_along(stroke, POINTS) for stroke in drawing])
+
+
+def _matched(mine: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The other's strokes in the order and direction that are nearest to mine; of more than 3 the order stays."""
+    orders = permutations(range(len(mine))) if len(mine) <= 3 else [range(len(mine))]
+    turned = [[_nearest(theirs[place], stroke) for place, stroke in zip(order, mine, strict=True)] for order in orders]
+    return np.stack(min(turned, key=lambda strokes: float(np.abs(np.stack(strokes) - mine).mean())))
+
+
+def _nearest(stroke: Stroke, to: Stroke) -> Stroke:
+    """The stroke or the same backwards."""
+    return min(stroke, stroke[::-1], key=lambda way: float(np.abs(way - to).mean()))
