@@ -136,7 +136,10 @@ def test_the_styles_of_ones_sevens_and_zeros_are_told(
 
 def test_between_two_hands_is_each_of_them_at_the_ends_and_in_the_middle_between() -> None:
     one = [np.array([[0.0, 0.0], [0.5, 0.0], [0.2, 1.0]]), np.array([[0.1, 0.5], [0.5, 0.5]])]
-    other = [np.array([[0.5, 0.6], [0.1, 0.4]]), np.array([[0.2, 1.0], [0.6, 0.05], [0.0, 0.0]])]  # another order and way
+    other = [
+        np.array([[0.5, 0.6], [0.1, 0.4]]),
+        np.array([[0.2, 1.0], [0.6, 0.05], [0.0, 0.0]]),
+    ]  # other order and ways
     ends = [styles.between(one, other, share) for share in (0.0, 0.5, 1.0)]
     first, middle, last = (np.stack(drawing or []) for drawing in ends)
     assert first == pytest.approx(styles._paced(strokes.fit(one, 1, (0, 0))))
