@@ -51,9 +51,9 @@ stack:  ## endpoint :8080, API :8000 relaying by boto3, page :8501; Ctrl-C stops
 
 train: .venv/test  ## a network for each fold of people, then the one that ships, which these teach (130 minutes on two cores with bfloat16)
 	for fold in 0 1 2 3 4; do \
-	  $(IN)/python -m training.train --fold $$fold --epochs 3 $(BFLOAT16) --run runs/fold-$$fold || exit 1; \
+	  $(IN)/python -m training.train --fold $$fold --epochs 4.5 $(BFLOAT16) --run runs/fold-$$fold || exit 1; \
 	done
-	$(IN)/python -m training.train --epochs 6 --teachers $(FOLDS) $(BFLOAT16)
+	$(IN)/python -m training.train --epochs 10 --teachers $(FOLDS) $(BFLOAT16)
 
 export: .venv/test  ## runs/ -> training/artifacts/digits
 	$(IN)/python -m training.export --folds $(FOLDS)

@@ -333,8 +333,9 @@ def _sureness(logits: NDArray[np.float32], temperature: float) -> float:
 
 
 def _surprise(logits: NDArray[np.float32], y: NDArray[np.int64], temperature: float) -> float:
-    """Mean negative log likelihood, nats."""
-    return float(-np.mean(np.log(np.asarray(confidences(logits, temperature))[np.arange(len(y)), y])))
+    """Mean negative log likelihood, nats; a probability too small for a float counts as the smallest."""
+    said = np.asarray(confidences(logits, temperature))[np.arange(len(y)), y]
+    return float(-np.mean(np.log(np.maximum(said, np.finfo(np.float32).tiny))))
 
 
 def scores(logits: NDArray[np.float32]) -> NDArray[np.float32]:

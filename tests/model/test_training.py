@@ -211,7 +211,7 @@ def test_folding_the_normalisation_into_half_floats_changes_no_answer(learnt: ke
 
 
 def test_a_confidence_counts_the_doubt_whether_it_is_a_digit_at_all() -> None:
-    """Four pictures that are surely a 3 if a digit: no doubt; as likely as none; the odds that are made up; a letter."""
+    """Four pictures that are surely a 3 if a digit: no doubt, as likely none, the odds made up for, a letter."""
     logits = np.full((4, 11), -9.0, np.float32)
     logits[:, 3] = 9
     logits[:, -1] = 9 - np.array([18, 0, -export.SENT_MORE_DIGITS, -12])
