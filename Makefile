@@ -49,7 +49,7 @@ screenshots: .venv/test  ## the README's pictures
 stack:  ## endpoint :8080, API :8000 relaying by boto3, page :8501; Ctrl-C stops all three
 	$(DO) stack
 
-train: .venv/test  ## a network for each fold of people, then the one that ships, which these teach (130 minutes on two cores with bfloat16)
+train: .venv/test  ## a network for each fold of people, then the one that ships, which these teach (2 to 3 hours on two cores with bfloat16)
 	for fold in 0 1 2 3 4; do \
 	  $(IN)/python -m training.train --fold $$fold --epochs 4.5 $(BFLOAT16) --run runs/fold-$$fold || exit 1; \
 	done

@@ -443,9 +443,12 @@ def test_a_network_half_as_sure_as_before_gets_half_the_temperature_beside_the_s
     _train("digits", tmp_path / "fold-0", "--model", "softmax", "--epochs", "1", "--fold", "0")
     _train("digits", tmp_path / "run", "--model", "softmax", "--epochs", "1")
     run, folds = export.read_run(tmp_path / "run"), [export.read_run(tmp_path / "fold-0")]
-    before = export.relative_temperature(run, folds)
     logits = run.model.get_layer("logits")
-    logits.set_weights([weight / 2 for weight in logits.get_weights()])
+    kernel, bias = logits.get_weights()
+    bias[-1] -= 100  # no doubt whether it is a digit: that has no temperature
+    logits.set_weights([kernel, bias])
+    before = export.relative_temperature(run, folds)
+    logits.set_weights([kernel / 2, bias / 2])
     assert export.relative_temperature(run, folds) == pytest.approx(before / 2, rel=0.02)
     judged = export.judge(folds[0])
     cards = [export.make_card(run, judged, tmp_path, relative) for relative in (1.0, 1.5)]
