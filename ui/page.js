@@ -153,13 +153,19 @@ function give(files) {
 async function copy(event) {
   const button = event.target.closest?.(".st-key-copy-link button, .st-key-copy-picture button");
   if (!button) return;
-  const place = document.getElementById("copied");
   try {
     await (button.closest(".st-key-copy-link") ? copyLink() : copyPicture());
-    place.textContent = place.dataset.done;
+    say("done");
   } catch {
-    place.textContent = place.dataset.failed;
+    say("failed");
   }
+}
+
+// The place for it comes after the buttons, or anew with the end of a run.
+function say(what) {
+  const place = document.getElementById("copied");
+  if (place) place.textContent = place.dataset[what];
+  else if (document.querySelector(".card")) requestAnimationFrame(() => say(what));
 }
 
 const copyLink = async () => navigator.clipboard.writeText(document.querySelector(".st-key-link-text code").textContent);

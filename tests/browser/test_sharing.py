@@ -151,6 +151,20 @@ def test_the_link_and_the_card_are_copied_and_the_card_is_downloaded(visit: Visi
     expect(page.locator(".card")).to_have_attribute("alt", "The drawing, read as 5")
 
 
+def test_copied_is_said_where_its_place_comes_after_the_press(visit: Visit, page_url: str) -> None:
+    """The buttons stand before it: who is quick presses while it is not there yet."""
+    visitor = visit(page_url, permissions=CLIPBOARD)
+    page = visitor.page
+    visitor.draw("5")
+    visitor.submit()
+    unfold(visitor)
+    page.evaluate("copied.parentElement.dataset.kept = '', window.late = copied.cloneNode(), copied.remove()")
+    page.get_by_role("button", name="Copy link").click()
+    page.evaluate("new Promise((done) => setTimeout(done, 300))")
+    page.evaluate("document.querySelector('[data-kept]').append(window.late)")
+    page.locator("#copied").get_by_text("Copied.").wait_for()
+
+
 def test_a_browser_that_copies_nothing_is_told_what_to_do(visit: Visit, page_url: str) -> None:
     visitor = visit(page_url)
     visitor.draw("5")
