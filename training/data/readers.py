@@ -125,9 +125,9 @@ def hands(digit: int) -> list[tuple[Drawing, int]]:
 def alike() -> dict[tuple[str, int, int], list[Drawing]]:
     """(Label, fold, number of strokes) -> every drawing of it by UNIPEN's people and the pen writers."""
     found: dict[tuple[str, int, int], list[Drawing]] = {}
-    theirs = [(written.label, written.fold, written.drawing) for written in (*people(), *no_digits())]
-    pens = [(str(digit), writer_fold(writer), drawing) for drawing, digit, writer in pen()]
-    for label, fold, drawing in (*theirs, *pens):
+    digits = [(str(digit), fold, drawing) for digit in range(10) for drawing, fold in hands(digit)]
+    others = [(written.label, written.fold, written.drawing) for written in no_digits()]
+    for label, fold, drawing in (*digits, *others):
         found.setdefault((label, fold, len(drawing)), []).append(drawing)
     return found
 

@@ -122,9 +122,19 @@ def draw_pixels(drawing: Drawing, side: int, width: float, *, soft: float = 0.0)
 
 def _way(stroke: Stroke) -> Stroke:
     """The stroke's points, at most half a pixel apart."""
-    along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(stroke, axis=0).T))])
-    steps = np.linspace(0, along[-1], 1 + int(np.ceil(2 * along[-1])))
-    return np.stack([np.interp(steps, along, column) for column in stroke.T], axis=1)
+    return evenly(stroke, 1 + int(np.ceil(2 * distances(stroke)[-1])))
+
+
+def distances(stroke: Stroke) -> NDArray[np.float64]:
+    """(n,): how far the pen went to each of a stroke's points."""
+    return np.concatenate([[0], np.cumsum(np.hypot(*np.diff(stroke, axis=0).T))])
+
+
+def evenly(stroke: Stroke, points: int) -> Stroke:
+    """So many points, as far apart from each other along the stroke."""
+    gone = distances(stroke)
+    steps = np.linspace(0, gone[-1], points)
+    return np.stack([np.interp(steps, gone, column) for column in stroke.T], axis=1)
 
 
 def _box(x: float, y: float, r: float, side: int) -> tuple[slice, slice]:

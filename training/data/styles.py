@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.data.strokes import fit
+from training.data.strokes import distances, evenly, fit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,13 +39,7 @@ def _unit(drawing: Drawing) -> Drawing:
 
 
 def _resampled(stroke: NDArray[np.float64]) -> NDArray[np.float64]:
-    return _along(stroke, max(2, int(np.hypot(*np.diff(stroke, axis=0).T).sum() / 0.02)))
-
-
-def _along(stroke: NDArray[np.float64], points: int) -> NDArray[np.float64]:
-    """So many points evenly along a stroke's way."""
-    along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(stroke, axis=0).T))])
-    return np.stack([np.interp(np.linspace(0, along[-1], points), along, column) for column in stroke.T], axis=1)
+    return evenly(stroke, max(2, int(distances(stroke)[-1] / 0.02)))
 
 
 def _slashed(drawing: Drawing) -> bool:
@@ -202,7 +196,7 @@ def between(drawing: Drawing, other: Drawing, share: float) -> Drawing | None:
 
 def _paced(drawing: Drawing) -> NDArray[np.float64]:
     """(strokes, POINTS, 2): each stroke's points, evenly along its way."""
-    return np.stack([_along(stroke, POINTS) for stroke in drawing])
+    return np.stack([evenly(stroke, POINTS) for stroke in drawing])
 
 
 def _matched(mine: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
