@@ -137,6 +137,15 @@ function listen() {
   }, true);
 }
 
+// Once the canvas' own style has come, and all has its place on the screen: what is first shown in the frame in which it moves
+// counts as having been seen moving.
+async function settled(root, then) {
+  const late = [...root.querySelectorAll("link")].filter((link) => !link.sheet);
+  const come = (link) => new Promise((done) => { link.onload = link.onerror = done; });
+  await Promise.all(late.map(come));
+  requestAnimationFrame(() => requestAnimationFrame(then));
+}
+
 export default function ({ data }) {
   Object.assign(told, data);
   announce(data);
@@ -150,7 +159,7 @@ export default function ({ data }) {
     // Again once the old answer is gone, which makes the page shorter and moves it.
     if (own.shown !== data.sheet) for (const later of [0, 300, 1000]) setTimeout(bringSheet, later);
     own.shown = data.sheet;
-    document.getElementById("announcement").dataset.dressed = data.sheet;
+    settled(root, () => { document.getElementById("announcement").dataset.dressed = data.sheet; }); // style.css shows the first
   };
   when();
 }
