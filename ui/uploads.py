@@ -74,16 +74,19 @@ def several(client: Client, visit: Visit, pictures: list[Picture]) -> str:
 
 
 def _ask(client: Client, visit: Visit, pictures: list[Picture]) -> list[tuple[Picture, Prediction | ApiError]]:
-    """Ask once per set of pictures. Raises ApiError."""
+    """Ask once per picture; after an error from where it stopped. Raises ApiError."""
     key = "".join(picture.digest for picture in pictures)
     if visit.several is None or visit.several[0] != key:
-        bar, results = st.progress(0.0, "Reading …"), []
-        for result in numbers.ask(client, (picture.data for picture in pictures)):
+        visit.several = (key, [])
+    results, bar = visit.several[1], st.empty()
+    left = (picture.data for picture in pictures[len(results) :])
+    try:
+        for result in numbers.ask(client, left):
             results.append(result)
             bar.progress(len(results) / len(pictures), f"Reading {len(results)} of {len(pictures)} …")
+    finally:
         bar.empty()
-        visit.several = (key, results)
-    return list(zip(pictures, visit.several[1], strict=True))
+    return list(zip(pictures, results, strict=True))
 
 
 def _csv(rows: list[tuple[Picture, Prediction | ApiError]]) -> str:

@@ -6,6 +6,7 @@ import html
 import io
 import json
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ from flask import request
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from backend import contract
 from backend.app import create_app
 from backend.predictors import ModelUnavailable
 from tests.contract.misbehaving import LinearModel
@@ -255,6 +257,26 @@ def test_several_files_are_asked_for_once(page: Page, drawing: Drawing) -> None:
     page.test.run()
     assert page.asked(BATCH) == 1
     assert "3 of 3 pictures read." in page.text
+
+
+def test_after_an_error_files_are_asked_for_from_where_it_stopped(
+    page: Page, drawing: Drawing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contract, "MAX_BATCH", 2)
+    asked, well = count(1), page.model.predict
+
+    def second_fails(x: NDArray[np.uint8], request_id: str = "") -> Answers:
+        if next(asked) == 2:
+            raise ModelUnavailable
+        return well(x, request_id)
+
+    monkeypatch.setattr(page.model, "predict", second_fails)
+    page.upload(*[drawing(digit) for digit in "12345"])
+    assert "The model is not available." in page.text
+    page.press("retry")
+    assert "5 of 5 pictures read." in page.text
+    assert page.asked(BATCH) == 3  # the last picture is alone
+    assert page.asked(PREDICT) == 1
 
 
 def test_more_files_than_a_page_shows_are_left_out(
