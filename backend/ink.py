@@ -5,7 +5,7 @@ A frame, a box, a scan's dark edge and a ruled line are no ink; backend/surround
 
 from __future__ import annotations
 
-from math import ceil
+from math import ceil, floor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -31,6 +31,7 @@ UNDECIDED = 0.08  # of the pixels, on either side of half
 PAPER = 0.9  # the quantile of a quarter's light pixels that is paper: below are the strokes' soft edges
 SOLID = 0.5  # of its box: strokes cover less
 BAR = 0.4  # of its length: a 1 is narrower, a sheet is wider
+SHARP = 0.6  # of the step from table to paper: what two pixels at a sheet's outline make; a shadow's edge is softer
 SHEET = 128  # pixels of the longer side: enough to see where a sheet ends
 NARROWEST = 8  # pixels: no digit is told in less
 SMALLEST_SHEET = 24  # pixels of the shorter side of a picture that may have one
@@ -64,17 +65,26 @@ class Ink(NamedTuple):
         left, top, right, bottom = self.box(EDGE * self.peak)
         return max(right - left, bottom - top)
 
-    def is_solid(self) -> bool:
-        """Whether it may be a sheet: it covers more of its box than strokes do, and is no bar; by each 16th pixel."""
+    def is_solid(self, runs_out: bool) -> bool:
+        """Whether it may be a sheet: it covers more of its box than strokes do, told by each 16th pixel.
+
+        It is no bar, but where it `runs_out` of the picture.
+        """
         left, top, right, bottom = self.box(EDGE * self.peak)
         some = self.pixels[top:bottom:4, left:right:4]
         short, long = sorted((right - left, bottom - top))
-        return short > BAR * long and bool(np.count_nonzero(some > EDGE * self.peak) > SOLID * some.size)
+        return (runs_out or short > BAR * long) and bool(np.count_nonzero(some > EDGE * self.peak) > SOLID * some.size)
 
     def box(self, level: float) -> tuple[int, int, int, int]:
         """Left, top, right and bottom, in `pixels`, of what is above a level."""
         x, y = np.flatnonzero(self.columns > level), np.flatnonzero(self.rows > level)
         return int(x[0]), int(y[0]), int(x[-1]) + 1, int(y[-1]) + 1
+
+    def only(self, mask: NDArray[np.bool_]) -> Ink:
+        """What is where a mask of the picture is set."""
+        h, w = self.pixels.shape
+        part = mask[self.top : self.top + h, self.left : self.left + w]
+        return Ink.of(np.where(part, self.pixels, 0).astype(np.uint8), self.left, self.top)
 
     def within(self, box: tuple[int, int, int, int]) -> Ink:
         """What a box holds."""
@@ -84,7 +94,7 @@ class Ink(NamedTuple):
 
 def find(image: Image.Image) -> Ink:
     """L, RGB or opaque RGBA -> a digit's ink, without what surrounds it. Raises BlankPicture."""
-    border = ring(image)
+    border, small = ring(image), max(image.size) <= CROPPED
     colour, away, spread, noise = paper_of(border)
     if colour:
         ink = _away(image, colour)
@@ -93,17 +103,19 @@ def find(image: Image.Image) -> Ink:
             ink = plain if ink.peak < MIN_CONTRAST else ink
         if turned := _turned(image, ink):
             return _cleared(turned, image.size, NOISE)
-        if ink.is_solid() and (on_sheet := _on_sheet(image, image.convert("L"))):
+        if ink.is_solid(not small and spread > TOUCHING * ink.peak) and (
+            on_sheet := _on_sheet(image, image.convert("L"))
+        ):
             return on_sheet
         if spread <= NOISE * ink.peak or _runs_out(ink, away, spread, image.size):
             return on_clean_paper(ink, spread, image)
-    if colour := prevailing(image, border, colour) or colour:
+    grey, colour = image.convert("L"), prevailing(image, border, colour) or colour
+    cropped = None if colour else _cropped(grey)
+    if not (cropped or (small and colour)) and (on_sheet := _on_sheet(image, grey)):
+        return on_sheet
+    if colour:
         ink = _cleared(_away(image, colour), image.size, NOISE)
     else:
-        grey = image.convert("L")
-        cropped = _cropped(grey)
-        if not cropped and (on_sheet := _on_sheet(image, grey)):
-            return on_sheet
         ink = _cleared(cropped or Ink.of(_photo(grey)), image.size, EDGE)
     return unboxed(ink, image)
 
@@ -177,17 +189,26 @@ def _on_sheet(image: Image.Image, grey: Image.Image) -> Ink | None:
     small.thumbnail((SHEET, SHEET), Image.Resampling.BOX)
     tones = np.asarray(small)
     low, high = _otsu(np.bincount(tones.reshape(-1), minlength=256), np.arange(256))
-    mask = tones > (low + high) / 2
-    if surroundings.outermost(mask).mean() > 0.5:
-        mask = ~mask
-    box = surroundings.laid(mask)
-    if not box:
-        return None
-    across, down = image.width / small.width, image.height / small.height
-    rim = ceil(max(across, down) / 2)  # a pixel of `small` that is half table counts as sheet
-    left, right = round(across * box[0]) + rim, round(across * box[2]) - rim
-    top, bottom = round(down * box[1]) + rim, round(down * box[3]) - rim
-    return _inside(image, (left, top, right, bottom))
+    light = tones > (low + high) / 2
+    for mask in (light, ~light):
+        sheet = surroundings.laid(mask)
+        if sheet is None or surroundings.sharpness(tones, sheet) < SHARP * (high - low):
+            continue
+        inner = surroundings.shrunk(sheet)
+        painted, inside = surroundings.spread(image, inner)
+        found = _inside(painted, surroundings.box(inside))
+        if found and (kept := found.only(inside)).peak == found.peak:
+            return _bounded(kept, inner, image.width / small.width, image.height / small.height)
+    return None
+
+
+def _bounded(ink: Ink, sheet: NDArray[np.bool_], across: float, down: float) -> Ink:
+    """The ink with the upright part of its sheet, for who looks closer; the picture is so much larger than `sheet`."""
+    left, top, right, bottom = ink.box(EDGE * ink.peak)
+    around = (ink.left + left) / across, (ink.top + top) / down, (ink.left + right) / across, (ink.top + bottom) / down
+    box = surroundings.upright(sheet, (floor(around[0]), floor(around[1]), ceil(around[2]), ceil(around[3])))
+    scale = np.array([across, down, across, down])
+    return ink._replace(sheet=tuple(np.round(box * scale).astype(int).tolist()))
 
 
 def _inside(image: Image.Image, box: tuple[int, int, int, int]) -> Ink | None:

@@ -10,6 +10,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,9 +34,11 @@ FULL = 0.9  # of a side: what covers more goes all along it
 THIN = 0.06  # of the sheet's side: a thicker line is no rule
 STEEPEST = 0.1  # of its length: how far a rule may rise
 HALF = 0.5  # of what is around it: a plot covers more
-STRAIGHT = 0.9  # of the smallest box around a sheet: an ellipse covers 0.79
-CUT_OFF = 0.15  # of the picture's border: a sheet that covers more of it does not lie inside
-LEAST = 0.08  # of the picture: a smaller thing is no sheet
+STRAIGHT = 0.93  # of the smallest box around a sheet: an oval that is cut off at both ends covers 0.91
+CONVEX = 0.95  # of the smallest convex polygon around a sheet
+ALIKE = 0.2  # of what a sheet lies on: how much of it may be as light as the sheet
+MOST_OF_BORDER = 0.9  # of the picture's border: what a sheet does not cover, or it lies on nothing
+LEAST = 0.06  # of the picture: a smaller thing is no sheet
 SPECK = 0.02  # of a picture: less is no part of a digit
 MOST = 40  # rules looked for
 
@@ -69,33 +72,88 @@ def framed(ink: NDArray[np.uint8], level: float) -> tuple[int, int, int, int] | 
     return None if small or not has_corners(ink[top:bottom, left:right], level) else (left, top, right, bottom)
 
 
-def laid(mask: Mask) -> tuple[int, int, int, int] | None:
-    """Left, top, right and bottom of the upright box inside a sheet that lies on something; None where there is none.
+def laid(mask: Mask) -> Mask | None:
+    """The sheet that lies on something, as a convex polygon; None where there is none.
 
-    It is the largest part, of straight sides, and all or nearly all of it is inside of the picture.
+    It is the largest part, and fills its smallest box, however that is turned, as far as that is in the picture. Where
+    it goes on outside of the picture, what it lies on is not like it.
     """
-    if not mask.any() or outermost(mask).mean() > CUT_OFF:
+    if outermost(mask).mean() > MOST_OF_BORDER or np.count_nonzero(mask) < LEAST / 2 * mask.size:
         return None
     runs = Runs(mask)
     sizes = runs.sizes()
-    sheet = runs.mask(np.arange(len(sizes)) == sizes.argmax())
-    left, top, right, bottom = _box(sheet)
-    if (right - left - 1) * (bottom - top - 1) < LEAST * mask.size or _straight(sheet) < STRAIGHT:
+    sheet = _filled(runs.mask(np.arange(len(sizes)) == sizes.argmax()))
+    sheet &= _grown(shrunk(sheet))  # without the grain of a table beside it
+    if np.count_nonzero(sheet) < LEAST * mask.size:
         return None
-    return _upright(_filled(sheet), (left, top, right, bottom))
+    hull = _hull(sheet)
+    if hull.all() or np.count_nonzero(sheet) < CONVEX * np.count_nonzero(hull) or _straight(hull) < STRAIGHT:
+        return None
+    return None if outermost(hull).any() and mask[~hull].mean() > ALIKE else hull
 
 
-def _upright(sheet: Mask, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-    """What is left of a box when the side that is least the sheet's is cut off until all are."""
-    left, top, right, bottom = box
-    while right - left > 2 and bottom - top > 2:
-        part = sheet[top:bottom, left:right]
-        shares = [side.mean() for side in _sides(part)]
+def _hull(mask: Mask) -> Mask:
+    """The smallest convex polygon around what is set (Andrew 1979)."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    part = mask[rows[0] : rows[-1] + 1]
+    inside = part.any(axis=1)
+    first = np.where(inside, part.argmax(axis=1), mask.shape[1])
+    last = np.where(inside, mask.shape[1] - 1 - part[:, ::-1].argmax(axis=1), -1)
+    columns = np.arange(mask.shape[1])
+    hull = np.zeros_like(mask)
+    hull[rows[0] : rows[-1] + 1] = (columns >= _below(first)[:, None]) & (columns <= -_below(-last)[:, None])
+    return hull
+
+
+def _below(values: NDArray[np.intp]) -> NDArray[np.float64]:
+    """The largest convex function that is nowhere above these values."""
+    kept: list[tuple[int, int]] = []
+    for x, y in enumerate(values.tolist()):
+        while len(kept) > 1 and _is_above(kept[-2], kept[-1], (x, y)):
+            kept.pop()
+        kept.append((x, y))
+    x, y = np.array(kept, float).T
+    below: NDArray[np.float64] = np.interp(np.arange(len(values)), x, y)
+    return below
+
+
+def _is_above(before: tuple[int, int], point: tuple[int, int], after: tuple[int, int]) -> bool:
+    """Whether a point is on the line between its neighbours, or above it."""
+    return (point[1] - before[1]) * (after[0] - before[0]) >= (after[1] - before[1]) * (point[0] - before[0])
+
+
+def sharpness(tones: NDArray[np.uint8], sheet: Mask) -> float:
+    """How far the tones within two pixels inside and outside of a sheet's outline are apart."""
+    outside, inside = _grown(sheet) & ~sheet, _grown(~sheet) & sheet
+    return float(abs(tones[inside].mean() - tones[outside].mean()))
+
+
+def upright(sheet: Mask, kept: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    """The sheet's box when the side that is least the sheet's is cut off until all are, or up to what is kept."""
+    left, top, right, bottom = box(sheet)
+    while True:
+        free = top < kept[1], bottom > kept[3], left < kept[0], right > kept[2]
+        sides = _sides(sheet[top:bottom, left:right])
+        shares = [float(side.mean()) if may else 1.0 for side, may in zip(sides, free, strict=True)]
         worst = int(np.argmin(shares))
         if shares[worst] == 1:
-            break
+            return left, top, right, bottom
         top, bottom, left, right = top + (worst == 0), bottom - (worst == 1), left + (worst == 2), right - (worst == 3)
-    return left, top, right, bottom
+
+
+def shrunk(sheet: Mask) -> Mask:
+    """The sheet without two pixels at its outline, but for the picture's border."""
+    return ~_grown(~sheet)
+
+
+def spread(image: Image.Image, sheet: Mask) -> tuple[Image.Image, Mask]:
+    """The picture with each row of a convex sheet going on beyond its ends, and the sheet in the picture's own size."""
+    mask = np.asarray(Image.fromarray(sheet).resize(image.size, Image.Resampling.NEAREST))
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.arange(mask.shape[1])
+    first, last = mask[rows].argmax(axis=1), mask.shape[1] - 1 - mask[rows, ::-1].argmax(axis=1)
+    pixels = np.asarray(image).copy()
+    pixels[rows] = pixels[rows[:, None], np.clip(columns, first[:, None], last[:, None])]
+    return Image.fromarray(pixels), mask
 
 
 def _filled(mask: Mask) -> Mask:
@@ -106,16 +164,18 @@ def _filled(mask: Mask) -> Mask:
     return filled
 
 
-def _straight(mask: Mask) -> float:
-    """How much of the smallest box around a part, however it is turned, lies between its rows' ends: of a sheet all."""
-    rows = np.flatnonzero(mask.any(axis=1))
-    first, last = mask[rows].argmax(axis=1), mask.shape[1] - 1 - mask[rows, ::-1].argmax(axis=1)
-    points = np.stack([np.concatenate([first, last]), np.tile(rows, 2)])
-    angles = np.radians(np.arange(0, 90, 1.5))
-    along = np.stack([np.cos(angles), np.sin(angles)], axis=1) @ points
-    across = np.stack([-np.sin(angles), np.cos(angles)], axis=1) @ points
-    boxes = (np.ptp(along, axis=1) + 1) * (np.ptp(across, axis=1) + 1)
-    return float((last - first + 1).sum() / boxes.min())
+def _straight(sheet: Mask) -> float:
+    """How much it covers of the smallest box around it, however that is turned, as far as that is in the picture."""
+    step = max(1, max(sheet.shape) // 64)
+    some = sheet[::step, ::step]
+    places = np.indices(some.shape, np.float32).reshape(2, -1)
+    angles = np.radians(np.arange(0, 90, 1.5)).astype(np.float32)
+    within = np.ones((len(angles), some.size), bool)
+    for turned in (angles, angles + np.float32(np.pi / 2)):
+        along = np.stack([np.sin(turned), np.cos(turned)], axis=1) @ places
+        ends = along[:, some.ravel()]
+        within &= (along >= ends.min(axis=1, keepdims=True)) & (along <= ends.max(axis=1, keepdims=True))
+    return float(np.count_nonzero(some) / np.count_nonzero(within, axis=1).min())
 
 
 def inside_box(ink: NDArray[np.uint8], level: float) -> tuple[int, int, int, int] | None:
@@ -185,11 +245,11 @@ def outermost(mask: NDArray[Any], depth: int = 0) -> NDArray[Any]:
 
 def _size(mask: Mask) -> int:
     """The longer side of the bounding box."""
-    left, top, right, bottom = _box(mask)
+    left, top, right, bottom = box(mask)
     return max(right - left, bottom - top)
 
 
-def _box(mask: Mask) -> tuple[int, int, int, int]:
+def box(mask: Mask) -> tuple[int, int, int, int]:
     """Left, top, right and bottom of what is set; all 0 where nothing is."""
     x, y = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
     return (int(x[0]), int(y[0]), int(x[-1]) + 1, int(y[-1]) + 1) if len(x) else (0, 0, 0, 0)

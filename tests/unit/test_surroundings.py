@@ -157,10 +157,10 @@ def test_a_sheet_is_told_from_other_shapes_however_it_is_turned(angle: int) -> N
     sheet, disc = Image.new("L", (128, 100)), Image.new("L", (128, 100))
     ImageDraw.Draw(sheet).rectangle((36, 26, 90, 72), fill=255)
     ImageDraw.Draw(disc).ellipse((36, 26, 90, 72), fill=255)
-    left, top, right, bottom = surroundings.laid(np.asarray(sheet.rotate(angle)) > 127) or (0, 0, 0, 0)
-    assert right - left > 15
-    assert bottom - top > 15
-    assert (np.asarray(sheet.rotate(angle))[top:bottom, left:right] > 127).all()
+    turned = np.asarray(sheet.rotate(angle)) > 127
+    found = surroundings.laid(turned)
+    assert found is not None
+    assert np.count_nonzero(found ^ turned) < 0.05 * np.count_nonzero(turned)
     assert surroundings.laid(np.asarray(disc.rotate(angle)) > 127) is None
 
 
@@ -170,6 +170,52 @@ def test_a_sheet_that_holds_nothing_or_fills_the_picture_is_no_note_on_a_table()
     assert (normalise_image(empty) > 200).mean() > 0.3  # a block of ink, as it was drawn
     assert surroundings.laid(np.ones((100, 128), bool)) is None
     assert surroundings.laid(np.zeros((100, 128), bool)) is None
+
+
+# The sheet's corners, clockwise, beyond a picture of 280 pixels where they are not in it.
+SHEETS = {
+    "its left side": ((50, -50), (400, -50), (400, 400), (30, 400)),
+    "its lower side": ((-50, -50), (400, -50), (400, 240), (-50, 225)),
+    "a corner": ((45, 55), (400, 30), (400, 400), (70, 400)),
+    "two opposite sides": ((40, -50), (235, -50), (255, 400), (60, 400)),
+    "three sides": ((-50, 60), (240, 40), (255, 235), (-50, 255)),
+}
+
+
+@pytest.mark.parametrize(("wood", "invert"), [(0, False), (0, True), (25, False)])
+@pytest.mark.parametrize("seen_of_it", SHEETS)
+def test_a_sheet_that_goes_on_outside_of_the_picture_is_told_from_what_it_lies_on(
+    seen_of_it: str, wood: int, invert: bool
+) -> None:
+    inside = Image.new("L", (280, 280))
+    ImageDraw.Draw(inside).polygon(SHEETS[seen_of_it], fill=255)
+    grain = 90 + wood * np.sin(np.mgrid[0:280, 0:280][0] / 5)
+    for n in range(10):
+        sheet = digit(n, 110).point(lambda tone: 30 + 195 * tone // 255)
+        picture = Image.composite(sheet, Image.fromarray(grain.astype(np.uint8)), inside)
+        given = ImageOps.invert(picture) if invert else picture
+        assert differing(normalise_image(given), normalise_image(digit(n, 110))) < FAR, n
+
+
+def test_strips_between_rules_and_what_is_lit_softly_are_no_sheets() -> None:
+    page = np.asarray(ruled(blank()))
+    assert surroundings.laid(page > 200) is None
+    x = np.linspace(-64, 64, 128)[None, :].repeat(100, 0)
+    lit = (200 / (1 + np.exp(-x / 4))).astype(np.uint8)
+    cut = np.where(x > 0, 200, 0).astype(np.uint8)
+    sheet = surroundings.laid(lit > 100)
+    assert sheet is not None
+    assert surroundings.sharpness(lit, sheet) < 0.6 * 200 < surroundings.sharpness(cut, sheet)
+
+
+def test_the_upright_part_of_a_turned_sheet_holds_what_is_kept() -> None:
+    sheet = np.asarray(Image.new("L", (60, 40), 255).rotate(15, expand=True)) > 127
+    for kept in ((30, 20, 40, 30), (4, 20, 10, 30)):
+        left, top, right, bottom = surroundings.upright(sheet, kept)
+        assert left <= kept[0] < kept[2] <= right
+        assert top <= kept[1] < kept[3] <= bottom
+    left, top, right, bottom = surroundings.upright(sheet, (30, 20, 40, 30))
+    assert sheet[top:bottom, left:right].all()
 
 
 @pytest.mark.parametrize("kind", AROUND)

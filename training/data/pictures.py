@@ -127,17 +127,44 @@ def plot(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 def on_table(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
     """L, ink on black -> a note of it, turned by up to 20 degrees, on a darker table of one tone or of wood; noise."""
-    y, x = np.mgrid[0:480, 0:640]
-    grain = rng.uniform(0, 30) * np.sin(y / rng.uniform(4, 12) + 2 * np.sin(x / rng.uniform(40, 90)))
-    table = _image(rng.uniform(60, 120) + grain + rng.normal(0, rng.uniform(1, 12), y.shape))
-    side = int(rng.integers(180, 320))
-    written = np.asarray(digit.resize((side, side), Image.Resampling.BICUBIC), float)
-    note = _image(rng.uniform(190, 245) - 0.75 * written + rng.normal(0, 4, written.shape))
+    table, side = _table(rng), int(rng.integers(180, 320))
+    note = _written(np.asarray(digit.resize((side, side), Image.Resampling.BICUBIC), float), rng)
     note.putalpha(255)
     note = note.rotate(rng.uniform(-20, 20), Image.Resampling.BICUBIC, expand=True)
     left, top = int(rng.integers(640 - note.width)), int(rng.integers(480 - note.height))
     table.paste(note.getchannel("L"), (left, top), note.getchannel("A"))
     return table
+
+
+def beyond(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """L, ink on black -> as `on_table`, a sheet of which one to three sides are outside of the picture."""
+    table, side, far = _table(rng), int(rng.integers(140, 260)), 640
+    written = np.asarray(digit.resize((side, side), Image.Resampling.BICUBIC), float)
+    sheet = _written(np.pad(written, far), rng)
+    size = far + side + far
+    ends = rng.integers(0, side // 4, 4) * (-1, -1, 1, 1) + far + np.array([0, 0, side, side])
+    outside = np.isin(np.arange(4), rng.permutation(4)[: rng.integers(1, 4)])
+    alpha = Image.new("L", sheet.size)
+    alpha.paste(255, tuple(np.where(outside, (0, 0, size, size), ends).tolist()))
+    sheet.putalpha(alpha)
+    sheet = sheet.rotate(rng.uniform(-20, 20), Image.Resampling.BICUBIC)
+    reach = 0.8 * side
+    middle = rng.uniform(reach, 640 - reach), rng.uniform(reach, 480 - reach)
+    corner = tuple(int(at - size / 2) for at in middle)
+    table.paste(sheet.getchannel("L"), corner, sheet.getchannel("A"))
+    return table
+
+
+def _table(rng: np.random.Generator) -> Image.Image:
+    """L, 640x480: dark, of one tone or of wood."""
+    y, x = np.mgrid[0:480, 0:640]
+    grain = rng.uniform(0, 30) * np.sin(y / rng.uniform(4, 12) + 2 * np.sin(x / rng.uniform(40, 90)))
+    return _image(rng.uniform(60, 120) + grain + rng.normal(0, rng.uniform(1, 12), y.shape))
+
+
+def _written(ink: np.ndarray, rng: np.random.Generator) -> Image.Image:
+    """(h, w), ink 255 on 0 -> dark on light paper, with noise."""
+    return _image(rng.uniform(190, 245) - 0.75 * ink + rng.normal(0, 4, ink.shape))
 
 
 def _shadow(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
