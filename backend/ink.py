@@ -34,7 +34,7 @@ BAR = 0.4  # of its length: a 1 is narrower, a sheet is wider
 SHARP = 0.6  # of the step from table to paper: what two pixels at a sheet's outline make; a shadow's edge is softer
 SHEET = 128  # pixels of the longer side: enough to see where a sheet ends
 NARROWEST = 8  # pixels: no digit is told in less
-SMALLEST_SHEET = 24  # pixels of the shorter side of a picture that may have one
+SMALLEST_SHEET = 64  # pixels of the shorter side of a picture that may have one: in less an 8 is as straight
 COVERING = 0.4  # of the sheet: what covers more may be the sheet itself, on something dark
 SMALLEST = 0.15  # of a box's side: what is smaller inside it is no digit
 

@@ -82,9 +82,9 @@ def laid(mask: Mask) -> Mask | None:
         return None
     runs = Runs(mask)
     sizes = runs.sizes()
-    sheet = _filled(runs.mask(np.arange(len(sizes)) == sizes.argmax()))
-    sheet &= _grown(shrunk(sheet))  # without the grain of a table beside it
-    if np.count_nonzero(sheet) < LEAST * mask.size:
+    whole = _filled(runs.mask(np.arange(len(sizes)) == sizes.argmax()))
+    sheet = whole & _grown(shrunk(whole))  # without the grain of a table beside it
+    if np.count_nonzero(sheet) < max(LEAST * mask.size, CONVEX * np.count_nonzero(whole)):
         return None
     hull = _hull(sheet)
     if hull.all() or np.count_nonzero(sheet) < CONVEX * np.count_nonzero(hull) or _straight(hull) < STRAIGHT:
