@@ -141,7 +141,7 @@ function listen() {
 // counts as having been seen moving.
 async function settled(root, then) {
   const late = [...root.querySelectorAll("link")].filter((link) => !link.sheet);
-  const come = (link) => new Promise((done) => { link.onload = link.onerror = done; });
+  const come = (link) => new Promise((done) => ["load", "error"].forEach((end) => link.addEventListener(end, done)));
   await Promise.all(late.map(come));
   requestAnimationFrame(() => requestAnimationFrame(then));
 }

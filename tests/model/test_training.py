@@ -366,9 +366,24 @@ def test_a_restyled_digit_has_the_rare_style() -> None:
     bar = [np.linspace((0.0, 0.0), (0.0, 1.0), 20)]
     found = {styles.one(styles.restyled(bar, 1, rng)) for _ in range(60)}
     assert found == {"flag", "foot", "leaning", "bar"}
+    turns = [drawn[1] for drawn in (styles.restyled(bar, 1, rng) for _ in range(60)) if len(drawn) == 2]
+    up = [turn for turn in turns if turn[0, 1] == pytest.approx(1) and turn[-1, 1] < 0.99 and turn[-1, 0] > turn[0, 0]]
+    assert 3 < len(up) < 20
     open_top = [np.array([[0.2, 0.0], [0.0, 0.6], [0.7, 0.6]]), np.linspace((0.5, 0.1), (0.5, 1.0), 10)]
     angle, stem = styles.restyled(open_top, 4, rng)
     assert angle[0] == pytest.approx(stem[0])
+
+
+def test_a_slash_is_as_long_and_leans_as_people_s_do() -> None:
+    """UNIPEN's 178 of two strokes: 0.1 to 2.4 times the zero's diagonal, half over 1.3; -30 to 59 degrees."""
+    rng, around = np.random.default_rng(4), np.linspace(0, 2 * np.pi, 100)
+    zero = [np.stack([0.3 * np.sin(around), 0.5 * np.cos(around)], axis=1)]
+    ways = np.array([slash[-1] - slash[0] for slash in (styles.restyled(zero, 0, rng)[-1] for _ in range(300))])
+    lengths, leans = np.hypot(*ways.T) / np.hypot(0.6, 1), np.degrees(np.arctan2(ways[:, 0], -ways[:, 1]))
+    assert 0.7 <= lengths.min() < 0.9
+    assert 1.8 < lengths.max() <= 2.1
+    assert -35 <= leans.min() < -10
+    assert 50 < leans.max() <= 60
 
 
 def test_a_restyled_8_of_one_stroke_lacks_some_of_both_ends_and_others_nothing() -> None:

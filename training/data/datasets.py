@@ -76,7 +76,7 @@ PLANS: dict[str, tuple[tuple[str, ...], list[tuple[str, int, int]]]] = {
             ("bitmap", 25_000, 1),
             ("scan", 30_000, 1),
             ("blurred", 12_000, 1),
-            ("restyled", 30_000, 1),
+            ("restyled", 32_000, 1),
             ("font", 24_000, 1),
         ],
     ),
