@@ -86,6 +86,12 @@ class Ink(NamedTuple):
         part = mask[self.top : self.top + h, self.left : self.left + w]
         return Ink.of(np.where(part, self.pixels, 0).astype(np.uint8), self.left, self.top)
 
+    def on(self, size: tuple[int, int]) -> Image.Image:
+        """L, the whole picture's ink."""
+        sheet = Image.new("L", size)
+        sheet.paste(Image.fromarray(self.pixels), (self.left, self.top))
+        return sheet
+
     def within(self, box: tuple[int, int, int, int]) -> Ink:
         """What a box holds."""
         left, top, right, bottom = box
@@ -198,6 +204,9 @@ def _on_sheet(image: Image.Image, grey: Image.Image) -> Ink | None:
         painted, inside = surroundings.spread(image, inner)
         found = _inside(painted, surroundings.box(inside))
         if found and (kept := found.only(inside)).peak == found.peak:
+            strokes = np.asarray(kept.on(image.size).resize(small.size, Image.Resampling.BOX)) > EDGE * kept.peak
+            if surroundings.goes_on(tones, sheet, strokes):
+                continue
             return _bounded(kept, inner, image.width / small.width, image.height / small.height)
     return None
 

@@ -37,6 +37,9 @@ HALF = 0.5  # of what is around it: a plot covers more
 STRAIGHT = 0.93  # of the smallest box around a sheet: an oval that is cut off at both ends covers 0.91
 CONVEX = 0.95  # of the smallest convex polygon around a sheet
 ALIKE = 0.2  # of what a sheet lies on: how much of it may be as light as the sheet
+STROKE = (
+    0.5  # of the step from a sheet to what is around it: what is darker there is a stroke, the grain of wood is not
+)
 MOST_OF_BORDER = 0.9  # of the picture's border: what a sheet does not cover, or it lies on nothing
 LEAST = 0.06  # of the picture: a smaller thing is no sheet
 SPECK = 0.02  # of a picture: less is no part of a digit
@@ -126,6 +129,17 @@ def sharpness(tones: NDArray[np.uint8], sheet: Mask) -> float:
     """How far the tones within two pixels inside and outside of a sheet's outline are apart."""
     outside, inside = _grown(sheet) & ~sheet, _grown(~sheet) & sheet
     return float(abs(tones[inside].mean() - tones[outside].mean()))
+
+
+def goes_on(tones: NDArray[np.uint8], sheet: Mask, ink: Mask) -> bool:
+    """Whether ink goes on outside of a sheet, as strokes do into a shadow: then it is lit paper, not a sheet."""
+    around = _grown(_grown(sheet)) & ~sheet
+    near = tones[around & _grown(_grown(ink))]
+    outside, paper = float(np.median(tones[around])), float(np.median(tones[sheet]))
+    if not near.size or paper == outside:
+        return False
+    darker = (outside - near) / (paper - outside)  # or lighter, where the sheet is dark
+    return bool(np.quantile(darker, 0.75) > STROKE)
 
 
 def upright(sheet: Mask, kept: tuple[int, int, int, int]) -> tuple[int, int, int, int]:

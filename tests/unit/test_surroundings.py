@@ -198,6 +198,17 @@ def test_a_sheet_that_goes_on_outside_of_the_picture_is_told_from_what_it_lies_o
         assert differing(normalise_image(given), normalise_image(digit(n, 110))) < FAR, n
 
 
+def test_a_shadow_with_a_sharp_edge_through_a_digit_is_no_end_of_its_sheet() -> None:
+    shade = np.where(np.mgrid[0:400, 0:400][1] < 210, 1, 0.65)
+    grain = np.random.default_rng(1).normal(0, 3, (400, 400))
+    kept = 0
+    for n in range(30):
+        lit = 30 + 0.75 * np.asarray(digit(n, 190, 400), float)
+        ink = normalise_image(Image.fromarray((lit * shade + grain).clip(0, 255).astype(np.uint8)))
+        kept += differing(ink, normalise_image(digit(n, 190, 400))) < FAR
+    assert kept >= 27
+
+
 def test_the_loop_of_a_6_is_no_sheet_with_something_on_it() -> None:
     """Seven of MNIST's 10,000 test digits were one once, and what was read was their hole."""
     for digit_, hand, side in product("689", range(3), (14, 16, 18, 20)):
