@@ -102,6 +102,7 @@ def find(image: Image.Image) -> Ink:
     """L, RGB or opaque RGBA -> a digit's ink, without what surrounds it. Raises BlankPicture."""
     border, small = ring(image), max(image.size) <= CROPPED
     colour, away, spread, noise = paper_of(border)
+    looked = False
     if colour:
         ink = _away(image, colour)
         if ink.peak < max(MIN_CONTRAST, 1.5 * noise):
@@ -109,15 +110,14 @@ def find(image: Image.Image) -> Ink:
             ink = plain if ink.peak < MIN_CONTRAST else ink
         if turned := _turned(image, ink):
             return _cleared(turned, image.size, NOISE)
-        if ink.is_solid(not small and spread > TOUCHING * ink.peak) and (
-            on_sheet := _on_sheet(image, image.convert("L"))
-        ):
+        looked = ink.is_solid(not small and spread > TOUCHING * ink.peak)
+        if looked and (on_sheet := _on_sheet(image, image.convert("L"))):
             return on_sheet
         if spread <= NOISE * ink.peak or _runs_out(ink, away, spread, image.size):
             return on_clean_paper(ink, spread, image)
     grey, colour = image.convert("L"), prevailing(image, border, colour) or colour
     cropped = None if colour else _cropped(grey)
-    if not (cropped or (small and colour)) and (on_sheet := _on_sheet(image, grey)):
+    if not (looked or cropped or (small and colour)) and (on_sheet := _on_sheet(image, grey)):
         return on_sheet
     if colour:
         ink = _cleared(_away(image, colour), image.size, NOISE)
@@ -200,15 +200,22 @@ def _on_sheet(image: Image.Image, grey: Image.Image) -> Ink | None:
         sheet = surroundings.laid(mask)
         if sheet is None or surroundings.sharpness(tones, sheet) < SHARP * (high - low):
             continue
-        inner = surroundings.shrunk(sheet)
-        painted, inside = surroundings.spread(image, inner)
-        found = _inside(painted, surroundings.box(inside))
-        if found and (kept := found.only(inside)).peak == found.peak:
-            strokes = np.asarray(kept.on(image.size).resize(small.size, Image.Resampling.BOX)) > EDGE * kept.peak
-            if surroundings.goes_on(tones, sheet, strokes):
-                continue
-            return _bounded(kept, inner, image.width / small.width, image.height / small.height)
+        if ink := _on_this_sheet(image, tones, sheet):
+            return ink
     return None
+
+
+def _on_this_sheet(image: Image.Image, tones: NDArray[np.uint8], sheet: NDArray[np.bool_]) -> Ink | None:
+    """The ink on a sheet, if it ends with it; `tones` is the picture in the sheet's size."""
+    inner, (h, w) = surroundings.shrunk(sheet), sheet.shape
+    painted, inside = surroundings.spread(image, inner)
+    found = _inside(painted, surroundings.box(inside))
+    if not found or (kept := found.only(inside)).peak < found.peak:
+        return None
+    strokes = np.asarray(kept.on(image.size).resize((w, h), Image.Resampling.BOX)) > EDGE * kept.peak
+    if surroundings.goes_on(tones, sheet, strokes):
+        return None
+    return _bounded(kept, inner, image.width / w, image.height / h)
 
 
 def _bounded(ink: Ink, sheet: NDArray[np.bool_], across: float, down: float) -> Ink:
@@ -250,9 +257,7 @@ def _away(image: Image.Image, colour: tuple[int, ...]) -> Ink:
 
 def _cleared(ink: Ink, size: tuple[int, int], level: float) -> Ink:
     """The ink without what lies along the sheet's edges."""
-    sheet = np.zeros(size[::-1], np.uint8)
-    h, w = ink.pixels.shape
-    sheet[ink.top : ink.top + h, ink.left : ink.left + w] = ink.pixels
+    sheet = np.asarray(ink.on(size))
     sides = sheet[0], sheet[-1], sheet[:, 0], sheet[:, -1]
     if not surroundings.is_suspicious(sides, level * ink.peak, ink.peak):
         return ink

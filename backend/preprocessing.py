@@ -112,10 +112,7 @@ def normalise_found(found: Found) -> NDArray[np.uint8]:
 
 def draw_ink(found: Found) -> NDArray[np.uint8]:
     """The ink in its place: (h, w) uint8, 255 the darkest, the longer side INK_SIDE at most."""
-    ink, sheet = found.ink, Image.new("L", found.size)
-    h, w = ink.pixels.shape
-    clean = ink.pixels.tobytes().translate(_stretch(ink.peak))
-    sheet.paste(Image.frombuffer("L", (w, h), clean, "raw", "L", 0, 1), (ink.left, ink.top))
+    sheet = found.ink._replace(pixels=_clean(found.ink)).on(found.size)
     sheet.thumbnail((INK_SIDE, INK_SIDE), Image.Resampling.BOX)
     return np.asarray(upright(sheet, found.orientation))
 
@@ -140,9 +137,13 @@ def _sheet(ink: Ink, across: float, down: float) -> Sheet:
     """Raises BlankPicture."""
     if ink.peak < 1:
         raise BlankPicture(BLANK)
+    return Sheet(_clean(ink), ink.left, ink.top, across, down)
+
+
+def _clean(ink: Ink) -> NDArray[np.uint8]:
+    """The ink's pixels, 255 the darkest, without noise."""
     clean = ink.pixels.tobytes().translate(_stretch(ink.peak))
-    pixels = np.frombuffer(clean, np.uint8).reshape(ink.pixels.shape)
-    return Sheet(pixels, ink.left, ink.top, across, down)
+    return np.frombuffer(clean, np.uint8).reshape(ink.pixels.shape)
 
 
 def normalise_ink(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:

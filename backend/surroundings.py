@@ -37,9 +37,7 @@ HALF = 0.5  # of what is around it: a plot covers more
 STRAIGHT = 0.93  # of the smallest box around a sheet: an oval that is cut off at both ends covers 0.91
 CONVEX = 0.95  # of the smallest convex polygon around a sheet
 ALIKE = 0.2  # of what a sheet lies on: how much of it may be as light as the sheet
-STROKE = (
-    0.5  # of the step from a sheet to what is around it: what is darker there is a stroke, the grain of wood is not
-)
+STROKE = 0.5  # of the step from a sheet to what is around it: what is darker there is a stroke, not grain of wood
 MOST_OF_BORDER = 0.9  # of the picture's border: what a sheet does not cover, or it lies on nothing
 LEAST = 0.06  # of the picture: a smaller thing is no sheet
 SPECK = 0.02  # of a picture: less is no part of a digit
