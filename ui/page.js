@@ -150,9 +150,11 @@ function give(files) {
 }
 
 // Copies the link or the picture, and says so beside the buttons. Only a script may do it, and only on a press.
+// The press goes no further: a run for it would show Share anew on a busy machine, without what was said.
 async function copy(event) {
   const button = event.target.closest?.(".st-key-copy-link button, .st-key-copy-picture button");
   if (!button) return;
+  event.stopPropagation();
   try {
     await (button.closest(".st-key-copy-link") ? copyLink() : copyPicture());
     say("done");
@@ -161,11 +163,11 @@ async function copy(event) {
   }
 }
 
-// The place for it comes after the buttons, or anew with the end of a run.
+// The place for it comes after the buttons.
 function say(what) {
   const place = document.getElementById("copied");
   if (place) place.textContent = place.dataset[what];
-  else if (document.querySelector(".card")) requestAnimationFrame(() => say(what));
+  else if (document.querySelector("[data-testid=stPopoverBody]")) requestAnimationFrame(() => say(what));
 }
 
 const copyLink = async () => navigator.clipboard.writeText(document.querySelector(".st-key-link-text code").textContent);

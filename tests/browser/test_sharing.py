@@ -151,6 +151,13 @@ def test_the_link_and_the_card_are_copied_and_the_card_is_downloaded(visit: Visi
     expect(page.locator(".card")).to_have_attribute("alt", "The drawing, read as 5")
 
 
+COUNT_RUNS = """() => {
+  window.runs = 0;
+  new MutationObserver(() => runs++).observe(document.querySelector("[data-testid=stApp]"),
+                                             { attributeFilter: ["data-test-script-state"] });
+}"""
+
+
 def test_copied_is_said_where_its_place_comes_after_the_press(visit: Visit, page_url: str) -> None:
     """The buttons stand before it: who is quick presses while it is not there yet."""
     visitor = visit(page_url, permissions=CLIPBOARD)
@@ -158,12 +165,27 @@ def test_copied_is_said_where_its_place_comes_after_the_press(visit: Visit, page
     visitor.draw("5")
     visitor.submit()
     unfold(visitor)
-    visitor.await_rest()  # the end of the run may bring the place anew
+    visitor.await_rest()
     page.evaluate("window.place = document.getElementById('copied'), place.id = 'late', null")
     page.get_by_role("button", name="Copy link").click()
     page.evaluate("new Promise((done) => setTimeout(done, 300))")
     page.evaluate("place.id = 'copied', null")
     page.locator("#copied").get_by_text("Copied.").wait_for()
+
+
+def test_a_press_of_copy_begins_no_run_that_would_take_away_what_it_said(visit: Visit, page_url: str) -> None:
+    visitor = visit(page_url, permissions=CLIPBOARD)
+    page = visitor.page
+    visitor.draw("5")
+    visitor.submit()
+    unfold(visitor)
+    visitor.await_rest()
+    page.evaluate(COUNT_RUNS)
+    for name in ("Copy link", "Copy picture"):
+        page.get_by_role("button", name=name).click()
+        page.locator("#copied").get_by_text("Copied.").wait_for()
+    page.evaluate("new Promise((done) => setTimeout(done, 500))")
+    assert page.evaluate("window.runs") == 0
 
 
 def test_a_browser_that_copies_nothing_is_told_what_to_do(visit: Visit, page_url: str) -> None:
