@@ -17,6 +17,8 @@ from backend.paper import median, paper_of, prevailing, ring
 from backend.surroundings import TOUCHING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
 MIN_CONTRAST = 24  # of 255: less than this between paper and ink is a blank sheet, unless the paper has less noise yet
@@ -30,8 +32,10 @@ EVEN = 0.2  # of the darkest ink: by how much paper in one light may differ betw
 UNDECIDED = 0.08  # of the pixels, on either side of half
 PAPER = 0.9  # the quantile of a quarter's light pixels that is paper: below are the strokes' soft edges
 SOLID = 0.5  # of its box: strokes cover less
+WITHIN = 0.8  # of what is not exactly paper: strokes in less of it may be on a faint sheet
 BAR = 0.4  # of its length: a 1 is narrower, a sheet is wider
 SHARP = 0.6  # of the step from table to paper: what two pixels at a sheet's outline make; a shadow's edge is softer
+COLOURED = 6  # of 255: by how much a band differs from the greys, its mean aside; in tinted light it is 4
 SHEET = 128  # pixels of the longer side: enough to see where a sheet ends
 NARROWEST = 8  # pixels: no digit is told in less
 SMALLEST_SHEET = 64  # pixels of the shorter side of a picture that may have one: in less an 8 is as straight
@@ -68,12 +72,21 @@ class Ink(NamedTuple):
     def is_solid(self, runs_out: bool) -> bool:
         """Whether it may be a sheet: it covers more of its box than strokes do, told by each 16th pixel.
 
-        It is no bar, but where it `runs_out` of the picture.
+        It is no bar, but where it `runs_out` of the picture. A sheet may also be far fainter than what is on it.
         """
-        left, top, right, bottom = self.box(EDGE * self.peak)
+        strong, faint = self.box(EDGE * self.peak), NOISE * self.peak
+        if self._covers(strong, EDGE * self.peak, self.peak, runs_out):
+            return True
+        left, top, right, bottom = strong
+        within = (right - left) * (bottom - top) < WITHIN * self.pixels.size
+        return within and self._covers(self.box(faint), faint, EDGE * self.peak, runs_out)
+
+    def _covers(self, box: tuple[int, int, int, int], level: float, most: float, runs_out: bool) -> bool:
+        left, top, right, bottom = box
         some = self.pixels[top:bottom:4, left:right:4]
         short, long = sorted((right - left, bottom - top))
-        return (runs_out or short > BAR * long) and bool(np.count_nonzero(some > EDGE * self.peak) > SOLID * some.size)
+        covered = np.count_nonzero((some > level) & (some <= most))
+        return (runs_out or short > BAR * long) and bool(covered > SOLID * some.size)
 
     def box(self, level: float) -> tuple[int, int, int, int]:
         """Left, top, right and bottom, in `pixels`, of what is above a level."""
@@ -108,16 +121,17 @@ def find(image: Image.Image) -> Ink:
         if ink.peak < max(MIN_CONTRAST, 1.5 * noise):
             plain = _told_from_noise(ink, noise)
             ink = plain if ink.peak < MIN_CONTRAST else ink
+        uneven = NOISE * ink.peak < spread <= TOUCHING * ink.peak
+        looked = uneven or ink.is_solid(not small and spread > TOUCHING * ink.peak)
+        if looked and (on_sheet := _on_sheet(image)):
+            return on_sheet
         if turned := _turned(image, ink):
             return _cleared(turned, image.size, NOISE)
-        looked = ink.is_solid(not small and spread > TOUCHING * ink.peak)
-        if looked and (on_sheet := _on_sheet(image, image.convert("L"))):
-            return on_sheet
         if spread <= NOISE * ink.peak or _runs_out(ink, away, spread, image.size):
             return on_clean_paper(ink, spread, image)
     grey, colour = image.convert("L"), prevailing(image, border, colour) or colour
     cropped = None if colour else _cropped(grey)
-    if not (looked or cropped or (small and colour)) and (on_sheet := _on_sheet(image, grey)):
+    if not (looked or cropped or (small and colour)) and (on_sheet := _on_sheet(image)):
         return on_sheet
     if colour:
         ink = _cleared(_away(image, colour), image.size, NOISE)
@@ -187,22 +201,48 @@ def unboxed(ink: Ink, image: Image.Image | None = None) -> Ink:
     return ink
 
 
-def _on_sheet(image: Image.Image, grey: Image.Image) -> Ink | None:
+def _on_sheet(image: Image.Image) -> Ink | None:
     """The ink on a sheet that lies on something else, as on a table; None where there is no such sheet."""
     if min(image.size) < SMALLEST_SHEET:
         return None
-    small = grey.copy()
-    small.thumbnail((SHEET, SHEET), Image.Resampling.BOX)
-    tones = np.asarray(small)
-    low, high = _otsu(np.bincount(tones.reshape(-1), minlength=256), np.arange(256))
-    light = tones > (low + high) / 2
-    for mask in (light, ~light):
-        sheet = surroundings.laid(mask)
-        if sheet is None or surroundings.sharpness(tones, sheet) < SHARP * (high - low):
-            continue
-        if ink := _on_this_sheet(image, tones, sheet):
-            return ink
+    for tones in _views(image):
+        for low, high in _steps(tones):
+            for sheet in _sheets(tones, low, high):
+                if ink := _on_this_sheet(image, tones, sheet):
+                    return ink
     return None
+
+
+def _views(image: Image.Image) -> Iterator[NDArray[np.uint8]]:
+    """A small copy's greys, then each band that differs from them: a yellow note on a white desk is as light."""
+    small = image.copy()
+    small.thumbnail((SHEET, SHEET), Image.Resampling.BOX)
+    grey = np.asarray(small.convert("L"))
+    yield grey
+    for band in small.split()[:3] if image.mode != "L" else ():
+        tones = np.asarray(band)
+        if np.std(tones - grey.astype(np.float32)) > COLOURED:
+            yield tones
+
+
+def _sheets(tones: NDArray[np.uint8], low: float, high: float) -> list[NDArray[np.bool_]]:
+    """What of one of two tones may lie on the other; first where more stands out, ink or the grain of wood."""
+    light = tones > (low + high) / 2
+    found = [sheet for mask in (light, ~light) if (sheet := surroundings.laid(mask)) is not None]
+    sharp = [sheet for sheet in found if surroundings.sharpness(tones, sheet) >= SHARP * (high - low)]
+    return sorted(sharp, key=lambda sheet: int(np.ptp(tones[sheet])), reverse=True)
+
+
+def _steps(tones: NDArray[np.uint8]) -> Iterator[tuple[float, float]]:
+    """The two tones that a picture falls into, and those that its larger part does: a white note on a grey desk."""
+    counts, levels = np.bincount(tones.reshape(-1), minlength=256), np.arange(256)
+    low, high = _otsu(counts, levels)
+    yield low, high
+    light = levels > (low + high) / 2
+    larger = light if 2 * counts[light].sum() > tones.size else ~light
+    low, high = _otsu(np.where(larger, counts, 0), levels)
+    if high - low > MIN_CONTRAST:
+        yield low, high
 
 
 def _on_this_sheet(image: Image.Image, tones: NDArray[np.uint8], sheet: NDArray[np.bool_]) -> Ink | None:

@@ -222,6 +222,7 @@ DRESSES: dict[str, Case] = {
     **{f"cut out, {side} px tall": _cut_out(side) for side in (8, 16, 28, 96)},
     "plot": _mnist(lambda image, rng: encode(pictures.plot(image, rng))),
     "note on a table": _mnist(lambda image, rng: encode(pictures.on_table(image, rng), "JPEG", quality=80)),
+    "coloured note": _mnist(lambda image, rng: encode(pictures.on_desk(image, rng), "JPEG", quality=80)),
     "sheet beyond the picture": _mnist(lambda image, rng: encode(pictures.beyond(image, rng), "JPEG", quality=80)),
 }
 # case -> how to make its n-th picture, and how many there are

@@ -183,7 +183,7 @@ SHEETS = {
 }
 
 
-@pytest.mark.parametrize(("wood", "invert"), [(0, False), (0, True), (25, False)])
+@pytest.mark.parametrize(("wood", "invert"), [(0, False), (0, True), (25, False), (25, True)])
 @pytest.mark.parametrize("seen_of_it", SHEETS)
 def test_a_sheet_that_goes_on_outside_of_the_picture_is_told_from_what_it_lies_on(
     seen_of_it: str, wood: int, invert: bool
@@ -196,6 +196,32 @@ def test_a_sheet_that_goes_on_outside_of_the_picture_is_told_from_what_it_lies_o
         picture = Image.composite(sheet, Image.fromarray(grain.astype(np.uint8)), inside)
         given = ImageOps.invert(picture) if invert else picture
         assert differing(normalise_image(given), normalise_image(digit(n, 110))) < FAR, n
+
+
+NOTES = {
+    "yellow on white": ((250, 225, 90), (240, 240, 238)),
+    "pink on light grey": ((250, 150, 180), (205, 205, 205)),
+    "white on light grey": ((235, 235, 235), (200, 200, 200)),
+    "grey on white": ((190, 190, 190), (240, 240, 240)),
+    "blue on light brown": ((130, 190, 235), (215, 185, 145)),
+}
+
+
+@pytest.mark.parametrize("light", [1, 0.7], ids=["even light", "light from the left"])
+@pytest.mark.parametrize("kind", NOTES)
+def test_a_note_of_another_colour_than_the_desk_is_told_from_it_also_where_it_is_as_light(
+    kind: str, light: float
+) -> None:
+    note, desk = NOTES[kind]
+    for n in range(10):
+        ink = digit(n, 110)
+        sheet = Image.composite(Image.new("RGB", ink.size, note), Image.new("RGB", ink.size, (30, 30, 35)), ink)
+        table = Image.new("RGB", (420, 360), desk)
+        table.paste(sheet.rotate(7, CUBIC, expand=True, fillcolor=desk), (60, 20))
+        tones = np.asarray(table) * np.linspace(1, light, 420)[None, :, None]
+        tones = tones + np.random.default_rng(n).normal(0, 3, tones.shape[:2])[..., None]
+        given = encode(Image.fromarray(tones.clip(0, 255).astype(np.uint8)), "JPEG", quality=85)
+        assert differing(seen(given), normalise_image(ink.rotate(7, CUBIC, fillcolor=255))) < FAR, n
 
 
 def test_a_shadow_with_a_sharp_edge_through_a_digit_is_no_end_of_its_sheet() -> None:

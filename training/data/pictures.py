@@ -9,6 +9,8 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 BAR = 115  # of 255: the mean tone of what would be a block if it were stretched; a 1 with a flag is lighter
 FAINT = 60  # of 255: lighter ink is cut off where a digit is cut out
+NOTES = ((250, 225, 90), (250, 150, 180), (130, 190, 235), (150, 215, 130), (190, 190, 190), (235, 235, 235))
+DESKS = ((240, 240, 238), (200, 200, 200), (215, 185, 145))
 # Tone -> colour, between five colours of the map "viridis" (S. van der Walt and N. Smith, 2015; CC0)
 VIRIDIS = np.stack(
     [
@@ -153,6 +155,21 @@ def beyond(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
     corner = tuple(int(at - size / 2) for at in middle)
     table.paste(sheet.getchannel("L"), corner, sheet.getchannel("A"))
     return table
+
+
+def on_desk(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """L, ink on black -> RGB, 640x480: a turned note of some colour on a desk about as light, in uneven light."""
+    side = int(rng.integers(150, 250))
+    ink = digit.resize((side, side), Image.Resampling.BICUBIC)
+    note = Image.new("RGB", ink.size, NOTES[rng.integers(len(NOTES))])
+    note.paste(tuple(rng.integers(20, 60, 3).tolist()), mask=ink)
+    note.putalpha(255)
+    note = note.rotate(rng.uniform(-20, 20), Image.Resampling.BICUBIC, expand=True)
+    desk = Image.new("RGB", (640, 480), DESKS[rng.integers(len(DESKS))])
+    corner = int(rng.integers(640 - note.width)), int(rng.integers(480 - note.height))
+    desk.paste(note.convert("RGB"), corner, note.getchannel("A"))
+    light = 1 - rng.uniform(0, 0.3) * np.linspace(0, 1, 640)[:: rng.choice([-1, 1])]
+    return _image(np.asarray(desk) * light[:, None] + rng.normal(0, 3, (480, 640, 1)))
 
 
 def _table(rng: np.random.Generator) -> Image.Image:
