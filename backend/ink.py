@@ -36,6 +36,7 @@ WITHIN = 0.8  # of what is not exactly paper: strokes in less of it may be on a 
 BAR = 0.4  # of its length: a 1 is narrower, a sheet is wider
 SHARP = 0.6  # of the step from table to paper: what two pixels at a sheet's outline make; a shadow's edge is softer
 COLOURED = 6  # of 255: by how much a band differs from the greys, its mean aside; in tinted light it is 4
+SHARPEST = 1.6  # of the same: what is steeper is the edge of a stroke whose soft rim is one of the two tones
 SHEET = 128  # pixels of the longer side: enough to see where a sheet ends
 NARROWEST = 8  # pixels: no digit is told in less
 SMALLEST_SHEET = 64  # pixels of the shorter side of a picture that may have one: in less an 8 is as straight
@@ -229,7 +230,8 @@ def _sheets(tones: NDArray[np.uint8], low: float, high: float) -> list[NDArray[n
     """What of one of two tones may lie on the other; first where more stands out, ink or the grain of wood."""
     light = tones > (low + high) / 2
     found = [sheet for mask in (light, ~light) if (sheet := surroundings.laid(mask)) is not None]
-    sharp = [sheet for sheet in found if surroundings.sharpness(tones, sheet) >= SHARP * (high - low)]
+    step = high - low
+    sharp = [sheet for sheet in found if SHARP * step <= surroundings.sharpness(tones, sheet) <= SHARPEST * step]
     return sorted(sharp, key=lambda sheet: int(np.ptp(tones[sheet])), reverse=True)
 
 

@@ -243,6 +243,15 @@ def test_the_loop_of_a_6_is_no_sheet_with_something_on_it() -> None:
         assert differing(normalise_image(sheet), normalise_image(ImageOps.expand(sheet, 40))) < 1, (digit_, hand, side)
 
 
+def test_an_8_of_a_thick_pen_is_no_sheet_of_its_soft_rim() -> None:
+    for hand, width in product(range(3), (28, 32, 36)):
+        sheet = draw(fit([np.array(stroke, float) for stroke in HANDS["8"][hand]], 120), width)
+        assert differing(normalise_image(sheet), normalise_image(ImageOps.expand(sheet, 40, fill=255))) < 1, (
+            hand,
+            width,
+        )
+
+
 def test_strips_between_rules_and_what_is_lit_softly_are_no_sheets() -> None:
     page = np.asarray(ruled(blank()))
     assert surroundings.laid(page > 200) is None
