@@ -35,8 +35,8 @@ SOLID = 0.5  # of its box: strokes cover less
 WITHIN = 0.8  # of what is not exactly paper: strokes in less of it may be on a faint sheet
 BAR = 0.4  # of its length: a 1 is narrower, a sheet is wider
 SHARP = 0.6  # of the step from table to paper: what two pixels at a sheet's outline make; a shadow's edge is softer
-COLOURED = 6  # of 255: by how much a band differs from the greys, its mean aside; in tinted light it is 4
 SHARPEST = 1.6  # of the same: what is steeper is the edge of a stroke whose soft rim is one of the two tones
+COLOURED = 6  # of 255: by how much a band differs from the greys, its mean aside; in tinted light it is 4
 SHEET = 128  # pixels of the longer side: enough to see where a sheet ends
 NARROWEST = 8  # pixels: no digit is told in less
 SMALLEST_SHEET = 64  # pixels of the shorter side of a picture that may have one: in less an 8 is as straight
@@ -207,10 +207,9 @@ def _on_sheet(image: Image.Image) -> Ink | None:
     if min(image.size) < SMALLEST_SHEET:
         return None
     for tones in _views(image):
-        for low, high in _steps(tones):
-            for sheet in _sheets(tones, low, high):
-                if ink := _on_this_sheet(image, tones, sheet):
-                    return ink
+        for sheet in _sheets(tones):
+            if ink := _on_this_sheet(image, tones, sheet):
+                return ink
     return None
 
 
@@ -226,13 +225,13 @@ def _views(image: Image.Image) -> Iterator[NDArray[np.uint8]]:
             yield tones
 
 
-def _sheets(tones: NDArray[np.uint8], low: float, high: float) -> list[NDArray[np.bool_]]:
-    """What of one of two tones may lie on the other; first where more stands out, ink or the grain of wood."""
-    light = tones > (low + high) / 2
-    found = [sheet for mask in (light, ~light) if (sheet := surroundings.laid(mask)) is not None]
-    step = high - low
-    sharp = [sheet for sheet in found if SHARP * step <= surroundings.sharpness(tones, sheet) <= SHARPEST * step]
-    return sorted(sharp, key=lambda sheet: int(np.ptp(tones[sheet])), reverse=True)
+def _sheets(tones: NDArray[np.uint8]) -> Iterator[NDArray[np.bool_]]:
+    """What of one tone may lie on another; first where more stands out, for ink does more than the grain of wood."""
+    for low, high in _steps(tones):
+        light, step = tones > (low + high) / 2, high - low
+        found = [sheet for mask in (light, ~light) if (sheet := surroundings.laid(mask)) is not None]
+        sharp = [sheet for sheet in found if SHARP * step <= surroundings.sharpness(tones, sheet) <= SHARPEST * step]
+        yield from sorted(sharp, key=lambda sheet: int(np.ptp(tones[sheet])), reverse=True)
 
 
 def _steps(tones: NDArray[np.uint8]) -> Iterator[tuple[float, float]]:

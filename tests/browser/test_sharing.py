@@ -158,14 +158,20 @@ COUNT_RUNS = """() => {
 }"""
 
 
-def test_copied_is_said_where_its_place_comes_after_the_press(visit: Visit, page_url: str) -> None:
-    """The buttons stand before it: who is quick presses while it is not there yet."""
+@pytest.fixture
+def sharer(visit: Visit, page_url: str) -> Visitor:
+    """Share is open, nothing runs, and the clipboard may be used."""
     visitor = visit(page_url, permissions=CLIPBOARD)
-    page = visitor.page
     visitor.draw("5")
     visitor.submit()
     unfold(visitor)
     visitor.await_rest()
+    return visitor
+
+
+def test_copied_is_said_where_its_place_comes_after_the_press(sharer: Visitor) -> None:
+    """The buttons stand before it: who is quick presses while it is not there yet."""
+    page = sharer.page
     page.evaluate("window.place = document.getElementById('copied'), place.id = 'late', null")
     page.get_by_role("button", name="Copy link").click()
     page.evaluate("new Promise((done) => setTimeout(done, 300))")
@@ -173,13 +179,8 @@ def test_copied_is_said_where_its_place_comes_after_the_press(visit: Visit, page
     page.locator("#copied").get_by_text("Copied.").wait_for()
 
 
-def test_a_press_of_copy_begins_no_run_that_would_take_away_what_it_said(visit: Visit, page_url: str) -> None:
-    visitor = visit(page_url, permissions=CLIPBOARD)
-    page = visitor.page
-    visitor.draw("5")
-    visitor.submit()
-    unfold(visitor)
-    visitor.await_rest()
+def test_a_press_of_copy_begins_no_run_that_would_take_away_what_it_said(sharer: Visitor) -> None:
+    page = sharer.page
     page.evaluate(COUNT_RUNS)
     for name in ("Copy link", "Copy picture"):
         page.get_by_role("button", name=name).click()
