@@ -130,14 +130,14 @@ def find(image: Image.Image) -> Ink:
             return _cleared(turned, image.size, NOISE)
         if spread <= NOISE * ink.peak or _runs_out(ink, away, spread, image.size):
             return on_clean_paper(ink, spread, image)
-    grey, colour = image.convert("L"), prevailing(image, border, colour) or colour
-    cropped = None if colour else _cropped(grey)
+    colour = prevailing(image, border, colour) or colour
+    cropped = None if colour else _cropped(image)
     if not (looked or cropped or (small and colour)) and (on_sheet := _on_sheet(image)):
         return on_sheet
     if colour:
         ink = _cleared(_away(image, colour), image.size, NOISE)
     else:
-        ink = _cleared(cropped or Ink.of(_photo(grey)), image.size, EDGE)
+        ink = _cleared(cropped or Ink.of(_photo(image.convert("L"))), image.size, EDGE)
     return unboxed(ink, image)
 
 
@@ -318,14 +318,14 @@ def _told_from_noise(ink: Ink, noise: float = 0) -> Ink:
     return Ink.of(stretched, ink.left, ink.top)
 
 
-def _cropped(grey: Image.Image) -> Ink | None:
+def _cropped(image: Image.Image) -> Ink | None:
     """The ink of a small picture that a digit fills, so that its border has two tones; None where it may be a photo.
 
     Most of the border is paper even then, and evenly lit: its tone is the same in all four quarters.
     """
-    if max(grey.size) > CROPPED:
+    if max(image.size) > CROPPED:
         return None
-    tones = np.asarray(grey).astype(np.int16)
+    tones = np.asarray(image.convert("L")).astype(np.int16)
     light = tones > (int(tones.min()) + int(tones.max())) / 2
     if _paper_is_dark(light):
         tones, light = 255 - tones, ~light
@@ -336,7 +336,7 @@ def _cropped(grey: Image.Image) -> Ink | None:
     ink = Ink.of(np.clip(paper - tones, 0, 255).astype(np.uint8))
     even = np.ptp(levels) <= EVEN * ink.peak
     runs_out = np.mean(surroundings.outermost(ink.pixels) > DARK * ink.peak) > 0.01
-    plain = min(grey.size) <= TINY or (even and runs_out)
+    plain = min(image.size) <= TINY or (even and runs_out)
     return ink if plain and ink.peak >= MIN_CONTRAST else None
 
 

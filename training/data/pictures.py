@@ -131,11 +131,7 @@ def on_table(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
     """L, ink on black -> a note of it, turned by up to 20 degrees, on a darker table of one tone or of wood; noise."""
     table, side = _table(rng), int(rng.integers(180, 320))
     note = _written(np.asarray(digit.resize((side, side), Image.Resampling.BICUBIC), float), rng)
-    note.putalpha(255)
-    note = note.rotate(rng.uniform(-20, 20), Image.Resampling.BICUBIC, expand=True)
-    left, top = int(rng.integers(640 - note.width)), int(rng.integers(480 - note.height))
-    table.paste(note.getchannel("L"), (left, top), note.getchannel("A"))
-    return table
+    return _anywhere(_turned(note, rng), table, rng)
 
 
 def beyond(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
@@ -163,13 +159,23 @@ def on_desk(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
     ink = digit.resize((side, side), Image.Resampling.BICUBIC)
     note = Image.new("RGB", ink.size, NOTES[rng.integers(len(NOTES))])
     note.paste(tuple(rng.integers(20, 60, 3).tolist()), mask=ink)
-    note.putalpha(255)
-    note = note.rotate(rng.uniform(-20, 20), Image.Resampling.BICUBIC, expand=True)
-    desk = Image.new("RGB", (640, 480), DESKS[rng.integers(len(DESKS))])
-    corner = int(rng.integers(640 - note.width)), int(rng.integers(480 - note.height))
-    desk.paste(note.convert("RGB"), corner, note.getchannel("A"))
+    note = _turned(note, rng)
+    desk = _anywhere(note, Image.new("RGB", (640, 480), DESKS[rng.integers(len(DESKS))]), rng)
     light = 1 - rng.uniform(0, 0.3) * np.linspace(0, 1, 640)[:: rng.choice([-1, 1])]
     return _image(np.asarray(desk) * light[:, None] + rng.normal(0, 3, (480, 640, 1)))
+
+
+def _turned(note: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """A note, turned by up to 20 degrees, and see-through around it."""
+    note.putalpha(255)
+    return note.rotate(rng.uniform(-20, 20), Image.Resampling.BICUBIC, expand=True)
+
+
+def _anywhere(note: Image.Image, table: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """A turned note somewhere on a table of its own mode but for the alpha, 640x480."""
+    corner = int(rng.integers(640 - note.width)), int(rng.integers(480 - note.height))
+    table.paste(note.convert(table.mode), corner, note.getchannel("A"))
+    return table
 
 
 def _table(rng: np.random.Generator) -> Image.Image:
