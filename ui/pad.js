@@ -79,7 +79,13 @@ function show() {
   if (place.getBoundingClientRect().top > innerHeight - 160) bring(place);
 }
 
-// A new sheet that was asked for from further down, or from beside it, comes into sight.
+// A new sheet that was asked for from further down, or from beside it, comes into sight: again once the old answer is gone,
+// which makes the page shorter and moves it, unless the visitor has gone elsewhere by then.
+function bringSheets() {
+  const { touched } = own;
+  for (const later of [0, 300, 1000]) setTimeout(() => { if (own.touched === touched) bringSheet(); }, later);
+}
+
 function bringSheet() {
   const place = document.querySelector(".st-key-playing") ?? document.querySelector(".st-key-drawing");
   if (place?.getBoundingClientRect().top < 0) bring(place);
@@ -121,7 +127,7 @@ function keepFocus() {
 }
 
 const told = {}; // by pad.py
-const own = { down: false, lifted: 0 }; // the script's own: what pad.py tells must not overwrite it
+const own = { down: false, lifted: 0, touched: 0 }; // the script's own: what pad.py tells must not overwrite it
 
 function listen() {
   if (own.listening) return;
@@ -130,6 +136,7 @@ function listen() {
   document.addEventListener("pointerdown", (event) => sendFirst(event, root()), true);
   document.addEventListener("click", offer, true);
   document.addEventListener("change", (event) => { own.chosen = event.target.type === "file"; }, true);
+  for (const begin of ["pointerdown", "keydown", "wheel", "touchmove"]) document.addEventListener(begin, () => own.touched++, true);
   for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, lift, true);
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" || event.key === " ") sendFirst(event, root());
@@ -156,8 +163,7 @@ export default function ({ data }) {
     const root = canvasRoot(data.sheet);
     if (!root?.querySelector(".upper-canvas")) return requestAnimationFrame(when);
     dress(root, data.strokes);
-    // Again once the old answer is gone, which makes the page shorter and moves it.
-    if (own.shown !== data.sheet) for (const later of [0, 300, 1000]) setTimeout(bringSheet, later);
+    if (![undefined, data.sheet].includes(own.shown)) bringSheets();
     own.shown = data.sheet;
     settled(root, () => { document.getElementById("announcement").dataset.dressed = data.sheet; }); // style.css shows the first
   };

@@ -163,7 +163,7 @@ async function copy(event) {
   }
 }
 
-// The place for it comes after the buttons.
+// The place for it comes a moment after the buttons.
 function say(what) {
   const place = document.getElementById("copied");
   if (place) place.textContent = place.dataset[what];

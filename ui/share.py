@@ -24,25 +24,28 @@ def show(answer: Answer) -> None:
     """A button that unfolds the link and the card; they are made only then."""
     with st.popover("Share", key="share", on_change="rerun") as popover:
         if popover.open:
-            _link(answer)
-            _card(answer)
-            st.html(f'<p id="copied" class="hint" role="status" data-done="{COPIED}" data-failed="{NOT_COPIED}"></p>')
+            address, picture = link.address(answer.picture), card.draw(answer)
+            first = st.container()  # on a low screen the rest is scrolled to
+            _link(address, drawn=bool(answer.picture.strokes))
+            st.html(f'<img class="card" src="{words.inline(picture)}" alt="{escape(card.describe(answer))}">')
+            with first:
+                _buttons(address, picture)  # filled last: they copy what is shown
 
 
-def _link(answer: Answer) -> None:
-    address = link.address(answer.picture)
+def _buttons(address: str, picture: bytes) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if address:
+            st.button("Copy link", key="copy-link")
+        st.button("Copy picture", key="copy-picture")
+        st.download_button("Download picture", picture, "drawing.png", "image/png", key="card", on_click="ignore")
+        said = f'role="status" data-done="{COPIED}" data-failed="{NOT_COPIED}"'
+        st.html(f'<p id="copied" class="hint" {said}></p>', width="content")
+
+
+def _link(address: str, *, drawn: bool) -> None:
     if not address:
-        st.html(f'<p class="hint">{TOO_LONG if answer.picture.strokes else NO_STROKES}</p>')
+        st.html(f'<p class="hint">{TOO_LONG if drawn else NO_STROKES}</p>')
         return
     st.html(f'<p class="hint">{LINK}{f" {HERE_ONLY}" if link.is_local() else ""}</p>')
     with st.container(key="link-text"):
         st.code(address, language=None)
-    st.button("Copy link", key="copy-link")
-
-
-def _card(answer: Answer) -> None:
-    picture = card.draw(answer)
-    st.html(f'<img class="card" src="{words.inline(picture)}" alt="{escape(card.describe(answer))}">')
-    with st.container(horizontal=True):
-        st.button("Copy picture", key="copy-picture")
-        st.download_button("Download picture", picture, "drawing.png", "image/png", key="card", on_click="ignore")

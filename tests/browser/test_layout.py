@@ -68,6 +68,35 @@ def test_next_digit_brings_the_sheet_back_from_below(visit: Visit, page_url: str
     page.wait_for_function("() => document.querySelector('.st-key-drawing').getBoundingClientRect().top >= -1")
 
 
+def test_who_scrolls_as_the_page_comes_stays_there(visit: Visit, page_url: str) -> None:
+    visitor = visit(page_url, phone=True)
+    main = visitor.page.get_by_test_id("stMain")
+    end = main.evaluate("e => { e.scrollTop = 1e4; return e.scrollTop }")
+    assert end > 100, "there is something below"
+    visitor.page.wait_for_timeout(1200)  # a sheet that was asked for is brought into sight for a second
+    assert main.evaluate("e => e.scrollTop") == end
+
+
+RIGHT_END = """e => {
+  const { right, y, height } = e.getBoundingClientRect();
+  return e.contains(document.elementFromPoint(right - 8, y + height / 2));
+}"""
+
+
+def assert_nothing_lies_on(place: Locator) -> None:
+    """Nor on its right end, where the three dots of Streamlit's menu are."""
+    place.evaluate("e => e.closest('.st-key-drawing, .st-key-playing').scrollIntoView()")
+    assert place.evaluate(RIGHT_END)
+
+
+def test_the_menu_does_not_cover_next_digit(visit: Visit, page_url: str) -> None:
+    visitor = visit(page_url, phone=True, reduced_motion="reduce")
+    visitor.resize(**PHONE)
+    visitor.draw("4")
+    visitor.submit()
+    assert_nothing_lies_on(visitor.page.locator(".st-key-glance button"))
+
+
 def test_a_live_answer_on_a_phone_is_in_sight(visit: Visit, page_url: str) -> None:
     visitor = visit(page_url, live=True, phone=True)
     page = visitor.resize(**PHONE)

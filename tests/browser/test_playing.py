@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import STROKES
 from tests.browser.test_drawing import touch
-from tests.browser.test_layout import PHONE, SCREENS, assert_fine, assert_in_sight
+from tests.browser.test_layout import PHONE, SCREENS, assert_fine, assert_in_sight, assert_nothing_lies_on
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -123,6 +123,14 @@ def test_a_round_is_played_by_finger_on_a_small_phone_without_a_swipe(visit: Vis
                 touch(session, visitor, stroke)
                 visitor.page.wait_for_function(MARKED, arg=[visitor.sheet, str(number)])
         visitor.page.locator(".marks li.right").nth(sheet).wait_for(state="attached")
+
+
+def test_the_menu_does_not_cover_the_clock(visit: Visit, page_url: str) -> None:
+    visitor = visit(page_url, phone=True, reduced_motion="reduce")
+    visitor.resize(**PHONE)
+    start(visitor)
+    wanted(visitor, 0)
+    assert_nothing_lies_on(visitor.page.locator(".clock"))
 
 
 def test_the_drawing_on_the_sheet_of_draw_outlives_a_game(visit: Visit, page_url: str) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from tests.browser.conftest import without_live
-from tests.browser.test_layout import SCREENS, assert_fine
+from tests.browser.test_layout import SCREENS, assert_fine, assert_in_sight, box
 
 if TYPE_CHECKING:
     from tests.browser.conftest import MoodyApi, Visit, Visitor
@@ -201,9 +201,17 @@ def test_a_browser_that_copies_nothing_is_told_what_to_do(visit: Visit, page_url
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_share_fits_every_screen_and_has_no_violation_of_wcag(visit: Visit, page_url: str, dark: bool) -> None:
-    visitor = visit(page_url, dark=dark, phone=True, reduced_motion="reduce")
+    """Its buttons and what they say are in sight, however low its own button stands."""
+    visitor = visit(page_url, dark=dark, phone=True, reduced_motion="reduce", permissions=CLIPBOARD)
+    page, share = visitor.page, visitor.page.get_by_test_id("stPopoverBody")
     visitor.draw("8")
     visitor.submit()
     unfold(visitor)
+    page.get_by_role("button", name="Copy link").click()
+    page.locator("#copied").get_by_text("Copied.").wait_for()
     for width, height in SCREENS:
         assert_fine(visitor, width, height)
+        page.locator(".st-key-share").evaluate("e => e.scrollIntoView({ block: 'end' })")
+        visitor.await_rest()
+        assert box(share)["height"] >= min(320, height / 2 - 40) - 1, (width, height)
+        assert_in_sight(*share.get_by_role("button").filter(has_text="picture").all(), page.locator("#copied"))
