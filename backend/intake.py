@@ -11,7 +11,7 @@ import zlib
 from contextlib import suppress
 from functools import cached_property
 from io import BytesIO
-from typing import IO, TYPE_CHECKING, Annotated, TypedDict, TypeVar
+from typing import IO, TYPE_CHECKING, Annotated, NotRequired, TypedDict, TypeVar
 
 import msgspec
 from flask import Request
@@ -53,7 +53,26 @@ class ImagesBody(TypedDict):
     images: Annotated[list[Base64Picture], msgspec.Meta(min_length=1, max_length=contract.MAX_BATCH)]
 
 
+Point = Annotated[list[float], msgspec.Meta(min_length=2, max_length=2)]
+Stroke = Annotated[list[Point], msgspec.Meta(min_length=1, max_length=contract.MAX_POINTS)]
+
+
+class DrawingBody(ImageBody):
+    """One picture in JSON and, where they are known, the strokes that it was drawn by: they part digits that touch."""
+
+    strokes: NotRequired[
+        Annotated[
+            list[Stroke],
+            msgspec.Meta(
+                max_length=contract.MAX_STROKES, description="Each stroke's points, x and y, in the picture's pixels."
+            ),
+        ]
+    ]
+
+
+Body = TypeVar("Body", bound=ImageBody)
 IMAGE, IMAGES = msgspec.json.Decoder(ImageBody), msgspec.json.Decoder(ImagesBody)
+DRAWING = msgspec.json.Decoder(DrawingBody)
 
 
 class PictureRequest(Request):
@@ -87,15 +106,28 @@ def _unpack(packed: bytes) -> bytes:
 
 def read_picture(request: Request) -> bytes:
     """The one picture of POST /predictions. Raises ApiProblem 400 or 415, RequestEntityTooLarge."""
+    return _read(request, IMAGE)[0]
+
+
+def read_drawing(request: Request) -> tuple[bytes, list[Stroke]]:
+    """The one picture of POST /numbers, and its strokes where the body names them. Raises as `read_picture`."""
+    data, body = _read(request, DRAWING)
+    return data, body.get("strokes", []) if body else []
+
+
+def _read(request: Request, decoder: msgspec.json.Decoder[Body]) -> tuple[bytes, Body | None]:
+    """A request's one picture, and its body where that is JSON. Raises as `read_picture`."""
+    body = None
     if request.mimetype == FORM:
         data = _only(_files(request, "image"))
     else:
         data = request.get_data(cache=False)
         if _is_json(request, data):
-            data = from_base64(_decode(data, IMAGE)["image"])
+            body = _decode(data, decoder)
+            data = from_base64(body["image"])
     if not data:
         raise ApiProblem(contract.MALFORMED, "The picture is empty: there are no bytes in it.")
-    return data
+    return data, body
 
 
 def read_pictures(request: Request) -> list[bytes | ApiProblem]:

@@ -50,6 +50,7 @@ LEFT_OUT = (*contract.EXTRAS, "lines", "ask")  # members that an answer has only
 GIVEN = {"label": "1", "prediction": {"label": "7", "confidence": 0.61, "model": MODEL}}
 EXAMPLES: dict[str, dict[str, Any]] = {
     "ImageBody": {"image": PICTURE},
+    "DrawingBody": {"image": PICTURE, "strokes": [[[14, 4], [13, 24]]]},
     "ImagesBody": {"images": [PICTURE, PICTURE]},
     "Prediction": PREDICTION,
     "BatchPrediction": {

@@ -51,6 +51,7 @@ NEAREST: dict[str, tuple[str, ...]] = {
     "backend/numbers/marks.py": NUMBERS,
     "backend/numbers/parts.py": NUMBERS,
     "backend/numbers/reading.py": NUMBERS,
+    "backend/numbers/strokes.py": NUMBERS,
     "backend/numbers/views.py": NUMBERS,
     "backend/openapi.py": ("contract/test_openapi.py",),
     "backend/output.py": ("contract/test_output.py",),

@@ -41,6 +41,11 @@ def written(number: str, gap: float = 25) -> bytes:
     return sheet([(number, 20, 20)], gap=gap, size=(40 + len(number) * 110, 150))
 
 
+def strokes_of(number: str, gap: float = 25) -> list[list[list[float]]]:
+    """The strokes that `written` draws the number by, in its pixels."""
+    return [stroke.tolist() for stroke in _placed(number, 20 + PEN, 20 + PEN, gap)]
+
+
 def _placed(number: str, left: float, top: float, gap: float) -> Drawing:
     drawn: Drawing = []
     for k, digit in enumerate(number):

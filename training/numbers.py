@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from base64 import b64encode
 from functools import cache as once
 from io import BytesIO
 from pathlib import Path
@@ -34,10 +35,24 @@ if TYPE_CHECKING:
     from flask.testing import FlaskClient
 
 
+class Question(NamedTuple):
+    """A picture to make, who reads it, and whether the strokes that it is drawn by are sent with it."""
+
+    task: Task
+    artifact: Path
+    strokes: bool
+
+    @property
+    def kind(self) -> tuple[str, str, int]:
+        """Gap, surface, length."""
+        gap, surface, length = self.task.gap, self.task.surface, self.task.length
+        return (gap, surface + ", its strokes sent" * self.strokes, length) if length else ("no number", "all", 0)
+
+
 class Outcome(NamedTuple):
     """What came back: the number, empty where it was rejected; its confidence; milliseconds."""
 
-    task: Task
+    asked: Question
     truth: str
     read: str
     confidence: float
@@ -49,28 +64,34 @@ def _api(artifact: Path) -> FlaskClient:
     return create_app({}, EmbeddedPredictor(artifact)).test_client()
 
 
-def measure(task: tuple[Task, Path]) -> Outcome:
+def measure(asked: Question) -> Outcome:
     """Send one picture. Raises AssertionError where the API answers with a problem that is not a blank sheet's."""
-    made = task[0].made()
-    response = _api(task[1]).post(contract.NUMBERS, data=made.picture, content_type="image/png")
+    made, api = asked.task.made(), _api(asked.artifact)
+    if asked.strokes:
+        strokes = [stroke.round(1).tolist() for stroke in made.strokes]
+        body = {"image": b64encode(made.picture).decode(), "strokes": strokes}
+        response = api.post(contract.NUMBERS, json=body)
+    else:
+        response = api.post(contract.NUMBERS, data=made.picture, content_type="image/png")
     body = response.get_json()
     if response.status_code == contract.BLANK_IMAGE.status:
-        return Outcome(task[0], made.truth, "", 0.0, 0.0)
+        return Outcome(asked, made.truth, "", 0.0, 0.0)
     if response.status_code != 200:
-        raise AssertionError(f"{task}: {body}")
-    return Outcome(task[0], made.truth, body["number"] or "", body["confidence"], body["timing_ms"]["total"])
+        raise AssertionError(f"{asked}: {body}")
+    return Outcome(asked, made.truth, body["number"] or "", body["confidence"], body["timing_ms"]["total"])
 
 
-def tasks(n: int) -> list[Task]:
+def questions(n: int, artifact: Path) -> list[Question]:
     """The first n of each kind on the canvas, a third as many on paper, and n pictures without a number."""
     made = [
-        Task(item, length, gap, surface, JUDGED)
+        Question(Task(item, length, gap, surface, JUDGED), artifact, sent)
         for gap in GAPS
-        for surface in SURFACES
+        for surface, sent in (("canvas", False), ("canvas", True), ("photo", False), ("scan", False))
         for length in LENGTHS
         for item in range(n if surface == "canvas" else n // 3)
     ]
-    return made + [Task(item, 0, "", SURFACES[item % 3], JUDGED) for item in range(n)]
+    none = [Task(item, 0, "", SURFACES[item % 3], JUDGED) for item in range(n)]
+    return made + [Question(task, artifact, strokes=False) for task in none]
 
 
 def wilson(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
@@ -96,9 +117,7 @@ def table(outcomes: Iterable[Outcome]) -> list[Cell]:
     """Percent read exactly; of pictures without a number, percent rejected."""
     groups: dict[tuple[str, str, int], list[bool]] = {}
     for outcome in outcomes:
-        task = outcome.task
-        key = (task.gap, task.surface, task.length) if task.length else ("no number", "all", 0)
-        groups.setdefault(key, []).append(outcome.read == outcome.truth)
+        groups.setdefault(outcome.asked.kind, []).append(outcome.read == outcome.truth)
     return [
         Cell(*key, len(hits), 100 * sum(hits) / len(hits), *wilson(sum(hits), len(hits)))
         for key, hits in groups.items()
@@ -120,10 +139,10 @@ def markdown(cells: list[Cell]) -> str:
 
 def gallery(outcomes: list[Outcome], file: Path, most: int = 60) -> None:
     """The first numbers read wrongly, each below what it is and what was read."""
-    wrong = [each for each in outcomes if each.read != each.truth and each.task.length][:most]
+    wrong = [each for each in outcomes if each.read != each.truth and each.asked.task.length][:most]
     sheet = Image.new("L", (5 * 260, -(-max(1, len(wrong)) // 5) * 120), 255)
     for k, outcome in enumerate(wrong):
-        picture = Image.open(BytesIO(outcome.task.made().picture)).convert("L")
+        picture = Image.open(BytesIO(outcome.asked.task.made().picture)).convert("L")
         picture.thumbnail((250, 95))
         left, top = k % 5 * 260, k // 5 * 120
         sheet.paste(picture, (left, top + 16))
@@ -142,7 +161,7 @@ def main(arguments: list[str] | None = None) -> None:
     artifact = own if options.artifact == ARTIFACT and (own / "card.json").exists() else options.artifact
     print(f"read by {artifact}", file=sys.stderr)
     try:
-        outcomes = list(on_all_cores(measure, [(task, artifact) for task in tasks(options.n)], 20))
+        outcomes = list(on_all_cores(measure, questions(options.n, artifact), 20))
     except DataError as error:
         sys.exit(f"nothing measured: {error}")
     cells = table(outcomes)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from backend.contract import EXTRAS, MARKS
 from ui import answer as words
-from ui import clock, compare, correction, examples, live, number_correction, numbers, share
+from ui import clock, compare, correction, examples, live, number_correction, numbers, share, strokes
 from ui.client import ApiError, BadPicture, Client, ModelStarting, RateLimited
 from ui.visit import Answer, Failure, Picture
 
@@ -75,7 +75,8 @@ def _predict(client: Client, picture: Picture) -> Answer:
     """Ask once. Raises ApiError."""
     started = perf_counter()
     if numbers.wanted():
-        number = client.read_number(picture.data, allow=MARKS)
+        drawn = [stroke.points for stroke in strokes.of_canvas(picture.strokes or {})]
+        number = client.read_number(picture.data, allow=MARKS, strokes=drawn)
         return Answer(picture, numbers.as_prediction(number), perf_counter() - started, number=number)
     prediction = client.predict(picture.data, include=EXTRAS)
     words.check(prediction)

@@ -40,7 +40,9 @@ from ui.exchange import Exchange, Garbled, Reply, Unusable, checked_header, was_
 from ui.pictures import NotAPicture, Picture, TooManyBytes, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+
+    Strokes = Sequence[Sequence[tuple[float, float]]]
 
 TIMEOUT = (2.0, 28.0)  # seconds to connect, and for an answer: the API answers within 25, API Gateway cuts at 29
 LONGEST_WAIT = 20  # seconds: a longer Retry-After is not slept through
@@ -159,13 +161,17 @@ FAILURES: dict[type[Exception], tuple[type[ApiError], str]] = {
 
 @dataclass(frozen=True)
 class Question(Generic[T_co]):
-    """What is asked about a picture: where, where about up to 64, and how to read an answer (there, a `member`)."""
+    """What is asked about a picture: where, where about up to 64, and how to read an answer (there, a `member`).
+
+    `strokes`: what a single picture was drawn by, where that is known.
+    """
 
     path: str
     batch: str
     query: dict[str, str]
     read: Callable[[Any], T_co]
     member: str
+    strokes: Strokes = ()
 
 
 def _predictions(model: str, include: Collection[str] = ()) -> Question[Prediction]:
@@ -174,9 +180,11 @@ def _predictions(model: str, include: Collection[str] = ()) -> Question[Predicti
     return Question(contract.PREDICTIONS, contract.BATCH, query, wire.prediction, "prediction")
 
 
-def _numbers(allow: Collection[str]) -> Question[Number]:
+def _numbers(allow: Collection[str], strokes: Strokes = ()) -> Question[Number]:
     query = {"allow": ",".join(allow)} if allow else {}
-    return Question(contract.NUMBERS, contract.NUMBERS_BATCH, query, wire.number, "number")
+    few = strokes if len(strokes) <= contract.MAX_STROKES else ()  # the picture says it all, if less plainly
+    thin = [stroke[:: -(-len(stroke) // contract.MAX_POINTS)] for stroke in few if stroke]
+    return Question(contract.NUMBERS, contract.NUMBERS_BATCH, query, wire.number, "number", thin)
 
 
 class Client:
@@ -225,12 +233,13 @@ class Client:
         """
         return self._ask_about_each(pictures, _predictions(model))
 
-    def read_number(self, picture: Picture, *, allow: Collection[str] = ()) -> Number:
+    def read_number(self, picture: Picture, *, allow: Collection[str] = (), strokes: Strokes = ()) -> Number:
         """A picture, as `predict` takes it -> the whole number on it. Raises ApiError; OSError for a path.
 
-        `allow`: "sign" and "point" read -12.5 too, which is rejected without.
+        `allow`: "sign" and "point" read -12.5 too, which is rejected without. `strokes`: of a drawing, each stroke's
+        points, x and y in the picture's pixels; they part digits that touch.
         """
-        return self._ask_about(_encoded(picture), _numbers(allow))
+        return self._ask_about(_encoded(picture), _numbers(allow, strokes))
 
     def read_numbers(self, pictures: Iterable[Picture], *, allow: Collection[str] = ()) -> Iterator[Number | ApiError]:
         """Any number of pictures -> a number or an error for each, as `predict_batch` gives predictions."""
@@ -275,7 +284,10 @@ class Client:
         return True
 
     def _ask_about(self, data: bytes, question: Question[T]) -> T:
-        reply = self._send("POST", question.path, data=data, params=question.query, headers=_media_type(data))
+        body: dict[str, Any] = {"data": data, "headers": _media_type(data)}
+        if question.strokes and len(data) <= BATCH_BYTES:
+            body = {"json": {"image": b64encode(data).decode(), "strokes": question.strokes}}
+        reply = self._send("POST", question.path, params=question.query, **body)
         return _read(reply, question.read)
 
     def _ask_about_each(self, pictures: Iterable[Picture], question: Question[T]) -> Iterator[T | ApiError]:

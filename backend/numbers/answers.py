@@ -29,7 +29,7 @@ from backend.problems import ApiProblem, describe
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from backend.numbers.lattice import Reading
     from backend.numbers.reading import Read, Row
@@ -50,14 +50,22 @@ class Prepared(NamedTuple):
     factor: int
 
 
-def read_one(predictor: Predictor, data: bytes, request_id: str = "", allowed: Collection[str] = ()) -> Number:
+def read_one(
+    predictor: Predictor,
+    data: bytes,
+    strokes: Sequence[ArrayLike] = (),
+    request_id: str = "",
+    allowed: Collection[str] = (),
+) -> Number:
     """One encoded picture -> its number, with the marks of contract.MARKS that are `allowed`.
+
+    `strokes`: (n, 2) x and y each, in the picture's pixels, where it is known to be drawn by them.
 
     Raises PictureError, ModelError; ApiProblem 404 where the model reads no digits.
     """
     started = perf_counter()
     with READERS:
-        prepared = prepare(data)
+        prepared = prepare(data, strokes)
     preprocessed = perf_counter()
     answers = predictor.predict(_pieces([prepared]), request_id)
     lines = _lines(prepared, answers, 0, allowed)
@@ -87,10 +95,11 @@ def read_many(
     return NumberBatch([each for each in results if each], request_id, times)
 
 
-def prepare(data: bytes) -> Prepared:
+def prepare(data: bytes, strokes: Sequence[ArrayLike] = ()) -> Prepared:
     """One encoded picture -> what is to be read of it. Raises PictureError."""
     sheet = find_ink(data)
-    rows, factor = reading.rows(sheet.ink)
+    scale, origin = (sheet.across, sheet.down), (sheet.left, sheet.top)
+    rows, factor = reading.rows(sheet.ink, [np.divide(stroke, scale) - origin for stroke in strokes])
     if not rows:
         raise BlankPicture(BLANK)
     return Prepared(sheet, rows, factor)

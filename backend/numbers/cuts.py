@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image
 
+from backend.numbers import strokes
 from backend.numbers.parts import boxes_of, label
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 ROWS = 40  # of a digit's height in the reduced picture in which cuts are found
 SIDEWAYS = 0.12  # ink: what a step to the side costs a cut
 LOOP = 0.4  # ink: what a pixel inside a loop costs
+UNCUT_STROKE = 1.0  # of the height: what is known to be one stroke is one digit, unless several were drawn in one go
 UNCUT = 0.68  # of the height: four in ten digits are narrower, and one in a hundred pairs that touch
 ANCHORS = (0.3, 0.5, 0.7)  # of a part's height: the rows in which cuts are chosen
 NEAR = 0.025  # of the height: a cut is the cheapest as far around
@@ -54,10 +56,13 @@ class Cut(NamedTuple):
     cost: float
 
 
-def cut(ink: NDArray[np.uint8], line: Line) -> Cells:
-    """The cells of a line; `ink` is that of its box."""
-    parts = line.parts
-    wide = np.flatnonzero(parts.boxes[:, 2] - parts.boxes[:, 0] > UNCUT * line.height).tolist()
+def cut(ink: NDArray[np.uint8], line: Line, drawn: NDArray[np.int32] | None = None) -> Cells:
+    """The cells of a line; `ink` and `drawn` are those of its box, where the strokes are known that it was drawn by."""
+    single = np.zeros(len(line.parts.boxes), bool)
+    if drawn is not None:
+        line, single = strokes.divide(line, drawn)
+    parts, narrow = line.parts, np.where(single, UNCUT_STROKE, UNCUT) * line.height
+    wide = np.flatnonzero(parts.boxes[:, 2] - parts.boxes[:, 0] > narrow).tolist()
     cuts: dict[int, list[Cut]] = _cuts(np.where(parts.labels > 0, ink, 0), parts.boxes, wide, line) if wide else {}
     labels, found, n = np.zeros_like(parts.labels), [], 0
     for part, box in enumerate(parts.boxes):

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from backend.numbers import strokes
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -28,7 +30,7 @@ WEIGHTS = Path(__file__).with_name("weights.json")
 WIDEST = 1.6  # of the height: no digit is wider
 PAPER = 0.1  # of the height: across so wide a column of paper no digit has ink in both sides, of 19,963 but 9
 TALL = 0.5  # of the height: what is lower there may be a bar or a flag of its neighbour
-NEIGHBOURS = (9, 7, 6, 5, 4)  # cells of a piece at most: the first that leaves few enough pieces
+NEIGHBOURS = (strokes.MOST, 7, 6, 5, 4)  # cells of a piece at most: the first that leaves few enough pieces
 MOST = 128  # pieces of a sheet
 KEPT = 12  # readings kept on the way
 LABELS_TRIED = 3  # of each piece, for the readings kept

@@ -9,9 +9,12 @@ import numpy as np
 from PIL import Image
 
 from backend.numbers import cuts, lattice, marks, parts
+from backend.numbers.strokes import draw
 from backend.preprocessing import normalise_ink
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from backend.numbers.cuts import Cells
@@ -47,18 +50,21 @@ class Read(NamedTuple):
     is_number: bool
 
 
-def rows(ink: NDArray[np.uint8]) -> tuple[list[Row], int]:
-    """(h, w), 0 for paper -> the lines from top to bottom, and by how much the ink was reduced."""
+def rows(ink: NDArray[np.uint8], strokes: Sequence[NDArray[np.float64]] = ()) -> tuple[list[Row], int]:
+    """(h, w), 0 for paper -> the lines from top to bottom, and by how much the ink was reduced.
+
+    `strokes`: (n, 2) x and y each, in the ink's pixels, where it is known to be made of them.
+    """
     ink, found, factor = _reduced(ink)
+    drawn = draw([stroke / factor for stroke in strokes], ink.shape) if strokes else None
     most, made = lattice.MOST, []
     for whole in parts.lines(found) if len(found.boxes) else ():
         seen, line = marks.find(whole)
-        window = ink[
-            line.top : line.top + line.parts.labels.shape[0], line.left : line.left + line.parts.labels.shape[1]
-        ]
-        cells = cuts.cut(window, line)
+        h, w = line.parts.labels.shape
+        box = np.s_[line.top : line.top + h, line.left : line.left + w]
+        cells = cuts.cut(ink[box], line, None if drawn is None else drawn[box])
         pieces = lattice.pieces(cells, line, most)
-        made.append(Row(line, seen, cells, pieces, _pictures(window, cells, pieces)))
+        made.append(Row(line, seen, cells, pieces, _pictures(ink[box], cells, pieces)))
         most -= len(pieces)
         if not pieces:  # so much ink that no further line is looked at
             break

@@ -9,7 +9,7 @@ from flask import Response, g, request
 
 from backend import contract
 from backend.contract import Number, NumberBatch
-from backend.intake import ImageBody, ImagesBody, check_query, read_choices, read_picture, read_pictures
+from backend.intake import DrawingBody, ImagesBody, check_query, read_choices, read_drawing, read_pictures
 from backend.numbers.answers import read_many, read_one
 from backend.openapi import BODY_PROBLEMS, MANY_FILES, MODEL_PROBLEMS, ONE_FILE, PICTURE_PROBLEMS, operation
 
@@ -27,13 +27,13 @@ def serve(app: Flask, predictor: Predictor) -> None:
         problems=(*PICTURE_PROBLEMS, *MODEL_PROBLEMS),
         raw=True,
         form=ONE_FILE,
-        json=ImageBody,
+        json=DrawingBody,
         marks=contract.MARKS,
     )
     def read_number() -> Response:
         """One picture in, the whole number on it out."""
         allowed = _allowed()
-        number = read_one(predictor, read_picture(request), g.request_id, allowed)
+        number = read_one(predictor, *read_drawing(request), g.request_id, allowed)
         g.predictions = [number]
         return _answer(number.to_json())
 

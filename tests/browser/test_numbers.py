@@ -12,7 +12,7 @@ from tests.browser.conftest import STROKES
 if TYPE_CHECKING:
     from tests.browser.conftest import MoodyApi, Visit, Visitor
 
-CLOSE, APART = 0.08, 0.25  # of a digit's height
+OVERLAPPING, CLOSE, APART = -0.14, 0.08, 0.25  # of a digit's height
 WRITTEN = [  # the number, the gap between its digits
     ("7", APART), ("10", APART), ("42", CLOSE), ("365", APART), ("808", CLOSE), ("2026", APART), ("1994", CLOSE),
     ("31415", APART), ("602214", APART), ("-12.5", APART),
@@ -51,6 +51,15 @@ def test_numbers_are_read(visit: Visit, page_url: str, phone: bool, written: lis
         write(visitor, number, gap)
         visitor.submit(f"Read as {number}:")
         expect(visitor.page.locator(".framed .frame")).to_have_count(len(number))
+        visitor.clear()
+
+
+@pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
+def test_digits_that_overlap_are_told_apart_by_their_strokes(visit: Visit, page_url: str, phone: bool) -> None:
+    visitor = visit(f"{page_url}/?read=number", phone=phone)
+    for number in ("96", "858", "7298"):
+        write(visitor, number, OVERLAPPING)
+        visitor.submit(f"Read as {number}:")
         visitor.clear()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from io import BytesIO
+from time import process_time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from backend.app import create_app
 from backend.contract import Number
 from tests.conftest import scribble
 from tests.contract.misbehaving import LABELS, LinearModel, Noting, predictions
-from tests.numbers import sheet, written
+from tests.numbers import sheet, strokes_of, written
 from ui.__main__ import main
 from ui.client import BlankSheet, Client
 
@@ -43,6 +44,35 @@ def test_a_number_is_read_raw_from_a_form_and_from_json(client: FlaskClient) -> 
     assert set(raw["digits"][0]) == {"label", "confidence", "probabilities", "box"}
     assert Number.from_json(raw).to_json() == raw
     assert "lines" not in raw
+
+
+def in_json(picture: bytes, strokes: Any) -> dict[str, Any]:
+    return {"image": b64encode(picture).decode(), "strokes": strokes}
+
+
+def test_strokes_in_json_tell_digits_apart_that_touch(client: FlaskClient) -> None:
+    body = in_json(written("858", -14), strokes_of("858", -14))
+    assert client.post(contract.NUMBERS, json=body).json["number"] == "858"
+    assert client.post(contract.NUMBERS, json=body | {"strokes": []}).json["number"] != "858"
+
+
+@pytest.mark.parametrize(
+    "strokes",
+    [None, "1,2", [1, 2], [[1, 2]], [[]], [[[1]]], [[[1, 2, 3]]], [[["1", "2"]]], [[[1, 2]]] * 101, [[[1, 2]] * 201]],
+)
+def test_strokes_that_are_none_are_400(client: FlaskClient, strokes: Any) -> None:
+    response = client.post(contract.NUMBERS, json=in_json(written("1"), strokes))
+    assert response.status_code == 400
+    assert "strokes" in response.json["detail"]
+
+
+def test_as_many_strokes_as_are_taken_cost_little(client: FlaskClient) -> None:
+    """To and fro over a large sheet, as long as they may be."""
+    far = [[[-1e308, 3000], [1e308, -3000]] * (contract.MAX_POINTS // 2)] * contract.MAX_STROKES
+    picture = sheet([("2026", 20, 20)], size=(3000, 3000))
+    begun = process_time()
+    assert client.post(contract.NUMBERS, json=in_json(picture, far)).json["number"] == "2026"
+    assert process_time() - begun < 1
 
 
 def test_a_blank_sheet_is_422(client: FlaskClient) -> None:
@@ -131,6 +161,15 @@ def test_a_model_of_something_else_reads_no_numbers() -> None:
     response = create_app({}, Clothes()).test_client().post(contract.NUMBERS, data=written("12"), **PNG)
     assert response.status_code == 404
     assert "no digits" in response.json["detail"]
+
+
+def test_the_client_sends_strokes_as_far_as_they_are_taken(live_api: str) -> None:
+    client, picture, strokes = Client(live_api), written("858", -14), strokes_of("858", -14)
+    slow = [np.repeat(stroke, 100, axis=0).tolist() for stroke in strokes]
+    assert min(map(len, slow)) > contract.MAX_POINTS
+    for taken in (strokes, slow, [*strokes, []]):
+        assert client.read_number(picture, strokes=taken).number == "858"
+    assert client.read_number(picture, strokes=strokes * 40).number != "858"
 
 
 def test_the_client_reads_numbers(live_api: str) -> None:

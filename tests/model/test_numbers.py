@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from backend.numbers import lattice
 from training import lattice as learning
@@ -15,7 +17,7 @@ from training import numbers as measuring
 from training.data import numbers
 from training.data.numbers import GAPS, Task
 from training.lattice import Lattice, likelihood, logistic
-from training.numbers import Outcome
+from training.numbers import Outcome, Question
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +36,17 @@ def test_composed_digits_stand_as_far_apart_as_their_kind_says(gap: str) -> None
     between = [right[0] - left[1] - width for left, right in pairwise(edges)]
     assert min(between) >= GAPS[gap][0] - 1e-9
     assert max(between) <= GAPS[gap][1] + 1e-9
+
+
+@pytest.mark.usefixtures("tiny_sources")
+def test_a_numbers_strokes_lie_on_its_ink() -> None:
+    numbers.writers.cache_clear()
+    made = Task(0, 3, "touching", "canvas", 4).made()
+    with Image.open(BytesIO(made.picture)) as image:
+        shades = [image.convert("L").getpixel((round(x), round(y))) for stroke in made.strokes for x, y in stroke]
+    assert max(shades) < 128
+    assert Task(0, 3, "touching", "photo", 4).made().strokes == []
+    numbers.writers.cache_clear()
 
 
 def some_lattice(truth: list[int]) -> Lattice:
@@ -70,16 +83,21 @@ def test_wilsons_interval_is_that_of_his_example() -> None:
     assert measuring.wilson(10, 10)[1] == pytest.approx(100)
 
 
-def test_the_table_counts_exact_numbers_and_rejected_words() -> None:
+def test_the_table_counts_exact_numbers_and_rejected_words(tmp_path: Path) -> None:
     task = Task(0, 2, "apart", "canvas", 4)
+    alone, sent = (Question(task, tmp_path, strokes=each) for each in (False, True))
     outcomes = [
-        Outcome(task, "12", "12", 0.9, 1.0),
-        Outcome(task, "12", "", 0.9, 1.0),
-        Outcome(Task(0, 0, "", "scan", 4), "", "", 0.1, 1.0),
+        Outcome(alone, "12", "12", 0.9, 1.0),
+        Outcome(alone, "12", "", 0.9, 1.0),
+        Outcome(sent, "12", "12", 0.9, 1.0),
+        Outcome(Question(Task(0, 0, "", "scan", 4), tmp_path, strokes=False), "", "", 0.1, 1.0),
     ]
-    numbers_read, words = measuring.table(outcomes)
-    assert (numbers_read.exact, numbers_read.n) == (50, 2)
-    assert words.exact == 100
+    cells = measuring.table(outcomes)
+    assert [(each.surface, each.exact, each.n) for each in cells] == [
+        ("canvas", 50, 2),
+        ("canvas, its strokes sent", 100, 1),
+        ("all", 100, 1),
+    ]
 
 
 @pytest.mark.usefixtures("tiny_sources")

@@ -13,13 +13,13 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from backend.contract import Number, NumberLine, Prediction, Rejection
-from backend.numbers import answers, lattice, marks, parts, reading
+from backend.numbers import answers, lattice, marks, parts, reading, strokes
 from backend.numbers.answers import read_many, read_one
 from backend.numbers.lattice import Piece
 from backend.predictions import predict_one
 from backend.preprocessing import BlankPicture, find_ink, normalise
 from tests.conftest import scribble
-from tests.numbers import sheet, written
+from tests.numbers import sheet, strokes_of, written
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -106,6 +106,58 @@ def test_digits_that_touch_are_cut(embedded: EmbeddedPredictor, number: str) -> 
     picture = written(number, gap=-6)
     assert len(parts.find(find_ink(picture).ink).boxes) == 1
     assert read_one(embedded, picture).number == number
+
+
+OVERLAP = -14  # pixels of 100: half as wide again as the pen
+KNOWN = ["50", "96", "858", "7298", "3914", "0457"]
+
+
+@pytest.mark.parametrize("number", KNOWN)
+def test_digits_that_touch_are_told_apart_by_their_strokes(embedded: EmbeddedPredictor, number: str) -> None:
+    picture = written(number, OVERLAP)
+    answer = read_one(embedded, picture, strokes_of(number, OVERLAP))
+    assert (answer.number, answer.confidence > 0.5) == (number, True)
+    assert read_one(embedded, picture).number != number, "the ink alone does not say it"
+
+
+def test_strokes_are_found_in_a_picture_that_is_reduced(embedded: EmbeddedPredictor) -> None:
+    with Image.open(BytesIO(written("858", OVERLAP))) as image:
+        large = BytesIO()
+        image.resize((9 * image.width, 9 * image.height)).save(large, "PNG")
+    strokes = [[[9 * c for c in point] for point in stroke] for stroke in strokes_of("858", OVERLAP)]
+    assert read_one(embedded, large.getvalue(), strokes).number == "858"
+
+
+def test_strokes_of_another_drawing_change_nothing(embedded: EmbeddedPredictor) -> None:
+    picture, own = written("350", -6), strokes_of("350", -6)
+    alone = read_one(embedded, picture).digits
+    assert alone != read_one(embedded, picture, own).digits
+    moved = [[[x, y + 60] for x, y in stroke] for stroke in own]
+    for others in (moved, own[:1], [[[1e9, -1e9], [-1e300, 1e300]]], [[[0, 0]]]):
+        assert read_one(embedded, picture, others).digits == alone
+
+
+def test_a_digit_of_many_strokes_is_one_digit(embedded: EmbeddedPredictor) -> None:
+    """Drawn in short lines, more than a piece has cells; and coloured in."""
+    outline = strokes_of("2")[0]
+    dashes = [outline[k : k + 2] for k in range(len(outline) - 1)]
+    assert len(dashes) > 9
+    assert read_one(embedded, written("2"), dashes).number == "2"
+    hatched = [outline, *([[x - 3, y], [x + 3, y]] for x, y in outline[3:9])]
+    assert read_one(embedded, written("2"), hatched).number == "2"
+
+
+def test_each_pixel_goes_to_the_nearest_stroke() -> None:
+    """Two upright strokes that run into each other, and a bar that nobody drew."""
+    ink = np.zeros((30, 60), np.uint8)
+    ink[5:25, 10:20] = 255
+    ink[10, 40:55] = 255
+    (line,) = parts.lines(parts.find(ink))
+    drawn = strokes.draw([np.array([[3, -5], [3, 40]]), np.array([[8, 0], [8, 20]])], line.parts.labels.shape)
+    divided, single = strokes.divide(line._replace(pen=6), drawn)
+    assert single.tolist() == [True, True, False]
+    assert divided.parts.boxes.tolist() == [[0, 0, 6, 20], [6, 0, 10, 20], [30, 5, 45, 6]]
+    assert ((divided.parts.labels > 0) == (line.parts.labels > 0)).all()
 
 
 def test_a_box_is_where_the_digit_stands_in_the_picture(embedded: EmbeddedPredictor) -> None:

@@ -29,9 +29,10 @@ SURFACES = ("canvas", "photo", "scan")
 
 
 class Number(NamedTuple):
-    """A number to read: its encoded picture, its digits, the fold that never saw its writer."""
+    """A number to read: its encoded picture, its strokes there, its digits, the fold that never saw its writer."""
 
     picture: bytes
+    strokes: Drawing  # none on paper
     truth: str
     fold: int
 
@@ -66,13 +67,16 @@ def compose(digits: list[Drawing], gaps: tuple[float, float], width: float, rng:
     return placed
 
 
-def sheet(drawing: Drawing, height: float, width: float, rng: np.random.Generator) -> Image.Image:
-    """A composed drawing -> L picture of it with room around; `height` of a digit and `width` of the pen in pixels."""
+def sheet(drawing: Drawing, height: float, width: float, rng: np.random.Generator) -> tuple[Image.Image, Drawing]:
+    """A composed drawing -> L picture of it with room around, and its strokes there.
+
+    `height` of a digit and `width` of the pen in pixels.
+    """
     low, high = np.concatenate(drawing).min(axis=0) * height, np.concatenate(drawing).max(axis=0) * height
     margins = width + height * rng.uniform(0.15, 1.0, 4)
     size = np.ceil(high - low + margins[:2] + margins[2:]).astype(int)
     moved = [stroke * height - low + margins[:2] for stroke in drawing]
-    return strokes.draw(moved, width, canvas=int(size.max()), detail=3).crop((0, 0, *size.tolist()))
+    return strokes.draw(moved, width, canvas=int(size.max()), detail=3).crop((0, 0, *size.tolist())), moved
 
 
 def scan(image: Image.Image, rng: np.random.Generator) -> bytes:
@@ -102,7 +106,7 @@ class Task(NamedTuple):
     def made(self) -> Number:
         """The picture."""
         if not self.length:
-            return Number(word(self.item, self.surface), "", self.fold)
+            return Number(*word(self.item, self.surface), "", self.fold)
         return number(self.item, self.length, self.gap, self.surface, self.fold)
 
 
@@ -113,10 +117,10 @@ def number(item: int, length: int, gap: str, surface: str = "canvas", fold: int 
     truth = "".join(rng.choice(sorted(writers()[writer]), length))
     digits = [writers()[writer][digit] for digit in truth]
     chosen = [drawings[rng.integers(len(drawings))] for drawings in digits]
-    return Number(_picture(chosen, gap, surface, rng), truth, writer_fold(writer))
+    return Number(*_picture(chosen, gap, surface, rng), truth, writer_fold(writer))
 
 
-def word(item: int, surface: str = "canvas") -> bytes:
+def word(item: int, surface: str = "canvas") -> tuple[bytes, Drawing]:
     """The item-th picture without a number: two to six letters of one hand and alphabet, a scribble or a doodle."""
     rng = np.random.default_rng([item, 77])
     drawing, name, drawer = letters()[rng.integers(len(letters()))]
@@ -131,14 +135,15 @@ def word(item: int, surface: str = "canvas") -> bytes:
     return _picture(unit, str(rng.choice(list(GAPS))), surface, rng)
 
 
-def _picture(digits: list[Drawing], gap: str, surface: str, rng: np.random.Generator) -> bytes:
+def _picture(digits: list[Drawing], gap: str, surface: str, rng: np.random.Generator) -> tuple[bytes, Drawing]:
     """Composed, slanted, drawn with a pen of one width, on a surface."""
     height = float(np.exp(rng.uniform(np.log(45), np.log(170))))
     width = max(height * float(rng.uniform(0.04, 0.14)), 3)
     slant = np.array([[1, 0], [rng.normal(0, 0.08), 1]])
     placed = compose(digits, GAPS[gap], width / height, rng)
     drawing = [stroke @ slant for digit in placed for stroke in digit]
-    return on_surface(sheet(drawing, height, width, rng), surface, rng)
+    image, laid = sheet(drawing, height, width, rng)
+    return on_surface(image, surface, rng), laid if surface == "canvas" else []
 
 
 def shapes(numbers: int = 2000) -> list[list[list[float]]]:
