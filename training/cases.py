@@ -219,7 +219,8 @@ def _scanned(drawing: Drawing, rng: np.random.Generator) -> bytes:
 
 
 DRESSES: dict[str, Case] = {
-    **{f"cut out, {side} px tall": _cut_out(side) for side in (8, 16, 28, 96)},
+    **{f"cut out, {side} px tall": _cut_out(side) for side in (8, 16, 28, 96, 400)},
+    "close-up photo": _mnist(lambda image, rng: encode(pictures.close_up(image, rng), "JPEG", quality=85)),
     "plot": _mnist(lambda image, rng: encode(pictures.plot(image, rng))),
     "note on a table": _mnist(lambda image, rng: encode(pictures.on_table(image, rng), "JPEG", quality=80)),
     "coloured note": _mnist(lambda image, rng: encode(pictures.on_desk(image, rng), "JPEG", quality=80)),

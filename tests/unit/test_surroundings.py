@@ -124,7 +124,10 @@ def differing(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
 
 
 @pytest.mark.parametrize("invert", [False, True], ids=["dark", "light"])
-@pytest.mark.parametrize(("height", "grain"), [(10, 0), (16, 0), (16, 8), (28, 0), (28, 8), (64, 0), (64, 8), (110, 0)])
+@pytest.mark.parametrize(
+    ("height", "grain"),
+    [(8, 0), *((height, grain) for height in (10, 16, 28, 64, 110, 200) for grain in (0, 8)), (400, 0)],
+)
 def test_a_digit_that_fills_its_picture_is_seen_as_with_paper_around_it(height: int, invert: bool, grain: int) -> None:
     """As a program cuts it out that looks for digits; but for upright 1s, which leave no paper at all."""
     for n in (n for n in range(30) if n % 10 != 1):
@@ -142,6 +145,14 @@ def test_a_small_photo_in_uneven_light_is_still_one(side: int) -> None:
         light = np.linspace(0.55, 1, side)[None, :] * np.linspace(1, 0.8, side)[:, None]
         small = np.asarray(digit(n).resize((side, side)), float) * light
         assert differing(normalise_image(Image.fromarray(small.astype(np.uint8))), normalise_image(digit(n))) < FAR, n
+
+
+@pytest.mark.parametrize("least", [0.1, 0.3])
+def test_light_that_falls_off_is_no_digit_that_fills_its_picture(least: float) -> None:
+    for n in range(10):
+        light = np.linspace(1, least, 400)[None, :] ** np.linspace(0.8, 1.2, 400)[:, None]
+        photo = np.asarray(digit(n).resize((400, 400)), float) * light
+        assert differing(normalise_image(Image.fromarray(photo.astype(np.uint8))), normalise_image(digit(n))) < FAR, n
 
 
 def test_the_bar_of_a_7_that_goes_along_the_whole_edge_is_no_dark_edge() -> None:
