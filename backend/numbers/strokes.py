@@ -6,10 +6,10 @@ stroke, and a stroke is cut (cuts.py) only where it is very wide.
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageDraw
 
 from backend.numbers.parts import Parts, boxes_of
 
@@ -22,18 +22,22 @@ if TYPE_CHECKING:
 
 FAR = 1.5  # pen widths: ink that is farther from every stroke was not drawn by them
 FARTHEST = 32  # pixels, a quarter of the tallest digit: each takes time
+LONGEST = 20_000  # pixels of a stroke's line: longer ones cost time and are drawn with gaps
 MOST = 9  # strokes of a part that is divided: all of it may be one digit
 NEXT = ((slice(1, None), slice(None, -1)), (slice(None, -1), slice(1, None)))  # a row, and the one before or after it
 
 
 def draw(strokes: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> NDArray[np.int32]:
     """(n, 2) x and y each -> (h, w): the number of the stroke whose line, a pixel wide, goes there; the first is 1."""
-    image = Image.new("I", shape[::-1])
-    pen = ImageDraw.Draw(image)
+    drawn, (h, w) = np.zeros(shape, np.int32), shape
     for number, stroke in enumerate(strokes, 1):
-        points = np.clip(stroke, -1, shape[::-1])  # a line takes time with its length, also outside of the picture
-        pen.line([tuple(point) for point in (*points.tolist(), points[-1].tolist())], number)
-    return np.asarray(image, np.int32)
+        points = np.clip(stroke, -1, (w, h))
+        passed = np.concatenate([[0], np.abs(np.diff(points, axis=0)).max(axis=1, initial=0).cumsum()])  # pixels
+        steps = np.linspace(0, passed[-1], 1 + min(LONGEST, ceil(passed[-1])))
+        x, y = (np.interp(steps, passed, points[:, axis]).round().astype(int) for axis in (0, 1))
+        inside = (x >= 0) & (x < w) & (y >= 0) & (y < h)
+        drawn[y[inside], x[inside]] = number
+    return drawn
 
 
 def divide(line: Line, drawn: NDArray[np.int32]) -> tuple[Line, NDArray[np.bool_]]:
