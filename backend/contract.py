@@ -38,7 +38,7 @@ MAX_PIXELS = MAX_MEGAPIXELS * 1_000_000
 SURE_PIXELS = 8_400_000  # 4K: decoded within 150 MB in any format; above it WebP, and colour in PNG, may take more
 MAX_BATCH = 64  # images in one batch request
 MAX_DIGITS = 12  # in a line of POST /numbers
-MAX_STROKES, MAX_POINTS = 100, 200  # of a drawing at POST /numbers, and of each stroke: 0.3 s at the worst
+MAX_STROKES, MAX_POINTS = 100, 200  # of a drawing at POST /numbers, and of each stroke: 0.2 s at the worst
 MARKS = ("sign", "point")  # what ?allow= lets stand beside digits
 LABEL = re.compile(r"\w[\w /&-]{0,31}")  # in feedback
 NOT_A_DIGIT = "not_a_digit"  # the reason of a rejection, and in feedback the label of what should be rejected

@@ -134,15 +134,14 @@ def find(image: Image.Image) -> Ink:
         if spread <= NOISE * ink.peak or _runs_out(ink, away, spread, image.size):
             return on_clean_paper(ink, spread, image)
     colour = prevailing(image, border, colour) or colour
-    cropped = _cropped(image) if small and not colour else None
+    cropped = _cropped(image.convert("L")) if small and not colour else None
     if not (looked or cropped or (small and colour)) and (on_sheet := _on_sheet(image)):
         return on_sheet
     if colour:
-        ink = _cleared(_away(image, colour), image.size, NOISE)
-    else:
-        cropped = cropped or (None if small else _cropped(image))
-        ink = _cleared(cropped or Ink.of(_photo(image.convert("L"))), image.size, EDGE)
-    return unboxed(ink, image)
+        return unboxed(_cleared(_away(image, colour), image.size, NOISE), image)
+    grey = image.convert("L")
+    cropped = cropped if small else _cropped(grey)
+    return unboxed(_cleared(cropped or Ink.of(_photo(grey)), image.size, EDGE), image)
 
 
 def _turned(image: Image.Image, ink: Ink) -> Ink | None:
@@ -219,8 +218,7 @@ def _on_sheet(image: Image.Image) -> Ink | None:
 
 def _views(image: Image.Image) -> Iterator[NDArray[np.uint8]]:
     """A small copy's greys, then each band that differs from them: a yellow note on a white desk is as light."""
-    small = image.copy()
-    small.thumbnail((SHEET, SHEET), Image.Resampling.BOX)
+    small = _reduced(image, SHEET)
     grey = np.asarray(small.convert("L"))
     yield grey
     for band in small.split()[:3] if image.mode != "L" else ():
@@ -322,15 +320,20 @@ def _told_from_noise(ink: Ink, noise: float = 0) -> Ink:
     return Ink.of(stretched, ink.left, ink.top)
 
 
-def _cropped(image: Image.Image) -> Ink | None:
+def _reduced(image: Image.Image, side: int) -> Image.Image:
+    """A copy whose longer side has so many pixels at most."""
+    small = image.copy()
+    small.thumbnail((side, side), Image.Resampling.BOX)
+    return small
+
+
+def _cropped(grey: Image.Image) -> Ink | None:
     """The ink of a picture that a digit fills, so that its border has two tones; None where it may be another photo.
 
     Most of the border is paper even then, and evenly lit. In a large picture, which may show a shadow, hardly any tone
     is between the two.
     """
-    grey = image.convert("L")
-    small = grey.copy()
-    small.thumbnail((CROPPED, CROPPED), Image.Resampling.BOX)
+    small = _reduced(grey, CROPPED)
     if _paper_is_dark(np.asarray(small)):
         grey, small = ImageOps.invert(grey), ImageOps.invert(small)
     tones = np.asarray(small).astype(np.int16)
@@ -339,8 +342,8 @@ def _cropped(image: Image.Image) -> Ink | None:
     away = np.maximum(paper - tones, 0)
     peak = int(away.max())
     runs_out = np.mean(surroundings.outermost(away) > DARK * peak) > 0.01
-    shaded = small.size != image.size and np.mean((away > EDGE * peak) & (away < DARK * peak)) > BETWEEN
-    plain = min(image.size) <= TINY or (runs_out and not shaded and _is_even(tones, light, peak))
+    shaded = small.size != grey.size and np.mean((away > EDGE * peak) & (away < DARK * peak)) > BETWEEN
+    plain = min(grey.size) <= TINY or (runs_out and not shaded and _is_even(tones, light, peak))
     if peak < MIN_CONTRAST or not plain:
         return None
     return Ink.of(np.maximum(paper - np.asarray(grey).astype(np.int16), 0).astype(np.uint8))

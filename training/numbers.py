@@ -69,8 +69,7 @@ def measure(asked: Question) -> Outcome:
     made, api = asked.task.made(), _api(asked.artifact)
     if asked.strokes:
         strokes = [stroke.round(1).tolist() for stroke in made.strokes]
-        body = {"image": b64encode(made.picture).decode(), "strokes": strokes}
-        response = api.post(contract.NUMBERS, json=body)
+        response = api.post(contract.NUMBERS, json={"image": b64encode(made.picture).decode(), "strokes": strokes})
     else:
         response = api.post(contract.NUMBERS, data=made.picture, content_type="image/png")
     body = response.get_json()

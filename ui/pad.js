@@ -163,7 +163,7 @@ export default function ({ data }) {
     const root = canvasRoot(data.sheet);
     if (!root?.querySelector(".upper-canvas")) return requestAnimationFrame(when);
     dress(root, data.strokes);
-    if (![undefined, data.sheet].includes(own.shown)) bringSheets();
+    if (own.shown !== undefined && own.shown !== data.sheet) bringSheets(); // the first is where the visitor begins
     own.shown = data.sheet;
     settled(root, () => { document.getElementById("announcement").dataset.dressed = data.sheet; }); // style.css shows the first
   };

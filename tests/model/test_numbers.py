@@ -40,13 +40,11 @@ def test_composed_digits_stand_as_far_apart_as_their_kind_says(gap: str) -> None
 
 @pytest.mark.usefixtures("tiny_sources")
 def test_a_numbers_strokes_lie_on_its_ink() -> None:
-    numbers.writers.cache_clear()
     made = Task(0, 3, "touching", "canvas", 4).made()
     with Image.open(BytesIO(made.picture)) as image:
         shades = [image.convert("L").getpixel((round(x), round(y))) for stroke in made.strokes for x, y in stroke]
     assert max(shades) < 128
     assert Task(0, 3, "touching", "photo", 4).made().strokes == []
-    numbers.writers.cache_clear()
 
 
 def some_lattice(truth: list[int]) -> Lattice:
@@ -102,7 +100,6 @@ def test_the_table_counts_exact_numbers_and_rejected_words(tmp_path: Path) -> No
 
 @pytest.mark.usefixtures("tiny_sources")
 def test_learning_and_measuring_run_on_small_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    numbers.writers.cache_clear()
     monkeypatch.setattr(learning, "ROUNDS", 5)
     monkeypatch.setattr(measuring, "LENGTHS", (1, 2))
     learning.main(["--share", "0.02", "--out", str(tmp_path / "weights.json")])
@@ -111,4 +108,3 @@ def test_learning_and_measuring_run_on_small_data(tmp_path: Path, monkeypatch: p
     report = json.loads((tmp_path / "measured" / "report.json").read_text())
     assert {cell["length"] for cell in report["cells"]} == {0, 1, 2}
     assert (tmp_path / "measured" / "misread.png").stat().st_size > 100
-    numbers.writers.cache_clear()

@@ -121,7 +121,10 @@ def number(item: int, length: int, gap: str, surface: str = "canvas", fold: int 
 
 
 def word(item: int, surface: str = "canvas") -> tuple[bytes, Drawing]:
-    """The item-th picture without a number: two to six letters of one hand and alphabet, a scribble or a doodle."""
+    """The item-th picture without a number: two to six letters of one hand and alphabet, a scribble or a doodle.
+
+    As `_picture` gives it.
+    """
     rng = np.random.default_rng([item, 77])
     drawing, name, drawer = letters()[rng.integers(len(letters()))]
     if item % 4 == 0:
@@ -136,7 +139,7 @@ def word(item: int, surface: str = "canvas") -> tuple[bytes, Drawing]:
 
 
 def _picture(digits: list[Drawing], gap: str, surface: str, rng: np.random.Generator) -> tuple[bytes, Drawing]:
-    """Composed, slanted, drawn with a pen of one width, on a surface."""
+    """Composed, slanted, drawn with a pen of one width, on a surface: encoded, and its strokes there, none on paper."""
     height = float(np.exp(rng.uniform(np.log(45), np.log(170))))
     width = max(height * float(rng.uniform(0.04, 0.14)), 3)
     slant = np.array([[1, 0], [rng.normal(0, 0.08), 1]])

@@ -102,8 +102,8 @@ def close_up(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
     """L, ink on black -> RGB photo of it on paper, cut close to the ink or a little into it, as people do."""
     ink = ImageOps.invert(ink_alone(digit, 160))
     photo = Image.open(BytesIO(photograph(ImageOps.expand(ink, 60, 255), rng)))
-    around = rng.integers(-2, 15, 4)
-    return photo.crop((60 - around[0], 60 - around[1], photo.width - 60 + around[2], photo.height - 60 + around[3]))
+    left, top, right, bottom = 60 - rng.integers(-2, 15, 4)
+    return photo.crop((left, top, photo.width - right, photo.height - bottom))
 
 
 def ink_alone(digit: Image.Image, side: int) -> Image.Image:
