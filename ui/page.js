@@ -100,7 +100,8 @@ function keepTab({ target }) {
     if (isOff()) requestAnimationFrame(giveBack);
     else target.focus();
   };
-  requestAnimationFrame(() => isOff() && giveBack()); // it is marked as disabled just after it lost the focus
+  // The same task that takes its focus marks it as disabled. A frame later a busy browser may have enabled it already.
+  queueMicrotask(() => isOff() && giveBack());
 }
 
 const INPUTS = "input, textarea, [contenteditable]";
