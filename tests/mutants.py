@@ -46,6 +46,7 @@ NEAREST: dict[str, tuple[str, ...]] = {
     "backend/keys.py": ("contract/test_keys.py", "contract/test_connections.py"),
     "backend/meters.py": ("contract/test_meters.py",),
     "backend/numbers/answers.py": NUMBERS,
+    "backend/numbers/borders.py": ("unit/test_cells.py", *NUMBERS),
     "backend/numbers/cuts.py": ("unit/test_cells.py", *NUMBERS),
     "backend/numbers/lattice.py": ("unit/test_cells.py", *NUMBERS),
     "backend/numbers/marks.py": NUMBERS,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 HEIGHT = 100  # pixels of a digit
 PEN = 10  # pixels
+OVERLAP = -20  # pixels between two digits, which their strokes alone tell apart then
 
 
 def sheet(

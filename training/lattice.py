@@ -21,7 +21,7 @@ from backend.predictors import EmbeddedPredictor
 from backend.preprocessing import BlankPicture, find_ink
 from training.data import numbers
 from training.data.datasets import on_all_cores
-from training.data.numbers import GAPS, SURFACES, Task
+from training.data.numbers import GAPS, JUDGED, SURFACES, Task
 from training.data.sources import DataError
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 ARTIFACT = Path(__file__).parent / "artifacts" / "digits"
-JUDGED = 4  # the fold whose writers measure the weights
 FIRST = 10_000  # the measured ones come before
 LENGTHS = (1, 2, 3, 4, 6)
 ROUNDS, RATE, DECAY = 60, 0.15, 1e-3  # of Adam (Kingma and Ba 2015) on features of variance 1

@@ -24,10 +24,10 @@ from backend import contract
 from backend.app import create_app
 from backend.predictors import EmbeddedPredictor
 from training.data.datasets import on_all_cores
-from training.data.numbers import GAPS, SURFACES, Task
+from training.data.numbers import GAPS, JUDGED, SURFACES, Task
 from training.data.sources import DataError
 from training.evaluate import ARTIFACT
-from training.lattice import JUDGED, LENGTHS
+from training.lattice import LENGTHS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

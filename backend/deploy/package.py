@@ -45,7 +45,10 @@ PRUNED = (  # never imported when a drawing is answered; each decoder is tried f
     "numpy/random",
     "numpy/fft",
     "numpy/polynomial",
-    "numpy/ma",
+    "numpy/ma/mrecords.py",
+    "numpy/ma/testutils.py",
+    "numpy/conftest.py",
+    "**/*.pxd",
     "numpy/core",
     "numpy/ctypeslib",
     "numpy/lib/recfunctions.py",
@@ -76,6 +79,7 @@ PRUNED = (  # never imported when a drawing is answered; each decoder is tried f
     "zappa/cli.py",
     "zappa/core.py",
     "zappa/letsencrypt.py",
+    "zappa-*.dist-info/METADATA",  # its README
     "ai_edge_litert/libLiteRt*",  # of its newer API; the interpreter's is libpywrap_litert_common.so
     "ai_edge_litert/vendors",
     "ai_edge_litert/aot",

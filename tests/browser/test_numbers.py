@@ -12,7 +12,7 @@ from tests.browser.conftest import STROKES
 if TYPE_CHECKING:
     from tests.browser.conftest import MoodyApi, Visit, Visitor
 
-OVERLAPPING, CLOSE, APART = -0.14, 0.08, 0.25  # of a digit's height
+OVERLAPPING, CLOSE, APART = -0.2, 0.08, 0.25  # of a digit's height
 WRITTEN = [  # the number, the gap between its digits
     ("7", APART), ("10", APART), ("42", CLOSE), ("365", APART), ("808", CLOSE), ("2026", APART), ("1994", CLOSE),
     ("31415", APART), ("602214", APART), ("-12.5", APART),

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
 import subprocess
 import time
 import zipfile
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from PIL import Image, ImageOps
 
 from backend.deploy import package
 from backend.deploy.options import Options, settings
 from backend.deploy.stage import Stage
+from backend.predictions import predict_one
+from backend.preprocessing import normalise
 from tests.cloud.runtime_api import Function
+from tests.numbers import OVERLAP, strokes_of, written
+from training.data import pictures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from backend.predictors import EmbeddedPredictor
     from tests.conftest import Drawing
 
 MODES = {"sagemaker": Options(mode="sagemaker"), "embedded": Options(mode="embedded")}
@@ -30,7 +39,7 @@ SYMBOLS = 0 if shutil.which("strip") else 2 * MB  # which nothing takes out with
 UNWANTED = (
     r"(^|/)(tensorflow|streamlit|keras|moto|boto3|botocore)(/|\.py)"
     r"|(^|/)tests?/"  # folders: werkzeug/test.py and jinja2/tests.py are modules that they need
-    r"|\.npz$|\.gz$|\.pem$|credentials$|zappa_settings\.json$"
+    r"|(?<!backend/numbers/borders)\.npz$|\.gz$|\.pem$|credentials$|zappa_settings\.json$"
 )
 
 
@@ -129,6 +138,33 @@ def test_every_format_is_read_rightly_on_lambda(running: Function, drawing: Draw
     assert answer.json["model"]["served_by"] == "embedded"
 
 
+SURROUNDINGS = {
+    "photo": lambda digit, rng: Image.open(
+        BytesIO(pictures.photograph(ImageOps.invert(digit.resize((280, 280))), rng))
+    ),
+    "cut out": lambda digit, rng: pictures.cut_out(digit, 28, rng),
+    "cut out, large": lambda digit, rng: pictures.cut_out(digit, 400, rng),
+    "close-up": pictures.close_up,
+    "plot": pictures.plot,
+    "on a table": pictures.on_table,
+    "beyond the picture": pictures.beyond,
+    "on a desk": pictures.on_desk,
+}
+
+
+@pytest.mark.parametrize("place", SURROUNDINGS)
+def test_pictures_of_all_surroundings_are_read_on_lambda_as_here(
+    running: Function, embedded: EmbeddedPredictor, drawing: Drawing, place: str
+) -> None:
+    """Each takes another way through NumPy, which imports parts of itself only then."""
+    digit = Image.fromarray(normalise(drawing("7")))
+    for seed in range(3):
+        picture = pictures.encode(SURROUNDINGS[place](digit, np.random.default_rng(seed)))
+        answer = running.request("POST", "/predictions", picture, {"Content-Type": "image/png"})
+        assert answer.status == 200, answer.body
+        assert answer.json["label"] == predict_one(embedded, picture).label
+
+
 def test_picture_the_model_saw_comes_back_whole(running: Function, drawing: Drawing) -> None:
     answer = running.request("POST", "/predictions?include=image", drawing("5"), {"Content-Type": "image/png"})
     assert answer.json["image"]
@@ -143,12 +179,19 @@ def test_every_model_that_ships_answers_on_lambda(running: Function, drawing: Dr
 
 
 def test_batch_is_answered_on_lambda(running: Function, drawing: Drawing) -> None:
-    import base64
-
     images = [{"image": base64.b64encode(drawing(digit)).decode()} for digit in "12"]
     body = json.dumps({"images": [image["image"] for image in images]}).encode()
     answer = running.request("POST", "/predictions/batch", body, {"Content-Type": "application/json"})
     assert answer.status == 200, answer.body
+
+
+def test_a_number_whose_digits_touch_is_read_on_lambda_with_and_without_its_strokes(running: Function) -> None:
+    media = {"Content-Type": "application/json"}
+    for gap, strokes in ((-14, []), (OVERLAP, strokes_of("858", OVERLAP))):
+        body = {"image": base64.b64encode(written("858", gap)).decode(), "strokes": strokes}
+        answer = running.request("POST", "/numbers", json.dumps(body).encode(), media)
+        assert answer.status == 200, answer.body
+        assert answer.json["number"] == "858"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from backend.app import create_app
 from backend.contract import Number
 from tests.conftest import scribble
 from tests.contract.misbehaving import LABELS, LinearModel, Noting, predictions
-from tests.numbers import sheet, strokes_of, written
+from tests.numbers import OVERLAP, sheet, strokes_of, written
 from ui.__main__ import main
 from ui.client import BlankSheet, Client
 
@@ -50,7 +50,7 @@ def in_json(picture: bytes, strokes: Any) -> dict[str, Any]:
 
 
 def test_strokes_in_json_tell_digits_apart_that_touch(client: FlaskClient) -> None:
-    body = in_json(written("858", -14), strokes_of("858", -14))
+    body = in_json(written("858", OVERLAP), strokes_of("858", OVERLAP))
     assert client.post(contract.NUMBERS, json=body).json["number"] == "858"
     assert client.post(contract.NUMBERS, json=body | {"strokes": []}).json["number"] != "858"
 
@@ -160,7 +160,7 @@ def test_a_model_of_something_else_reads_no_numbers() -> None:
 
 
 def test_the_client_sends_strokes_as_far_as_they_are_taken(live_api: str) -> None:
-    client, picture, strokes = Client(live_api), written("858", -14), strokes_of("858", -14)
+    client, picture, strokes = Client(live_api), written("858", OVERLAP), strokes_of("858", OVERLAP)
     slow = [np.repeat(stroke, 100, axis=0).tolist() for stroke in strokes]
     assert min(map(len, slow)) > contract.MAX_POINTS
     for taken in (strokes, slow, [*strokes, []]):

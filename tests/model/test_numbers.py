@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backend.numbers import lattice
+from backend.numbers import borders, lattice
+from training import borders as bordering
 from training import lattice as learning
 from training import numbers as measuring
+from training.data import borders as bordered
 from training.data import numbers
 from training.data.numbers import GAPS, Task
 from training.lattice import Lattice, likelihood, logistic
@@ -45,6 +47,32 @@ def test_a_numbers_strokes_lie_on_its_ink() -> None:
         shades = [image.convert("L").getpixel((round(x), round(y))) for stroke in made.strokes for x, y in stroke]
     assert max(shades) < 128
     assert Task(0, 3, "touching", "photo", 4).made().strokes == []
+
+
+@pytest.mark.usefixtures("tiny_sources")
+def test_a_sheets_border_lies_where_two_digits_are_as_near() -> None:
+    several = 0
+    for item in range(30):
+        ink, border = bordered.sheet(item)
+        assert ink.shape == border.shape == bordered.SIZE
+        rows, columns = np.flatnonzero(ink.max(axis=1)), np.flatnonzero(ink.max(axis=0))
+        within = border[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        if border.any():
+            several += 1
+            assert (within > 128).any(axis=1).mean() > 0.8, "it goes from the top to the bottom"
+            assert (within > 128).mean() < 0.5
+    assert 20 < several < 30, "some are one digit"
+
+
+def test_numpy_computes_what_keras_learnt(tmp_path: Path) -> None:
+    model = bordering.network()
+    bordering.save(model, tmp_path / "borders.npz")
+    ink = np.random.default_rng(7).integers(0, 255, (24, 36)).astype(np.uint8)
+    padded = np.pad(ink, borders.ROOM).astype(np.float32)[None, ..., None] / 255
+    room = slice(borders.ROOM, -borders.ROOM)
+    wanted = 1 / (1 + np.exp(-np.asarray(model(padded))[0, room, room, 0]))
+    assert borders.find(ink, borders.read(tmp_path / "borders.npz")) == pytest.approx(wanted, abs=0.01)
+    assert np.ptp(wanted) > 0.01
 
 
 def some_lattice(truth: list[int]) -> Lattice:
@@ -102,6 +130,8 @@ def test_the_table_counts_exact_numbers_and_rejected_words(tmp_path: Path) -> No
 def test_learning_and_measuring_run_on_small_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learning, "ROUNDS", 5)
     monkeypatch.setattr(measuring, "LENGTHS", (1, 2))
+    bordering.main(["--sheets", "60", "--epochs", "1", "--out", str(tmp_path / "borders.npz")])
+    assert len(borders.read(tmp_path / "borders.npz")) == len(borders.layers())
     learning.main(["--share", "0.02", "--out", str(tmp_path / "weights.json")])
     assert lattice.read(json.loads((tmp_path / "weights.json").read_text())).weights.shape == (44,)
     measuring.main(["--n", "3", "--out", str(tmp_path / "measured")])

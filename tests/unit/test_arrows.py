@@ -55,6 +55,7 @@ MORE = {  # what one module may take beyond its room's rule
     "ui.local_stack": ("backend.app", "backend.server"),  # the page starts the API itself, lazily
     "training.data.numbers": ("backend.numbers",),  # pieces are taught as the API cuts them
     "training.evaluate": ("backend.app", "backend.predictors"),  # it measures what people meet
+    "training.borders": ("backend.numbers",),  # it learns what the API cuts with
     "training.lattice": (
         "backend.numbers",
         "backend.predictors",

@@ -13,13 +13,13 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from backend.contract import Number, NumberLine, Prediction, Rejection
-from backend.numbers import answers, lattice, marks, parts, reading, strokes
+from backend.numbers import answers, borders, lattice, marks, parts, reading, strokes
 from backend.numbers.answers import read_many, read_one
 from backend.numbers.lattice import Piece
 from backend.predictions import predict_one
 from backend.preprocessing import BlankPicture, find_ink, normalise
 from tests.conftest import scribble
-from tests.numbers import sheet, strokes_of, written
+from tests.numbers import OVERLAP, sheet, strokes_of, written
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -101,14 +101,33 @@ def test_digits_side_by_side_are_read(embedded: EmbeddedPredictor, number: str) 
     assert [digit.label for digit in answer.digits] == list(number)
 
 
-@pytest.mark.parametrize("number", ["17", "35", "50"])
-def test_digits_that_touch_are_cut(embedded: EmbeddedPredictor, number: str) -> None:
-    picture = written(number, gap=-6)
-    assert len(parts.find(find_ink(picture).ink).boxes) == 1
+@pytest.mark.parametrize("gap", [-6, -14])
+@pytest.mark.parametrize("number", ["17", "35", "50", "63", "08", "858", "7298"])
+def test_digits_that_touch_or_overlap_are_cut(embedded: EmbeddedPredictor, number: str, gap: float) -> None:
+    picture = written(number, gap=gap)
+    assert len(parts.find(find_ink(picture).ink).boxes) < len(number)
     assert read_one(embedded, picture).number == number
 
 
-OVERLAP = -14  # pixels of 100: half as wide again as the pen
+@pytest.mark.parametrize("shape", [(1, 1), (3, 50), (41, 7)])
+def test_a_border_is_looked_for_in_ink_of_any_size(shape: tuple[int, int]) -> None:
+    found = borders.find(np.full(shape, 255, np.uint8))
+    assert found.shape == shape
+    assert found.min() >= 0
+    assert found.max() <= 1
+
+
+@pytest.mark.parametrize("number", ["50", "63", "22"])
+def test_a_border_is_likely_where_the_strokes_of_two_digits_meet(number: str) -> None:
+    left, right = (np.concatenate(strokes_of(number, -14)[k]) for k in (0, -1))
+    middle = (left[0::2].max() + right[0::2].min()) / 2
+    with Image.open(BytesIO(written(number, -14))) as image:
+        ink = 255 - np.asarray(image.convert("L").resize((image.width * 2 // 5, image.height * 2 // 5)))
+    found = np.where(ink > 128, borders.find(ink), 0)
+    assert found.max() > 0.5
+    assert abs(found.max(axis=0).argmax() - 0.4 * middle) < 8
+
+
 KNOWN = ["50", "96", "858", "7298", "3914", "0457"]
 
 

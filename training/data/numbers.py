@@ -26,6 +26,8 @@ TOUCHED = 0.01  # it has lost so much to a cut, or holds so much of others': the
 JOINED, HALF = 0.6, (0.3, 0.5)  # it is none if it holds so much of a second digit, or this much of only one
 GAPS = {"apart": (0.15, 0.40), "close": (0.02, 0.12), "touching": (-0.12, 0.02)}  # of the height, between the ink
 SURFACES = ("canvas", "photo", "scan")
+JUDGED = 4  # the fold whose writers measure what is learnt from the others'
+Hand = dict[str, list["Drawing"]]  # a person's drawings of each digit
 
 
 class Number(NamedTuple):
@@ -38,15 +40,23 @@ class Number(NamedTuple):
 
 
 @once
-def writers() -> dict[int, dict[str, list[Drawing]]]:
-    """Each writer's drawings of each digit, their median height 1."""
-    heights: dict[int, list[float]] = {}
-    for drawing, _, writer in pen():
-        heights.setdefault(writer, []).append(float(np.ptp(np.concatenate(drawing)[:, 1])))
-    found: dict[int, dict[str, list[Drawing]]] = {}
+def writers() -> dict[int, Hand]:
+    """Each pen writer's drawings."""
+    found: dict[int, list[tuple[Drawing, str]]] = {}
     for drawing, digit, writer in pen():
-        unit = [stroke / np.median(heights[writer]) for stroke in drawing]
-        found.setdefault(writer, {}).setdefault(str(digit), []).append(unit)
+        found.setdefault(writer, []).append((drawing, str(digit)))
+    return {writer: hand(drawings) for writer, drawings in found.items()}
+
+
+def hand(drawings: list[tuple[Drawing, str]], odd: float = np.inf) -> Hand:
+    """One person's drawings and what they are -> by digit, their median height 1; without the `odd`."""
+    height = np.median([np.ptp(np.concatenate(drawing)[:, 1]) for drawing, _ in drawings])
+    found: Hand = {}
+    for drawing, digit in drawings:
+        unit = [stroke / height for stroke in drawing]
+        wide, high = np.ptp(np.concatenate(unit), axis=0)
+        if max(wide, high, 1 / max(high, 1e-6)) < odd:
+            found.setdefault(digit, []).append(unit)
     return found
 
 
