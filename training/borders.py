@@ -1,4 +1,4 @@
-"""Learn where digits that touch part: `python -m training.borders` writes backend/numbers/borders.npz (15 minutes).
+"""Learn where digits that touch part: `python -m training.borders` writes backend/numbers/borders.npz (20 minutes).
 
 From composed numbers (training/data/borders.py), by the people of four folds; `training.numbers` measures on the
 fifth's. `python -m training.lattice` then learns anew how much such cuts weigh.

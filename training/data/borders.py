@@ -55,17 +55,21 @@ def sheet(item: int) -> Sheet:
     digits: list[Drawing] = []
     while not digits or (_size(digits) + width + 2 * EDGE > SIZE[::-1]).any():
         digits, width = _number(height, rng)
-    points = np.concatenate([stroke for digit in digits for stroke in digit])
+    points = np.concatenate(_joined(digits))
     room = SIZE[::-1] - _size(digits) - width - EDGE
     shift = rng.uniform(EDGE, np.minimum(room, 10)) + width / 2 - points.min(axis=0)
     placed = [[stroke + shift for stroke in digit] for digit in digits]
-    picture = strokes.draw([stroke for digit in placed for stroke in digit], width, canvas=max(SIZE), detail=3)
+    picture = strokes.draw(_joined(placed), width, canvas=max(SIZE), detail=3)
     ink = 255 - np.asarray(picture)[: SIZE[0], : SIZE[1]]
     return Sheet(_worn(ink, rng), _border(placed))
 
 
+def _joined(digits: list[Drawing]) -> Drawing:
+    return [stroke for digit in digits for stroke in digit]
+
+
 def _size(digits: list[Drawing]) -> NDArray[np.float64]:
-    size: NDArray[np.float64] = np.ptp(np.concatenate([stroke for digit in digits for stroke in digit]), axis=0)
+    size: NDArray[np.float64] = np.ptp(np.concatenate(_joined(digits)), axis=0)
     return size
 
 
@@ -101,11 +105,14 @@ def _border(digits: list[Drawing]) -> NDArray[np.uint8]:
 
 
 def _away(drawing: Drawing) -> NDArray[np.float32]:
-    """SIZE: how far each pixel's middle is from the nearest point of the drawing's lines."""
+    """SIZE: how far each pixel's middle is from the nearest point of the drawing's lines.
+
+    Without a product of matrices, for which each worker would use all cores.
+    """
     points = np.concatenate([_filled(stroke) for stroke in drawing]).astype(np.float32)
     y, x = np.mgrid[: SIZE[0], : SIZE[1]].reshape(2, -1).astype(np.float32) + np.float32(0.5)
-    squares = ((points**2).sum(axis=1)[:, None] - 2 * points @ np.stack([x, y])).min(axis=0) + x * x + y * y
-    away: NDArray[np.float32] = np.sqrt(np.maximum(squares, 0)).reshape(SIZE)
+    squares = (points[:, :1] - x) ** 2 + (points[:, 1:] - y) ** 2
+    away: NDArray[np.float32] = np.sqrt(squares.min(axis=0)).reshape(SIZE)
     return away
 
 
