@@ -45,7 +45,7 @@ PRUNED = (  # never imported when a drawing is answered; each decoder is tried f
     "numpy/random",
     "numpy/fft",
     "numpy/polynomial",
-    "numpy/ma/mrecords.py",
+    "numpy/ma/mrecords.py",  # the rest of numpy.ma is imported by unique and quantile when they are called
     "numpy/ma/testutils.py",
     "numpy/conftest.py",
     "**/*.pxd",

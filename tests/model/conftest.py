@@ -17,7 +17,7 @@ from PIL import Image
 
 from backend.preprocessing import normalise_image
 from tests.conftest import STROKES
-from training.data import datasets, numbers, readers, sources, strokes
+from training.data import borders, datasets, numbers, readers, sources, strokes
 from training.data.datasets import _sample
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _tiny(plan: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
 
 
 def _forget() -> None:
-    for read in [*vars(readers).values(), numbers.writers, _sample]:
+    for read in [*vars(readers).values(), numbers.writers, borders.hands, _sample]:
         if hasattr(read, "cache_clear"):
             read.cache_clear()
 

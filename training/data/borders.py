@@ -26,7 +26,6 @@ LENGTHS, OFTEN = (1, 2, 3, 4), (0.06, 0.5, 0.28, 0.16)
 GAPS = ((-0.30, 0.06), (-0.12, 0.06))  # of the height, between the ink
 ODD = 2.0  # times as tall or wide as a hand's digits are tall, or as low: two digits in one, or a part of one
 FAR = 0.3  # so many overlap as far as the first
-PENS = (0.04, 0.14)  # of the height
 
 
 class Sheet(NamedTuple):
@@ -55,28 +54,24 @@ def sheet(item: int) -> Sheet:
     digits: list[Drawing] = []
     while not digits or (_size(digits) + width + 2 * EDGE > SIZE[::-1]).any():
         digits, width = _number(height, rng)
-    points = np.concatenate(_joined(digits))
+    points = np.concatenate(numbers.joined(digits))
     room = SIZE[::-1] - _size(digits) - width - EDGE
     shift = rng.uniform(EDGE, np.minimum(room, 10)) + width / 2 - points.min(axis=0)
     placed = [[stroke + shift for stroke in digit] for digit in digits]
-    picture = strokes.draw(_joined(placed), width, canvas=max(SIZE), detail=3)
+    picture = strokes.draw(numbers.joined(placed), width, canvas=max(SIZE), detail=3)
     ink = 255 - np.asarray(picture)[: SIZE[0], : SIZE[1]]
     return Sheet(_worn(ink, rng), _border(placed))
 
 
-def _joined(digits: list[Drawing]) -> Drawing:
-    return [stroke for digit in digits for stroke in digit]
-
-
 def _size(digits: list[Drawing]) -> NDArray[np.float64]:
-    size: NDArray[np.float64] = np.ptp(np.concatenate(_joined(digits)), axis=0)
+    size: NDArray[np.float64] = np.ptp(np.concatenate(numbers.joined(digits)), axis=0)
     return size
 
 
 def _number(height: float, rng: np.random.Generator) -> tuple[list[Drawing], float]:
     """Some digits of one hand beside each other, in pixels, and the pen's width."""
     some = hands()[int(rng.random() < 0.4)]
-    mine, width = some[rng.integers(len(some))], float(rng.uniform(*PENS))
+    mine, width = some[rng.integers(len(some))], float(rng.uniform(*numbers.PENS))
     drawings = [mine[digit] for digit in rng.choice(sorted(mine), int(rng.choice(LENGTHS, p=OFTEN)))]
     chosen = [several[rng.integers(len(several))] for several in drawings]
     placed = numbers.compose(chosen, GAPS[int(rng.random() > FAR)], width, rng)
@@ -109,15 +104,9 @@ def _away(drawing: Drawing) -> NDArray[np.float32]:
 
     Without a product of matrices, for which each worker would use all cores.
     """
-    points = np.concatenate([_filled(stroke) for stroke in drawing]).astype(np.float32)
+    filled = [strokes.evenly(stroke, int(strokes.distances(stroke)[-1]) + 2) for stroke in drawing]  # a point a pixel
+    points = np.concatenate(filled).astype(np.float32)
     y, x = np.mgrid[: SIZE[0], : SIZE[1]].reshape(2, -1).astype(np.float32) + np.float32(0.5)
     squares = (points[:, :1] - x) ** 2 + (points[:, 1:] - y) ** 2
     away: NDArray[np.float32] = np.sqrt(squares.min(axis=0)).reshape(SIZE)
     return away
-
-
-def _filled(stroke: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A point for each pixel of a stroke's way."""
-    passed = np.concatenate([[0], np.hypot(*np.diff(stroke, axis=0).T).cumsum()])
-    steps = np.linspace(0, passed[-1], int(passed[-1]) + 2)
-    return np.stack([np.interp(steps, passed, stroke[:, axis]) for axis in (0, 1)], axis=1)

@@ -25,6 +25,7 @@ WHOLE, STRANGE = 0.92, 0.12  # a piece is a digit if it holds so much of its ink
 TOUCHED = 0.01  # it has lost so much to a cut, or holds so much of others': the rest is taught as it is
 JOINED, HALF = 0.6, (0.3, 0.5)  # it is none if it holds so much of a second digit, or this much of only one
 GAPS = {"apart": (0.15, 0.40), "close": (0.02, 0.12), "touching": (-0.12, 0.02)}  # of the height, between the ink
+PENS = (0.04, 0.14)  # of the height: a pen's width
 SURFACES = ("canvas", "photo", "scan")
 JUDGED = 4  # the fold whose writers measure what is learnt from the others'
 Hand = dict[str, list["Drawing"]]  # a person's drawings of each digit
@@ -75,6 +76,11 @@ def compose(digits: list[Drawing], gaps: tuple[float, float], width: float, rng:
         placed.append([scale * stroke + shift for stroke in drawing])
         right = left + scale * float(high[0] - low[0])
     return placed
+
+
+def joined(digits: list[Drawing]) -> Drawing:
+    """The strokes of all."""
+    return [stroke for digit in digits for stroke in digit]
 
 
 def sheet(drawing: Drawing, height: float, width: float, rng: np.random.Generator) -> tuple[Image.Image, Drawing]:
@@ -151,7 +157,7 @@ def word(item: int, surface: str = "canvas") -> tuple[bytes, Drawing]:
 def _picture(digits: list[Drawing], gap: str, surface: str, rng: np.random.Generator) -> tuple[bytes, Drawing]:
     """Composed, slanted, drawn with a pen of one width, on a surface: encoded, and its strokes there, none on paper."""
     height = float(np.exp(rng.uniform(np.log(45), np.log(170))))
-    width = max(height * float(rng.uniform(0.04, 0.14)), 3)
+    width = max(height * float(rng.uniform(*PENS)), 3)
     slant = np.array([[1, 0], [rng.normal(0, 0.08), 1]])
     placed = compose(digits, GAPS[gap], width / height, rng)
     drawing = [stroke @ slant for digit in placed for stroke in digit]
@@ -165,7 +171,7 @@ def shapes(numbers: int = 2000) -> list[list[list[float]]]:
     rng = np.random.default_rng(5)
     people = list(writers().values())
     for _ in range(numbers):
-        mine, width = people[rng.integers(len(people))], rng.uniform(0.04, 0.14)
+        mine, width = people[rng.integers(len(people))], rng.uniform(*PENS)
         truth = rng.choice(sorted(mine), 5)
         placed = compose([mine[d][rng.integers(len(mine[d]))] for d in truth], GAPS["apart"], width, rng)
         boxes = np.array([(*np.min(p, axis=0), *np.max(p, axis=0)) for p in map(np.concatenate, placed)])
@@ -191,7 +197,7 @@ def parts(rng: np.random.Generator, fold: int) -> list[Part]:
     writer = int(rng.choice([each for each in sorted(writers()) if writer_fold(each) == fold]))
     truth = rng.choice(sorted(writers()[writer]), int(rng.choice([2, 2, 3])))
     mine = [writers()[writer][digit] for digit in truth]
-    width = float(rng.uniform(0.04, 0.14))
+    width = float(rng.uniform(*PENS))
     gap = GAPS["touching" if rng.random() < 0.8 else "close"]
     placed = compose([drawings[rng.integers(len(drawings))] for drawings in mine], gap, width, rng)
     whole, *each = _inks(placed, max(PIECE_HEIGHT * width, 2.5))
@@ -201,10 +207,10 @@ def parts(rng: np.random.Generator, fold: int) -> list[Part]:
 
 def _inks(digits: list[Drawing], width: float) -> list[NDArray[np.uint8]]:
     """(h, w) ink, 255, of all digits together, then of each alone."""
-    points = np.concatenate([stroke for digit in digits for stroke in digit]) * PIECE_HEIGHT
+    points = np.concatenate(joined(digits)) * PIECE_HEIGHT
     low, size = points.min(axis=0) - width, int((np.ptp(points, axis=0) + 2 * width).max()) + 1
     moved = [[stroke * PIECE_HEIGHT - low for stroke in digit] for digit in digits]
-    drawn = [[stroke for digit in moved for stroke in digit], *moved]
+    drawn = [joined(moved), *moved]
     return [255 - np.asarray(strokes.draw(drawing, width, canvas=size, detail=2)) for drawing in drawn]
 
 
