@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import platform
 import re
 import shutil
 import subprocess
+import sys
 import time
 import zipfile
 from io import BytesIO
@@ -49,21 +51,19 @@ class Here:
     region_name = "us-east-1"
 
 
-@pytest.fixture(scope="session")
-def zips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def built(suffix: str = "") -> dict[str, Path]:
     """Both packages, built as `make deploy` builds them."""
     stage = Stage("dev", Here(), _account="123456789012")
     made = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         for mode, options in MODES.items():
-            folder = package.build(mode, embedded=options.embedded)
+            folder = package.build(mode + suffix, embedded=options.embedded)
             made[mode] = package.package(folder, settings(stage, options), "dev")
     return made
 
 
-@pytest.fixture(scope="session")
-def unpacked(zips: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def unpack(zips: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folders = {}
     for mode, archive in zips.items():
         folders[mode] = tmp_path_factory.mktemp(mode)
@@ -73,12 +73,32 @@ def unpacked(zips: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
-def python(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    """A Python of Lambda's version, and a folder with what Lambda's own runtime brings: awslambdaric and boto3."""
-    found = package.lambda_python()
-    if not found:
-        pytest.skip(f"The package is for Python {package.PYTHON}: put one on the PATH to run it.")
-    tree = Path("build") / "lambda" / "awslambdaric"
+def zips() -> dict[str, Path]:
+    return built()
+
+
+@pytest.fixture(scope="session")
+def unpacked(zips: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return unpack(zips, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def runnable(unpacked: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The packages; without a Python of Lambda's version here, the same for this one, which has other wheels."""
+    if (sys.platform, platform.machine()) != ("linux", "x86_64"):
+        pytest.skip("The package holds libraries for Linux on x86-64, which cannot run here.")
+    if package.lambda_python():
+        return unpacked
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(package, "PYTHON", f"{sys.version_info.major}.{sys.version_info.minor}")
+        return unpack(built("-here"), tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def python() -> tuple[str, Path]:
+    """A Python for `runnable`, and a folder with what Lambda's own runtime brings: awslambdaric and boto3."""
+    found = package.lambda_python() or sys.executable
+    tree = Path("build") / "lambda" / f"awslambdaric-{Path(found).resolve().name}"
     if not tree.is_dir():
         pip = [found, "-m", "pip", "install", "-q", "--no-warn-script-location", "--root-user-action=ignore"]
         subprocess.run([*pip, f"--target={tree}", "awslambdaric>=4,<5", "boto3>=1.40,<2"], check=True)
@@ -86,10 +106,10 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def running(unpacked: dict[str, Path], python: tuple[str, Path]) -> Iterator[Function]:
+def running(runnable: dict[str, Path], python: tuple[str, Path]) -> Iterator[Function]:
     """The embedded package under awslambdaric, with the environment that zappa_settings.json gives it."""
     book = json.loads(Path("zappa_settings.json").read_text())["base"]["aws_environment_variables"]
-    running = Function(unpacked["embedded"], *python, {**book, "BACKEND_MODEL_DIR": "model"})
+    running = Function(runnable["embedded"], *python, {**book, "BACKEND_MODEL_DIR": "model"})
     yield running
     running.stop()
 
@@ -215,9 +235,9 @@ def test_half_a_picture_is_422_on_lambda(running: Function, drawing: Drawing) ->
     assert (answer.status, answer.json["type"].rsplit("/", 1)[-1]) == (422, "unreadable-image")
 
 
-def test_cold_start_is_within_seconds(unpacked: dict[str, Path], python: tuple[str, Path], drawing: Drawing) -> None:
+def test_cold_start_is_within_seconds(runnable: dict[str, Path], python: tuple[str, Path], drawing: Drawing) -> None:
     started = time.perf_counter()
-    cold = Function(unpacked["embedded"], *python, {"BACKEND_MODEL_DIR": "model"})
+    cold = Function(runnable["embedded"], *python, {"BACKEND_MODEL_DIR": "model"})
     try:
         cold.request("POST", "/predictions", drawing("7"), {"Content-Type": "image/png"})
         first = time.perf_counter() - started
@@ -231,7 +251,7 @@ def test_cold_start_is_within_seconds(unpacked: dict[str, Path], python: tuple[s
 
 
 def test_what_settings_switch_on_is_in_the_package(
-    unpacked: dict[str, Path], python: tuple[str, Path], drawing: Drawing
+    runnable: dict[str, Path], python: tuple[str, Path], drawing: Drawing
 ) -> None:
     """Metrics, a rate limit and other origins are libraries' work, which nothing else imports."""
     switched = {
@@ -239,7 +259,7 @@ def test_what_settings_switch_on_is_in_the_package(
         "BACKEND_RATE_LIMIT": "1 per minute",
         "BACKEND_CORS_ORIGINS": "https://a.example",
     }
-    function = Function(unpacked["embedded"], *python, {"BACKEND_MODEL_DIR": "model", **switched})
+    function = Function(runnable["embedded"], *python, {"BACKEND_MODEL_DIR": "model", **switched})
     headers = {"Content-Type": "image/png", "Origin": "https://a.example"}
     try:
         first, second = (function.request("POST", "/predictions", drawing("7"), headers) for _ in range(2))
@@ -269,13 +289,13 @@ def test_every_library_in_it_can_be_mapped(unpacked: dict[str, Path]) -> None:
 
 
 def test_endpoint_that_is_missing_is_a_503_on_lambda(
-    unpacked: dict[str, Path], python: tuple[str, Path], drawing: Drawing
+    runnable: dict[str, Path], python: tuple[str, Path], drawing: Drawing
 ) -> None:
     environment = {
         "SAGEMAKER_ENDPOINT_NAME": "fullstack-model-dev",
         "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": "http://127.0.0.1:9",  # nobody listens on the discard port
     }
-    relay = Function(unpacked["sagemaker"], *python, environment)
+    relay = Function(runnable["sagemaker"], *python, environment)
     try:
         answer = relay.request("POST", "/predictions", drawing("7"), {"Content-Type": "image/png"})
     finally:
