@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 WEIGHTS = Path(__file__).with_name("borders.npz")
 DILATIONS = (1, 2, 4)  # of the lower level's convolutions
 ROOM = 4  # pixels of paper around the ink
+AT_ONCE = 48  # pixels: larger products would be shared out among all cores, which wait for each other at full load
 
 
 class Layer(NamedTuple):
@@ -65,17 +66,18 @@ def _rectified(layer: Layer, x: Maps, dilation: int = 1) -> Maps:
 
 
 def _convolved(layer: Layer, x: Maps, dilation: int = 1) -> Maps:
-    """As large as before, with paper around: a product of matrices for each row and each of the kernel's places.
-
-    Larger matrices would be shared out among all cores, which takes twice as long for so few numbers.
-    """
-    (h, w, _), side = x.shape, len(layer.kernel)
+    """As large as before, with paper around: a product of matrices for each AT_ONCE pixels and what is around them."""
+    (h, w, channels), (side, out) = x.shape, (len(layer.kernel), len(layer.bias))
     around = dilation * (side // 2)
-    padded = np.pad(x, ((around, around), (around, around), (0, 0)))
-    found = np.tile(layer.bias, (h, w, 1))
-    for y, left in np.ndindex(side, side):
-        found += padded[y * dilation : y * dilation + h, left * dilation : left * dilation + w] @ layer.kernel[y, left]
-    return found
+    padded = np.zeros((h + 2 * around, w + 2 * around, channels), np.float32)  # np.pad takes a fifth of all time
+    padded[around : around + h, around : around + w] = x
+    down, across, along = padded.strides
+    strides = down, across, dilation * down, dilation * across, along
+    seen = np.lib.stride_tricks.as_strided(padded, (h, w, side, side, channels), strides, writeable=False)
+    pixels = np.zeros((-(-h * w // AT_ONCE) * AT_ONCE, side * side * channels), np.float32)
+    pixels[: h * w].reshape(seen.shape)[:] = seen
+    found: Maps = pixels.reshape(-1, AT_ONCE, pixels.shape[1]) @ layer.kernel.reshape(-1, out) + layer.bias
+    return found.reshape(-1, out)[: h * w].reshape(h, w, out)
 
 
 def _fold(x: Maps) -> Maps:

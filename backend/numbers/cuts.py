@@ -3,7 +3,7 @@
 Over-segmentation (Casey and Lecolinet 1996, section 3): cut rather too often, and let the recogniser choose. A cut is
 the way from the top to the bottom that crosses the least ink, found by dynamic programming, as a seam is (Avidan and
 Shamir 2007). A loop costs too, so that the cut between two zeros that touch goes along them and not through one. Both
-cost the less the likelier a border between two digits is there (borders.py).
+cost the less the likelier a border between two digits is there (borders.py), and where none is likely nothing is cut.
 """
 
 from __future__ import annotations
@@ -26,14 +26,18 @@ ROWS = 40  # of a digit's height in the reduced picture in which cuts are found
 SIDEWAYS = 0.12  # ink: what a step to the side costs a cut
 LOOP = 0.4  # ink: what a pixel inside a loop costs
 UNCUT_STROKE = 1.0  # of the height: what is known to be one stroke is one digit, unless several were drawn in one go
-UNCUT = 0.6  # of the height: at 0.68 one to two in a hundred pairs that touch are lost, and all numbers take 1 ms less
-ANCHORS = (0.3, 0.5, 0.7)  # of a part's height: the rows in which cuts are chosen
+UNCUT = 0.5  # of the height: no part that is narrower is cut
+ANCHORS = (0.2, 0.35, 0.5, 0.65, 0.8)  # of a part's height: the rows in which cuts are chosen
 NEAR = 0.025  # of the height: a cut is the cheapest as far around
 APART = 0.07  # of the height: cuts differ by so much somewhere, and stay away as far from the part's ends
 DEAREST = 0.6  # of the height: a cut crosses no more ink
+LIKELY = (
+    0.4  # a cut goes somewhere through a border as likely: 996 of 1,000 that are needed do, 1 in 30 in digits apart
+)
+SHARE, THIN = 0.1, 0.7  # so much of the ink that it crosses is in borders, if it crosses more than so many pen widths
 DEEP = 0.02  # of the height, as ink: a valley is as far below its ridges
 SIDE = 0.4  # of the height: a cut leaves ink at least as high on both sides, 19 in 20 that part digits more than 0.7
-FILL = 0.25  # of the height: a cut that is in no valley is as far from all others
+FILL = 0.12  # of the height: a cut that is in no valley is as far from all others
 MOST = 40  # cuts of a part, and of a line
 INK = 99  # of 255, in the reduced picture: less is paper
 
@@ -48,6 +52,21 @@ class Cells(NamedTuple):
     boxes: NDArray[np.int64]
     cost: NDArray[np.float64]
     cut: NDArray[np.bool_]
+
+
+class Costs(NamedTuple):
+    """What ways through the reduced picture cost, (h, w) each: its ink, what a pixel costs, how likely it is a border.
+
+    `total` is what the cheapest way through each pixel costs, of which borders pay for their share; `down` and `up`
+    say by which steps it comes there from the first and from the last row.
+    """
+
+    inked: NDArray[np.bool_]
+    paid: NDArray[np.float32]
+    likely: NDArray[np.float32]
+    total: NDArray[np.float32]
+    down: NDArray[np.int8]
+    up: NDArray[np.int8]
 
 
 class Cut(NamedTuple):
@@ -82,18 +101,22 @@ def _cuts(ink: NDArray[np.uint8], boxes: NDArray[np.int64], wide: list[int], lin
     size = tuple(max(2, round(side * min(1.0, ROWS / line.height))) for side in ink.shape[::-1])
     small = np.asarray(Image.fromarray(ink).resize(size, Image.Resampling.BOX))
     scale = ink.shape[1] / size[0], ink.shape[0] / size[1]
-    cost = _cost(small) * (1 - _borders(small, boxes[wide] / np.tile(scale, 2)))
-    down, up = _sums(cost), _sums(cost[::-1])
-    total = down + up[::-1] - cost
-    ways = _steps(down), _steps(up)
-    cuts = [
-        (part, each)
-        for part in wide
-        for each in _cuts_of(ways, total, small > INK, boxes[part] / np.tile(scale, 2), line.height / scale[0])
-    ]
-    cuts = [(part, each._replace(cost=each.cost * scale[0] / line.pen)) for part, each in cuts]
+    reduced, height, pen = boxes / np.tile(scale, 2), line.height / scale[0], line.pen / scale[0]
+    likely = _borders(small, reduced[wide])
+    wide = [part for part in wide if likely[_within(reduced[part])].max() >= LIKELY]
+    if not wide:
+        return {}
+    costs = _costs(small, likely)
+    cuts = [(part, each) for part in wide for each in _cuts_of(costs, reduced[part], height, pen)]
     cuts.sort(key=lambda pair: pair[1].cost)
     return {part: [each for owner, each in cuts[:MOST] if owner == part] for part in wide}
+
+
+def _costs(ink: NDArray[np.uint8], likely: NDArray[np.float32]) -> Costs:
+    paid = _cost(ink)
+    cost = paid * (1 - likely)
+    down, up = _sums(cost), _sums(cost[::-1])
+    return Costs(ink > INK, paid, likely, down + up[::-1] - cost, _steps(down), _steps(up))
 
 
 def _cost(ink: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -127,32 +150,47 @@ def _sums(cost: NDArray[np.float32]) -> NDArray[np.float32]:
     return sums
 
 
-def _cuts_of(
-    ways: tuple[NDArray[np.int8], NDArray[np.int8]],
-    total: NDArray[np.float32],
-    inked: NDArray[np.bool_],
-    box: NDArray[np.float64],
-    height: float,
-) -> list[Cut]:
+def _cuts_of(costs: Costs, box: NDArray[np.float64], height: float, pen: float) -> list[Cut]:
     """The cuts of one part: those of the valleys, cheapest first, then others where there is none near."""
-    (left, top, right, bottom), (down, up) = box, ways
-    rows, inside = slice(int(top), int(np.ceil(bottom))), slice(int(left), int(np.ceil(right)))
-    found: list[tuple[bool, Cut]] = []
+    total, (_, top, _, bottom), (rows, inside) = costs.total, box, _within(box)
+    ways, paid, apart = [], [], []
     for anchor in ANCHORS:
         y = min(int(top + anchor * (bottom - top)), len(total) - 1)
-        x, valley = _minima(total[y], inside.start, inside.stop, height)
-        columns = np.concatenate([_trace(down, y, x), x[None], _trace(up, len(up) - 1 - y, x)[::-1]])
-        high = _lower_sides(inked[rows, inside], columns[rows] - inside.start) >= SIDE * height
-        x, valley, columns = x[high], valley[high], columns[:, high]
-        found += [(bool(valley[k]), Cut(columns[:, k], float(total[y, each]))) for k, each in enumerate(x)]
-    kept: list[Cut] = []
-    for in_valley, each in sorted(found, key=lambda pair: (not pair[0], pair[1].cost)):
-        apart = (APART if in_valley else FILL) * height
-        if all(np.abs(each.columns[rows] - other.columns[rows]).max() >= apart for other in kept):
-            kept.append(each)
-        if len(kept) == MOST:
-            break
+        x = _minima(total[y], inside.start, inside.stop, height)
+        columns = np.concatenate([_trace(costs.down, y, x), x[None], _trace(costs.up, len(total) - 1 - y, x)[::-1]])
+        kept = _lower_sides(costs.inked[rows, inside], columns[rows] - inside.start) >= SIDE * height
+        kept &= _follows_borders(costs, rows, columns[rows], pen)
+        valley = [_depth(total[y, inside], each - inside.start) >= DEEP * height for each in x[kept]]
+        ways.append(columns[:, kept])
+        paid.append(total[y, x[kept]] / pen)
+        apart.append(np.where(valley, APART, FILL) * height)
+    return _chosen(np.concatenate(ways, axis=1), np.concatenate(paid), np.concatenate(apart), rows)
+
+
+def _chosen(ways: NDArray[np.int64], costs: NDArray[np.float32], apart: NDArray[np.float64], rows: slice) -> list[Cut]:
+    """Those that are as far from all better ones as each should be, MOST at most; those of the valleys are better."""
+    near = np.zeros(len(costs), bool)
+    chosen: list[Cut] = []
+    for k in np.lexsort((costs, apart)):
+        if not near[k] and len(chosen) < MOST:
+            chosen.append(Cut(ways[:, k], float(costs[k])))
+            near |= np.abs(ways[rows] - ways[rows, k, None]).max(axis=0) < apart
+    return chosen
+
+
+def _follows_borders(costs: Costs, rows: slice, columns: NDArray[np.int64], pen: float) -> NDArray[np.bool_]:
+    """(h, k) columns of cuts in a part's rows -> (k,): whether each lies where a border is likely."""
+    likely, paid = (np.take_along_axis(each[rows], columns, axis=1) for each in (costs.likely, costs.paid))
+    crossed = paid.sum(axis=0)
+    follows = (likely * paid).sum(axis=0) >= SHARE * crossed
+    kept: NDArray[np.bool_] = (likely.max(axis=0) >= LIKELY) & (follows | (crossed <= THIN * pen))
     return kept
+
+
+def _within(box: NDArray[np.float64]) -> tuple[slice, slice]:
+    """The rows and columns of a box in the reduced picture."""
+    left, top, right, bottom = box
+    return slice(int(top), int(np.ceil(bottom))), slice(int(left), int(np.ceil(right)))
 
 
 def _lower_sides(inked: NDArray[np.bool_], columns: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -164,26 +202,23 @@ def _lower_sides(inked: NDArray[np.bool_], columns: NDArray[np.int64]) -> NDArra
     return lower
 
 
-def _minima(
-    costs: NDArray[np.float32], left: int, right: int, height: float
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Costs in a row -> the columns between a part's edges where they are the least around, and which are valleys.
-
-    A valley is DEEP below the lower of its ridges (its prominence, as of a summit); of a plateau the middle counts.
-    """
+def _minima(costs: NDArray[np.float32], left: int, right: int, height: float) -> NDArray[np.int64]:
+    """Costs in a row -> the columns between a part's edges where they are the least around; of a plateau the middle."""
     edge, around = APART * height, max(1, round(NEAR * height))
-    padded = np.pad(costs, around, constant_values=np.inf)
+    padded = np.full(len(costs) + 2 * around, np.inf, np.float32)  # np.pad takes as long as all else here
+    padded[around:-around] = costs
     least = np.lib.stride_tricks.sliding_window_view(padded, 2 * around + 1).min(axis=1)
     low = np.concatenate([[0], (costs <= least + 1e-4) & (costs <= DEAREST * height), [0]]).astype(np.int8)
     change = np.flatnonzero(np.diff(low))
-    x = (change[0::2] + change[1::2] - 1) // 2
-    x = x[(x >= left + edge) & (x < right - edge)]
-    valley = np.array([_depth(costs[left:right], each - left) >= DEEP * height for each in x], bool)
-    return x, valley
+    x: NDArray[np.int64] = (change[0::2] + change[1::2] - 1) // 2
+    return x[(x >= left + edge) & (x < right - edge)]
 
 
 def _depth(costs: NDArray[np.float32], x: int) -> float:
-    """How far below the lower of the ridges left and right of it a minimum is, each up to where it is deeper."""
+    """How far below the lower of the ridges left and right of it a minimum is, each up to where it is deeper.
+
+    In a valley it is DEEP, as a summit's prominence tells it from others.
+    """
     ridges = []
     for side in (costs[x::-1], costs[x:]):
         deeper = np.flatnonzero(side < side[0])

@@ -149,11 +149,13 @@ def _join(n: int, one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[n
 
 def boxes_of(labels: NDArray[np.int32], n: int) -> NDArray[np.int64]:
     """(h, w) of 0 to n -> (n, 4): left, top, right, bottom."""
-    y, x = np.nonzero(labels)
-    which = labels[y, x] - 1
-    boxes = np.zeros((n, 4), np.int64)
+    padded = np.zeros((len(labels), labels.shape[1] + 2), labels.dtype)
+    padded[:, 1:-1] = labels
+    y, x = np.nonzero(padded[:, 1:] != padded[:, :-1])  # a run of a label begins or ends before column x
+    boxes = np.zeros((n + 1, 4), np.int64)
     boxes[:, :2] = max(labels.shape)
-    for column, values in ((0, x), (1, y)):
-        np.minimum.at(boxes[:, column], which, values)
-        np.maximum.at(boxes[:, column + 2], which, values + 1)
-    return boxes
+    for which in (padded[y, x], padded[y, x + 1]):
+        for column, values in ((0, x), (1, y)):
+            np.minimum.at(boxes[:, column], which, values)
+            np.maximum.at(boxes[:, column + 2], which, values + column)
+    return boxes[1:]
