@@ -45,6 +45,7 @@ NARROWEST = 8  # pixels: no digit is told in less
 SMALLEST_SHEET = 64  # pixels of the shorter side of a picture that may have one: in less an 8 is as straight
 COVERING = 0.4  # of the sheet: what covers more may be the sheet itself, on something dark
 SMALLEST = 0.15  # of a box's side: what is smaller inside it is no digit
+SPREAD = 0.8  # of both sides of a picture: specks that go over more may be a pattern
 
 
 class Ink(NamedTuple):
@@ -142,6 +143,22 @@ def find(image: Image.Image) -> Ink:
     grey = image.convert("L")
     cropped = cropped if small else _cropped(grey)
     return unboxed(_cleared(cropped or Ink.of(_photo(grey)), image.size, EDGE), image)
+
+
+def alone(ink: Ink, size: tuple[int, int]) -> Ink:
+    """A digit's ink without dirt far from it, and without the dots of a dotted sheet; `size` is the picture's."""
+    level = EDGE * ink.peak
+    inked = [np.flatnonzero(line > level) for line in (ink.columns, ink.rows)]
+    spans = [int(places[-1] - places[0]) + 1 for places in inked]
+    blank = any(span > len(places) + 1 for span, places in zip(spans, inked, strict=True))
+    all_over = spans[0] > SPREAD * size[0] and spans[1] > SPREAD * size[1]
+    if not (blank or all_over):  # as of nearly every drawing
+        return ink
+    specks = surroundings.specks(ink.pixels > level)
+    if specks is None:
+        return ink
+    pixels = np.where(surroundings.grown(specks), 0, ink.pixels)
+    return Ink.of(pixels, ink.left, ink.top)._replace(sheet=ink.sheet)
 
 
 def _turned(image: Image.Image, ink: Ink) -> Ink | None:
@@ -304,6 +321,9 @@ def _cleared(ink: Ink, size: tuple[int, int], level: float) -> Ink:
     sides = sheet[0], sheet[-1], sheet[:, 0], sheet[:, -1]
     if not surroundings.is_suspicious(sides, level * ink.peak, ink.peak):
         return ink
+    if rules := surroundings.pale_rules(sheet, level * ink.peak):
+        sheet = (np.maximum(sheet - rules, 0) * (ink.peak / (ink.peak - rules))).astype(np.uint8)
+        ink = Ink.of(sheet)
     cleared = surroundings.cleared(sheet, level * ink.peak)
     return ink if cleared is None else Ink.of(cleared)
 
@@ -385,13 +405,21 @@ def _photo(grey: Image.Image) -> NDArray[np.uint8]:
         paper = paper.filter(rank)
     light = np.asarray(paper.filter(ImageFilter.BoxBlur(2)).resize(grey.size, Image.Resampling.BILINEAR), np.float32)
     ink = np.clip(1 - np.asarray(grey, np.float32) / np.maximum(light, 1), 0, 1)
-    counts, edges = np.histogram(ink, bins=64, range=(0, 1))
-    low, high = _otsu(counts, (edges[:-1] + edges[1:]) / 2)
+    low, high = _paper_and_ink(ink)
+    if rules := surroundings.pale_rules(ink, (low + high) / 2):
+        ink = np.maximum(ink - rules, 0)
+        low, high = _paper_and_ink(ink)
     if high - low < MIN_CONTRAST / 255:
         raise BlankPicture(BLANK)
     sharpened = np.clip((ink - low) / (high - low) * 1.5 - 0.45, 0, 1)
     pixels: NDArray[np.uint8] = (sharpened * 255).astype(np.uint8)
     return pixels
+
+
+def _paper_and_ink(ink: NDArray[np.floating[Any]]) -> tuple[float, float]:
+    """How dark each of the two is on average."""
+    counts, edges = np.histogram(ink, bins=64, range=(0, 1))
+    return _otsu(counts, (edges[:-1] + edges[1:]) / 2)
 
 
 def _light_on_dark(grey: Image.Image) -> bool:

@@ -29,7 +29,7 @@ from backend.decoding import (
     pixels,
     upright,
 )
-from backend.ink import BLANK, EDGE, MIN_CONTRAST, NOISE, Ink, find, find_faint, on_clean_paper
+from backend.ink import BLANK, EDGE, MIN_CONTRAST, NOISE, Ink, alone, find, find_faint, on_clean_paper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +94,8 @@ def normalise(data: bytes) -> NDArray[np.uint8]:
 def find_digit(data: bytes) -> Found:
     """Encoded picture -> the ink that is taken for the digit. Raises PictureError."""
     if drawn := canvas.read_ink(data, LARGEST_AS_IT_IS):
-        return Found(on_clean_paper(Ink.of(*drawn)), canvas.size(data))
+        size = canvas.size(data)
+        return Found(alone(on_clean_paper(Ink.of(*drawn)), size), size)
     picture = Picture(data)
     for seen in picture.looks():  # the first frame with ink
         with suppress(BlankPicture):
@@ -154,7 +155,7 @@ def normalise_ink(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _closely(seen: Look, look_at: Callable[[Box], Look]) -> tuple[Ink, tuple[int, int]]:
     """The ink of a picture, and its size; of a small digit on a large page from the file's own pixels around it."""
     find_ink = find_faint if seen.stretched else find
-    ink = find_ink(seen.image)
+    ink = alone(find_ink(seen.image), seen.image.size)
     if seen.reduced == 1 or ink.size >= SMALL:
         return ink, seen.image.size
     left, top, right, bottom = ink.box(EDGE * ink.peak)
@@ -167,7 +168,7 @@ def _closely(seen: Look, look_at: Callable[[Box], Look]) -> tuple[Ink, tuple[int
         min(sheet[3], ink.top + bottom + margin) / h,
     )
     closer = look_at(box).image
-    return find_ink(closer), closer.size
+    return alone(find_ink(closer), closer.size), closer.size
 
 
 def _centre(ink: Ink) -> NDArray[np.uint8]:

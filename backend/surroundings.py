@@ -42,6 +42,11 @@ MOST_OF_BORDER = 0.9  # of the picture's border: what a sheet does not cover, or
 LEAST = 0.06  # of the picture: a smaller thing is no sheet
 SPECK = 0.02  # of a picture: less is no part of a digit
 MOST = 40  # rules looked for
+DIRT = 0.15  # of the digit's size: what is smaller may be dirt
+FAR = 0.3  # of the digit's size: so far away it is; the dot of an i is nearer
+PATTERN = 6  # specks: as many are the sheet's own
+PALE = 0.6  # of the darkest ink: darker rules are told by their shape alone
+RULED = 3  # lines: of fewer a digit's strokes that run out of the sheet may be some
 
 
 def has_corners(ink: NDArray[np.uint8], level: float) -> bool:
@@ -84,7 +89,7 @@ def laid(mask: Mask) -> Mask | None:
     runs = Runs(mask)
     sizes = runs.sizes()
     whole = _filled(runs.mask(np.arange(len(sizes)) == sizes.argmax()))
-    sheet = whole & _grown(shrunk(whole))  # without the grain of a table beside it
+    sheet = whole & grown(shrunk(whole))  # without the grain of a table beside it
     if np.count_nonzero(sheet) < max(LEAST * mask.size, CONVEX * np.count_nonzero(whole)):
         return None
     hull = _hull(sheet)
@@ -125,14 +130,14 @@ def _is_above(before: tuple[int, int], point: tuple[int, int], after: tuple[int,
 
 def sharpness(tones: NDArray[np.uint8], sheet: Mask) -> float:
     """How far the tones within two pixels inside and outside of a sheet's outline are apart."""
-    outside, inside = _grown(sheet) & ~sheet, _grown(~sheet) & sheet
+    outside, inside = grown(sheet) & ~sheet, grown(~sheet) & sheet
     return float(abs(tones[inside].mean() - tones[outside].mean()))
 
 
 def goes_on(tones: NDArray[np.uint8], sheet: Mask, ink: Mask) -> bool:
     """Whether ink goes on outside of a sheet, as strokes do into a shadow: then it is lit paper, not a sheet."""
-    around = _grown(_grown(sheet)) & ~sheet
-    near = tones[around & _grown(_grown(ink))]
+    around = grown(grown(sheet)) & ~sheet
+    near = tones[around & grown(grown(ink))]
     outside, paper = float(np.median(tones[around])), float(np.median(tones[sheet]))
     if not near.size or paper == outside:
         return False
@@ -155,7 +160,7 @@ def upright(sheet: Mask, kept: tuple[int, int, int, int]) -> tuple[int, int, int
 
 def shrunk(sheet: Mask) -> Mask:
     """The sheet without two pixels at its outline, but for the picture's border."""
-    return ~_grown(~sheet)
+    return ~grown(~sheet)
 
 
 def spread(image: Image.Image, sheet: Mask) -> tuple[Image.Image, Mask]:
@@ -296,8 +301,24 @@ def cleared(ink: NDArray[np.uint8], level: float) -> NDArray[np.uint8] | None:
         cut = edges.any() or np.count_nonzero(left) < np.count_nonzero(ruled_out)
         if _size(keep & strong) < SMALLEST * min(ink.shape) / 2 or (cut and outermost(keep & strong).any()):
             continue
-        return None if (keep == mask).all() else np.where(_grown(keep) & (left | ~mask), ink, 0).astype(np.uint8)
+        return None if (keep == mask).all() else np.where(grown(keep) & (left | ~mask), ink, 0).astype(np.uint8)
     return None
+
+
+def pale_rules(ink: NDArray[Any], level: float) -> float:
+    """How dark the lines of ruled or squared paper are at most; 0 where there are none, or they are as dark as the ink.
+
+    Three thin lines at least go out of the sheet at two opposite sides. What is above `level` may be one.
+    """
+    top, bottom, left, right = _sides(ink)
+    most, tones = PALE * float(ink.max()), []
+    for pair, length in (((left, right), len(left)), ((top, bottom), len(top))):
+        thickest = max(3, int(THIN * length))
+        ends = [[side[a:b].max() for a, b in _spans(side > level) if b - a <= thickest] for side in pair]
+        pale = [[tone for tone in side if tone <= most] for side in ends]
+        if min(map(len, pale)) >= RULED:
+            tones += pale[0] + pale[1]
+    return float(max(tones, default=0))
 
 
 def _without_bands(mask: Mask) -> Mask:
@@ -363,7 +384,7 @@ def _near(line: Mask, reach: int) -> Mask:
     return near
 
 
-def _grown(mask: Mask) -> Mask:
+def grown(mask: Mask) -> Mask:
     """The mask and two pixels around it: the soft rim of what it holds."""
     grown = mask.copy()
     for _ in range(2):
@@ -416,8 +437,11 @@ class Runs:
 
     def mask(self, chosen: Mask) -> Mask:
         """The pixels of the chosen components."""
+        return self.pixels(chosen[self.labels])
+
+    def pixels(self, picked: Mask) -> Mask:
+        """The pixels of the picked runs."""
         line = np.zeros((self.shape[0], self.shape[1] + 1), np.int8)
-        picked = chosen[self.labels]
         line[self.rows[picked], self.starts[picked]] = 1
         line[self.rows[picked], self.ends[picked]] -= 1
         mask: Mask = np.cumsum(line, axis=1)[:, :-1] > 0
@@ -427,6 +451,31 @@ class Runs:
 def parts(mask: Mask) -> int:
     """How many parts hang together, specks left out."""
     return int(np.count_nonzero(Runs(mask).sizes() >= max(1, SPECK * mask.size)))
+
+
+def specks(mask: Mask) -> Mask | None:
+    """What is tiny beside the largest part and far from it: dirt, a dotted sheet's dots; None where nothing is.
+
+    Where there are many they are a pattern, and the near ones are of it, too. Where anything larger is far from it,
+    there is more than one thing.
+    """
+    runs = Runs(mask)
+    names, part = np.unique(runs.labels, return_inverse=True)
+    first, last = np.full((2, len(names)), max(mask.shape)), np.zeros((2, len(names)), int)
+    for low, high, least, most in (
+        (runs.rows, runs.rows + 1, first[0], last[0]),
+        (runs.starts, runs.ends, first[1], last[1]),
+    ):
+        np.minimum.at(least, part, low)
+        np.maximum.at(most, part, high)
+    sizes = (last - first).max(axis=0)
+    main = sizes.argmax()
+    gaps = np.maximum(first - last[:, main, None], first[:, main, None] - last).max(axis=0)
+    tiny, far = sizes < DIRT * sizes[main], gaps > FAR * sizes[main]
+    dropped = tiny & far
+    if not dropped.any() or (far & ~tiny).any():
+        return None
+    return runs.pixels((tiny if np.count_nonzero(dropped) >= PATTERN else dropped)[part])
 
 
 def _at_edges(runs: Runs, strong: Mask) -> Mask:
