@@ -45,6 +45,7 @@ NARROWEST = 8  # pixels: no digit is told in less
 SMALLEST_SHEET = 64  # pixels of the shorter side of a picture that may have one: in less an 8 is as straight
 COVERING = 0.4  # of the sheet: what covers more may be the sheet itself, on something dark
 SMALLEST = 0.15  # of a box's side: what is smaller inside it is no digit
+PALEST = 0.1  # of the paper's light: what is paler is no rule, or is gone with the paper's grain
 SPREAD = 0.8  # of both sides of a picture: specks that go over more may be a pattern
 
 
@@ -406,7 +407,8 @@ def _photo(grey: Image.Image) -> NDArray[np.uint8]:
     light = np.asarray(paper.filter(ImageFilter.BoxBlur(2)).resize(grey.size, Image.Resampling.BILINEAR), np.float32)
     ink = np.clip(1 - np.asarray(grey, np.float32) / np.maximum(light, 1), 0, 1)
     low, high = _paper_and_ink(ink)
-    if rules := surroundings.pale_rules(ink, (low + high) / 2):
+    faint = high if high - low < MIN_CONTRAST / 255 else 0.0  # rules on nearly all of the paper, or nothing at all
+    if rules := surroundings.pale_rules(ink, min((low + high) / 2, PALEST)) or faint:
         ink = np.maximum(ink - rules, 0)
         low, high = _paper_and_ink(ink)
     if high - low < MIN_CONTRAST / 255:

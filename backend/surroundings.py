@@ -45,7 +45,7 @@ MOST = 40  # rules looked for
 DIRT = 0.15  # of the digit's size: what is smaller may be dirt
 FAR = 0.3  # of the digit's size: so far away it is; the dot of an i is nearer
 PATTERN = 6  # specks: as many are the sheet's own
-PALE = 0.6  # of the darkest ink: darker rules are told by their shape alone
+PALE = 0.75  # of the darkest ink: darker rules are told by their shape alone
 RULED = 3  # lines: of fewer a digit's strokes that run out of the sheet may be some
 
 
@@ -310,15 +310,13 @@ def pale_rules(ink: NDArray[Any], level: float) -> float:
 
     Three thin lines at least go out of the sheet at two opposite sides. What is above `level` may be one.
     """
-    top, bottom, left, right = _sides(ink)
-    most, tones = PALE * float(ink.max()), []
-    for pair, length in (((left, right), len(left)), ((top, bottom), len(top))):
-        thickest = max(3, int(THIN * length))
-        ends = [[side[a:b].max() for a, b in _spans(side > level) if b - a <= thickest] for side in pair]
-        pale = [[tone for tone in side if tone <= most] for side in ends]
-        if min(map(len, pale)) >= RULED:
-            tones += pale[0] + pale[1]
-    return float(max(tones, default=0))
+    most, pale = PALE * float(ink.max()), []
+    for side in _sides(ink):
+        thickest = max(3, int(THIN * len(side)))
+        tones = [float(side[a:b].max()) for a, b in _spans(side > level) if b - a <= thickest]
+        pale.append([tone for tone in tones if tone <= most])
+    top, bottom, left, right = map(len, pale)
+    return 1.2 * max(map(max, filter(None, pale))) if max(min(top, bottom), min(left, right)) >= RULED else 0.0
 
 
 def _without_bands(mask: Mask) -> Mask:
