@@ -29,7 +29,7 @@ RIMS = (2, 4, 6, 8)  # pixels: a compressed sheet's edge is soft
 PLATEAU = 20  # of 255: what one colour may vary
 MOSTLY = 0.6  # of its pixels: what a sheet without its digit covers
 RAGGED = 0.04  # of a sheet: by how much its outline may differ from a straight one
-FROM_CORNER = 0.3  # of a side: the corners of a turned scan reach over nearly half
+FROM_CORNER = 0.15  # of a side: the corners of a turned scan reach over nearly half
 FULL = 0.9  # of a side: what covers more goes all along it
 THIN = 0.06  # of the sheet's side: a thicker line is no rule
 STEEPEST = 0.1  # of its length: how far a rule may rise
@@ -42,9 +42,10 @@ MOST_OF_BORDER = 0.9  # of the picture's border: what a sheet does not cover, or
 LEAST = 0.06  # of the picture: a smaller thing is no sheet
 SPECK = 0.02  # of a picture: less is no part of a digit
 MOST = 40  # rules looked for
-DIRT = 0.15  # of the digit's size: what is smaller may be dirt
-FAR = 0.3  # of the digit's size: so far away it is; the dot of an i is nearer
-PATTERN = 6  # specks: as many are the sheet's own
+TINY, FAR = 0.15, 0.3  # of the digit's size: dirt is smaller, and farther away than the dot of an i
+SMALL, FARTHER = 0.3, 0.75  # of the digit's size: so small is what a screen shows beside a drawing, and so far away
+SEVERAL = 3  # small parts that are farther: a semicolon has but one
+PATTERN = 6  # specks: as many are the sheet's own, or the screen's, and near ones are, too
 PALE = 0.75  # of the darkest ink: darker rules are told by their shape alone
 RULED = 3  # lines: of fewer a digit's strokes that run out of the sheet may be some
 
@@ -452,7 +453,7 @@ def parts(mask: Mask) -> int:
 
 
 def specks(mask: Mask) -> Mask | None:
-    """What is tiny beside the largest part and far from it: dirt, a dotted sheet's dots; None where nothing is.
+    """What is tiny beside the largest part and far from it: dirt, a dotted sheet's dots, what a screen shows; or None.
 
     Where there are many they are a pattern, and the near ones are of it, too. Where anything larger is far from it,
     there is more than one thing.
@@ -469,11 +470,14 @@ def specks(mask: Mask) -> Mask | None:
     sizes = (last - first).max(axis=0)
     main = sizes.argmax()
     gaps = np.maximum(first - last[:, main, None], first[:, main, None] - last).max(axis=0)
-    tiny, far = sizes < DIRT * sizes[main], gaps > FAR * sizes[main]
+    tiny, small = sizes < TINY * sizes[main], sizes < SMALL * sizes[main]
+    far, farther = gaps > FAR * sizes[main], gaps > FARTHER * sizes[main]
     dropped = tiny & far
-    if not dropped.any() or (far & ~tiny).any():
-        return None
-    return runs.pixels((tiny if np.count_nonzero(dropped) >= PATTERN else dropped)[part])
+    if np.count_nonzero(small & farther) >= SEVERAL:
+        dropped |= small & farther
+    if np.count_nonzero(dropped) >= PATTERN:
+        dropped = tiny | (small & far)
+    return runs.pixels(dropped[part]) if dropped.any() and not (far & ~small).any() else None
 
 
 def _at_edges(runs: Runs, strong: Mask) -> Mask:
