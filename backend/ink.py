@@ -146,8 +146,11 @@ def find(image: Image.Image) -> Ink:
     return unboxed(_cleared(cropped or Ink.of(_photo(grey)), image.size, EDGE), image)
 
 
-def alone(ink: Ink, size: tuple[int, int]) -> Ink:
-    """A digit's ink without dirt far from it, and without the dots of a dotted sheet; `size` is the picture's."""
+def alone(ink: Ink, size: tuple[int, int], *, pattern: bool = False) -> Ink:
+    """A digit's ink without dirt far from it and without the dots of a dotted sheet; `size` is the picture's.
+
+    pattern: whether there are known to be such dots, or what a screen shows beside a drawing.
+    """
     level = EDGE * ink.peak
     inked = [np.flatnonzero(line > level) for line in (ink.columns, ink.rows)]
     spans = [int(places[-1] - places[0]) + 1 for places in inked]
@@ -155,7 +158,7 @@ def alone(ink: Ink, size: tuple[int, int]) -> Ink:
     all_over = spans[0] > SPREAD * size[0] and spans[1] > SPREAD * size[1]
     if not (blank or all_over):  # as of nearly every drawing
         return ink
-    specks = surroundings.specks(ink.pixels > level)
+    specks = surroundings.specks(ink.pixels > level, pattern=pattern)
     if specks is None:
         return ink
     pixels = np.where(surroundings.grown(specks), 0, ink.pixels)

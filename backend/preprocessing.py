@@ -155,7 +155,8 @@ def normalise_ink(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _closely(seen: Look, look_at: Callable[[Box], Look]) -> tuple[Ink, tuple[int, int]]:
     """The ink of a picture, and its size; of a small digit on a large page from the file's own pixels around it."""
     find_ink = find_faint if seen.stretched else find
-    ink = alone(find_ink(seen.image), seen.image.size)
+    found = find_ink(seen.image)
+    ink = alone(found, seen.image.size)
     if seen.reduced == 1 or ink.size >= SMALL:
         return ink, seen.image.size
     left, top, right, bottom = ink.box(EDGE * ink.peak)
@@ -168,7 +169,7 @@ def _closely(seen: Look, look_at: Callable[[Box], Look]) -> tuple[Ink, tuple[int
         min(sheet[3], ink.top + bottom + margin) / h,
     )
     closer = look_at(box).image
-    return alone(find_ink(closer), closer.size), closer.size
+    return alone(find_ink(closer), closer.size, pattern=ink is not found), closer.size
 
 
 def _centre(ink: Ink) -> NDArray[np.uint8]:

@@ -43,9 +43,8 @@ LEAST = 0.06  # of the picture: a smaller thing is no sheet
 SPECK = 0.02  # of a picture: less is no part of a digit
 MOST = 40  # rules looked for
 TINY, FAR = 0.15, 0.3  # of the digit's size: dirt is smaller, and farther away than the dot of an i
-SMALL, FARTHER = 0.3, 0.75  # of the digit's size: so small is what a screen shows beside a drawing, and so far away
-SEVERAL = 3  # small parts that are farther: a semicolon has but one
-PATTERN = 6  # specks: as many are the sheet's own, or the screen's, and near ones are, too
+SMALL = 0.3  # of the digit's size: what a screen shows beside a drawing is smaller
+PATTERN = 4  # small parts: as many are the sheet's own, or the screen's
 PALE = 0.75  # of the darkest ink: darker rules are told by their shape alone
 RULED = 3  # lines: of fewer a digit's strokes that run out of the sheet may be some
 
@@ -452,11 +451,11 @@ def parts(mask: Mask) -> int:
     return int(np.count_nonzero(Runs(mask).sizes() >= max(1, SPECK * mask.size)))
 
 
-def specks(mask: Mask) -> Mask | None:
-    """What is tiny beside the largest part and far from it: dirt, a dotted sheet's dots, what a screen shows; or None.
+def specks(mask: Mask, *, pattern: bool) -> Mask | None:
+    """What is tiny beside the largest part and far from it, as dirt; None where nothing is.
 
-    Where there are many they are a pattern, and the near ones are of it, too. Where anything larger is far from it,
-    there is more than one thing.
+    Where many are small and far, they are a dotted sheet's or what a screen shows: tiny ones that are near are then of
+    this `pattern`, too. Where anything larger is far, there is more than one thing.
     """
     runs = Runs(mask)
     names, part = np.unique(runs.labels, return_inverse=True)
@@ -470,13 +469,9 @@ def specks(mask: Mask) -> Mask | None:
     sizes = (last - first).max(axis=0)
     main = sizes.argmax()
     gaps = np.maximum(first - last[:, main, None], first[:, main, None] - last).max(axis=0)
-    tiny, small = sizes < TINY * sizes[main], sizes < SMALL * sizes[main]
-    far, farther = gaps > FAR * sizes[main], gaps > FARTHER * sizes[main]
-    dropped = tiny & far
-    if np.count_nonzero(small & farther) >= SEVERAL:
-        dropped |= small & farther
-    if np.count_nonzero(dropped) >= PATTERN:
-        dropped = tiny | (small & far)
+    tiny, small, far = sizes < TINY * sizes[main], sizes < SMALL * sizes[main], gaps > FAR * sizes[main]
+    many = pattern or np.count_nonzero(small & far) >= PATTERN
+    dropped = tiny | (small & far) if many else tiny & far
     return runs.pixels(dropped[part]) if dropped.any() and not (far & ~small).any() else None
 
 

@@ -225,6 +225,8 @@ DRESSES: dict[str, Case] = {
     "note on a table": _mnist(lambda image, rng: encode(pictures.on_table(image, rng), "JPEG", quality=80)),
     "coloured note": _mnist(lambda image, rng: encode(pictures.on_desk(image, rng), "JPEG", quality=80)),
     "sheet beyond the picture": _mnist(lambda image, rng: encode(pictures.beyond(image, rng), "JPEG", quality=80)),
+    "ruled paper": _mnist(lambda image, rng: encode(pictures.on_rules(image, rng), "JPEG", quality=80)),
+    "screenshot": _mnist(lambda image, rng: encode(pictures.on_screen(image, rng))),
 }
 # case -> how to make its n-th picture, and how many there are
 CASES: dict[str, Case] = {

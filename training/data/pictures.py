@@ -173,6 +173,43 @@ def on_desk(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
     return _image(np.asarray(desk) * light[:, None] + rng.normal(0, 3, (480, 640, 1)))
 
 
+def on_rules(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """L, ink on black -> RGB, 640x480: a photo of it on ruled, squared or dotted paper, some lines nearly as dark."""
+    step, pale = int(rng.integers(20, 60)), tuple(int(tone) for tone in rng.integers((90, 110, 150), (210, 215, 240)))
+    side = int(min(step * rng.uniform(2, 6), 360))
+    page = Image.new("RGB", (800, 800), (235, 234, 228))
+    pen, kind, width = ImageDraw.Draw(page), rng.integers(3), int(rng.integers(1, 3))
+    for at in range(step // 2, 800, step):
+        for other in range(step // 2, 800, step) if kind == 2 else ():
+            pen.ellipse((at - 1, other - 1, at + 1, other + 1), fill=pale)
+        if kind < 2:
+            pen.line((0, at, 800, at), fill=pale, width=width)
+        if kind == 1:
+            pen.line((at, 0, at, 800), fill=pale, width=width)
+    ink = digit.resize((side, side), Image.Resampling.BICUBIC)
+    corner = int(rng.integers(120, 680 - side)), int(rng.integers(200, 600 - side))
+    page.paste(tuple(rng.integers(20, 60, 3).tolist()), corner, ink)
+    photo = page.rotate(rng.uniform(-5, 5), Image.Resampling.BICUBIC).crop((80, 160, 720, 640))
+    light = 1 - rng.uniform(0, 0.3) * np.linspace(0, 1, 640)[:: rng.choice([-1, 1])]
+    soft = np.asarray(photo.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.2))))
+    return _image(soft * light[:, None] + rng.normal(0, 3, (480, 640, 1)))
+
+
+def on_screen(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """L, ink on black -> RGB, 540x960: what a telephone shows of a drawing program, with the time and a palette."""
+    dark, side = rng.random() < 0.5, int(rng.integers(200, 400))
+    ink, paper = ("white", (20, 20, 20)) if dark else ("black", "white")
+    screen = Image.new("RGB", (540, 960), paper)
+    pen = ImageDraw.Draw(screen)
+    pen.text((20, 12), f"{rng.integers(1, 12)}:{rng.integers(10, 60)}", fill=ink, font_size=18)
+    pen.rectangle((480, 14, 515, 28), fill=ink)
+    for k in range(int(rng.integers(4, 8))):
+        pen.ellipse((30 + 68 * k, 890, 66 + 68 * k, 926), fill=tuple(rng.integers(0, 256, 3).tolist()))
+    corner = int(rng.integers(0, 540 - side)), int(rng.integers(60, 860 - side))
+    screen.paste(ink, corner, digit.resize((side, side), Image.Resampling.BICUBIC))
+    return screen
+
+
 def _turned(note: Image.Image, rng: np.random.Generator) -> Image.Image:
     """A note, turned by up to 20 degrees, and see-through around it."""
     note.putalpha(255)
