@@ -43,9 +43,11 @@ LEAST = 0.06  # of the picture: a smaller thing is no sheet
 SPECK = 0.02  # of a picture: less is no part of a digit
 MOST = 40  # rules looked for
 TINY, FAR = 0.15, 0.3  # of the digit's size: dirt is smaller, and farther away than the dot of an i
+GRAIN = 0.04  # of the digit's size: what is smaller is dirt as near as it may be
 SMALL = 0.3  # of the digit's size: what a screen shows beside a drawing is smaller
 PATTERN = 4  # small parts: as many are the sheet's own, or the screen's
 PALE = 0.75  # of the darkest ink: darker rules are told by their shape alone
+DARKER = 1.2  # times as dark as where they leave the sheet: what rules may be elsewhere
 RULED = 3  # lines: of fewer a digit's strokes that run out of the sheet may be some
 
 
@@ -315,8 +317,11 @@ def pale_rules(ink: NDArray[Any], level: float) -> float:
         thickest = max(3, int(THIN * len(side)))
         tones = [float(side[a:b].max()) for a, b in _spans(side > level) if b - a <= thickest]
         pale.append([tone for tone in tones if tone <= most])
-    top, bottom, left, right = map(len, pale)
-    return 1.2 * max(map(max, filter(None, pale))) if max(min(top, bottom), min(left, right)) >= RULED else 0.0
+    pairs = [one + other for one, other in (pale[:2], pale[2:]) if min(len(one), len(other)) >= RULED]
+    if not pairs:
+        return 0.0
+    usual = float(np.median(np.concatenate(pairs)))
+    return DARKER * max(tone for side in pale for tone in side if tone <= 2 * usual)
 
 
 def _without_bands(mask: Mask) -> Mask:
@@ -471,7 +476,7 @@ def specks(mask: Mask, *, pattern: bool) -> Mask | None:
     gaps = np.maximum(first - last[:, main, None], first[:, main, None] - last).max(axis=0)
     tiny, small, far = sizes < TINY * sizes[main], sizes < SMALL * sizes[main], gaps > FAR * sizes[main]
     many = pattern or np.count_nonzero(small & far) >= PATTERN
-    dropped = tiny | (small & far) if many else tiny & far
+    dropped = (tiny | small & far) if many else (tiny & far) | ((sizes < GRAIN * sizes[main]) & (gaps > 0))
     return runs.pixels(dropped[part]) if dropped.any() and not (far & ~small).any() else None
 
 

@@ -169,6 +169,8 @@ SURROUNDINGS = {
     "on a table": pictures.on_table,
     "beyond the picture": pictures.beyond,
     "on a desk": pictures.on_desk,
+    "on ruled paper": pictures.on_rules,
+    "on a screen": pictures.on_screen,
 }
 
 

@@ -69,6 +69,37 @@ def ruled(sheet: Image.Image) -> Image.Image:
     return ImageChops.darker(page, sheet)
 
 
+def patterned(sheet: Image.Image, *, dots: bool, tone: int = 170) -> Image.Image:
+    """On paper with squares or dots, a little turned, as a photo."""
+    page = Image.new("L", (400, 400), 255)
+    pen = ImageDraw.Draw(page)
+    for at, other in product(range(5, 400, 24), range(5, 400, 24)):
+        if dots:
+            pen.ellipse((at - 1, other - 1, at + 1, other + 1), fill=tone - 40)
+        else:
+            pen.rectangle((at, other, at + 24, other + 24), outline=tone, width=2)
+    tones = np.asarray(ImageChops.darker(page.rotate(3, CUBIC).crop((60, 60, 340, 340)), sheet), float)
+    grain = np.random.default_rng(3).normal(0, 2, tones.shape)
+    return Image.fromarray(np.clip(tones * np.linspace(0.97, 0.75, 280) + grain, 0, 255).astype(np.uint8))
+
+
+def captioned(sheet: Image.Image) -> Image.Image:
+    ImageDraw.Draw(sheet).text((10, 4), "Draw a digit, please", fill=0, font_size=16)
+    return sheet
+
+
+def with_palette(sheet: Image.Image) -> Image.Image:
+    for k in range(5):
+        ImageDraw.Draw(sheet).ellipse((12 + 40 * k, 257, 34 + 40 * k, 279), fill=30 * k)
+    return sheet
+
+
+def held(sheet: Image.Image) -> bytes:
+    """A finger in the corner, JPEG."""
+    ImageDraw.Draw(sheet).ellipse((-50, 220, 50, 340), fill=120)
+    return encode(sheet, "JPEG", quality=85)
+
+
 def on_grey(sheet: Image.Image) -> Image.Image:
     page = blank()
     page.paste(200, (50, 40, 230, 245))
@@ -104,6 +135,13 @@ AROUND: dict[str, Callable[[Image.Image], Image.Image | bytes]] = {
     "line through its foot": lambda sheet: with_line(sheet, 0, 210, 280, 212),
     "line at its side": lambda sheet: with_line(sheet, 30, 0, 33, 280),
     "ruled paper": ruled,
+    "squared paper": lambda sheet: patterned(sheet, dots=False),
+    "squared paper, darker": lambda sheet: patterned(sheet, dots=False, tone=130),
+    "dotted paper": lambda sheet: patterned(sheet, dots=True),
+    "words above": captioned,
+    "palette below": with_palette,
+    "speck in the corner": lambda sheet: with_area(sheet, (4, 4), (10, 4), (10, 10), (4, 10)),
+    "finger in the corner": held,
     "note on a table": on_table,
     "dark plot": lambda sheet: as_plot(sheet, "dark"),
     "light plot": lambda sheet: as_plot(sheet, "light"),
@@ -285,6 +323,35 @@ def test_what_is_around_a_digit_is_no_part_of_it(kind: str) -> None:
     apart = [differing(seen(AROUND[kind](digit(n, 130))), normalise_image(digit(n, 130))) for n in range(10)]
     assert np.mean(apart) < FAR, apart
     assert np.median(apart) < FAR * 2 / 3, apart
+
+
+def test_the_dot_of_an_i_and_of_a_semicolon_is_no_dirt() -> None:
+    for gap, stem in ((20, 120), (60, 60)):
+        sheet = blank()
+        ImageDraw.Draw(sheet).ellipse((132, 40, 148, 56), fill=0)
+        with_line(sheet, 140, 56 + gap, 140, 56 + gap + stem, width=14, colour=0)
+        assert np.count_nonzero(seen(sheet)[:8].max(axis=1)) > 2
+
+
+def test_a_digit_of_dots_or_of_spray_stays_whole() -> None:
+    grid = np.indices((280, 280)).sum(axis=0) * 0 + (np.indices((280, 280)) % 9 < 6).all(axis=0)
+    spray = np.random.default_rng(5).random((280, 280)) < 0.2
+    for n in range(10):
+        ink = np.asarray(digit(n, 190, width=24)) < 128
+        for some in (grid, spray):
+            given = Image.fromarray(np.where(ink & some, 0, 255).astype(np.uint8))
+            box, whole = ImageOps.invert(given).getbbox(), seen(given) > 0
+            assert box
+            assert (
+                abs(whole.any(axis=0).sum() / whole.any(axis=1).sum() - (box[2] - box[0]) / (box[3] - box[1])) < 0.2
+            ), n
+
+
+def test_a_digit_far_from_another_is_no_dirt() -> None:
+    two = Image.new("L", (560, 280), 255)
+    two.paste(digit(7), (0, 0))
+    two.paste(digit(3, 60), (280, 0))
+    assert np.count_nonzero(seen(two).max(axis=1)) < 14
 
 
 @pytest.mark.parametrize("angle", [8, 20, -20])
