@@ -42,7 +42,8 @@ MOST_OF_BORDER = 0.9  # of the picture's border: what a sheet does not cover, or
 LEAST = 0.06  # of the picture: a smaller thing is no sheet
 SPECK = 0.02  # of a picture: less is no part of a digit
 MOST = 40  # rules looked for
-TINY, FAR = 0.15, 0.3  # of the digit's size: dirt is smaller, and farther away than the dot of an i
+TINY, FAR = 0.15, 0.3  # of the digit's size: dirt is smaller, and so far away
+DOTTED = 0.75  # of the digit's size: a dot that is as far above or below is part of what it belongs to
 GRAIN = 0.04  # of the digit's size: what is smaller is dirt as near as it may be
 SMALL = 0.3  # of the digit's size: what a screen shows beside a drawing is smaller
 PATTERN = 4  # small parts: as many are the sheet's own, or the screen's
@@ -430,6 +431,15 @@ class Runs:
         """How many pixels each component has, by its label."""
         return np.bincount(self.labels, self.ends - self.starts).astype(np.intp)
 
+    def boxes(self) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+        """For each run which component it is of, 0 to n - 1; (2, n): where each begins and ends, down and across."""
+        names, part = np.unique(self.labels, return_inverse=True)
+        first, last = np.full((2, len(names)), max(self.shape)), np.zeros((2, len(names)), np.intp)
+        for axis, (begins, ends) in enumerate(((self.rows, self.rows + 1), (self.starts, self.ends))):
+            np.minimum.at(first[axis], part, begins)
+            np.maximum.at(last[axis], part, ends)
+        return part, first, last
+
     def touching(self, where: Mask) -> NDArray[np.intp]:
         """How many pixels of each component, by its label, are in another mask."""
         mask = np.zeros(self.shape, np.intp)
@@ -463,21 +473,21 @@ def specks(mask: Mask, *, pattern: bool) -> Mask | None:
     this `pattern`, too. Where anything larger is far, there is more than one thing.
     """
     runs = Runs(mask)
-    names, part = np.unique(runs.labels, return_inverse=True)
-    first, last = np.full((2, len(names)), max(mask.shape)), np.zeros((2, len(names)), int)
-    for low, high, least, most in (
-        (runs.rows, runs.rows + 1, first[0], last[0]),
-        (runs.starts, runs.ends, first[1], last[1]),
-    ):
-        np.minimum.at(least, part, low)
-        np.maximum.at(most, part, high)
+    part, first, last = runs.boxes()
     sizes = (last - first).max(axis=0)
     main = sizes.argmax()
-    gaps = np.maximum(first - last[:, main, None], first[:, main, None] - last).max(axis=0)
-    tiny, small, far = sizes < TINY * sizes[main], sizes < SMALL * sizes[main], gaps > FAR * sizes[main]
-    many = pattern or np.count_nonzero(small & far) >= PATTERN
-    dropped = (tiny | small & far) if many else (tiny & far) | ((sizes < GRAIN * sizes[main]) & (gaps > 0))
-    return runs.pixels(dropped[part]) if dropped.any() and not (far & ~small).any() else None
+    size = sizes[main]
+    down, across = np.maximum(first - last[:, main, None], first[:, main, None] - last)
+    gaps = np.maximum(down, across)
+    tiny, small, far = sizes < TINY * size, sizes < SMALL * size, gaps > FAR * size
+    if (far & ~small).any():
+        return None
+    if pattern or np.count_nonzero(small & far) >= PATTERN:
+        dropped = tiny | (small & far)
+    else:
+        dotted = (across < TINY * size) & (down < DOTTED * size)  # as an i and a question mark are
+        dropped = (tiny & far & ~dotted) | ((sizes < GRAIN * size) & (gaps > 0))
+    return runs.pixels(dropped[part]) if dropped.any() else None
 
 
 def _at_edges(runs: Runs, strong: Mask) -> Mask:

@@ -325,8 +325,8 @@ def test_what_is_around_a_digit_is_no_part_of_it(kind: str) -> None:
     assert np.median(apart) < FAR * 2 / 3, apart
 
 
-def test_the_dot_of_an_i_and_of_a_semicolon_is_no_dirt() -> None:
-    for gap, stem in ((20, 120), (60, 60)):
+def test_the_dot_of_an_i_a_question_mark_and_a_semicolon_is_no_dirt() -> None:
+    for gap, stem in ((20, 120), (50, 120), (60, 60)):
         sheet = blank()
         ImageDraw.Draw(sheet).ellipse((132, 40, 148, 56), fill=0)
         with_line(sheet, 140, 56 + gap, 140, 56 + gap + stem, width=14, colour=0)
