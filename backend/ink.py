@@ -412,8 +412,10 @@ def _photo(grey: Image.Image) -> NDArray[np.uint8]:
     low, high = _paper_and_ink(ink)
     faint = high if high - low < MIN_CONTRAST / 255 else 0.0  # rules on nearly all of the paper, or nothing at all
     if rules := surroundings.pale_rules(ink, min((low + high) / 2, PALEST)) or faint:
-        ink = np.maximum(ink - rules, 0)
-        low, high = _paper_and_ink(ink)
+        strokes = np.maximum(ink - rules, 0)
+        least, most = _paper_and_ink(strokes)
+        if most - least >= MIN_CONTRAST / 255:  # else it was noise, or a scribble
+            ink, low, high = strokes, least, most
     if high - low < MIN_CONTRAST / 255:
         raise BlankPicture(BLANK)
     sharpened = np.clip((ink - low) / (high - low) * 1.5 - 0.45, 0, 1)

@@ -29,7 +29,7 @@ RIMS = (2, 4, 6, 8)  # pixels: a compressed sheet's edge is soft
 PLATEAU = 20  # of 255: what one colour may vary
 MOSTLY = 0.6  # of its pixels: what a sheet without its digit covers
 RAGGED = 0.04  # of a sheet: by how much its outline may differ from a straight one
-FROM_CORNER = 0.15  # of a side: the corners of a turned scan reach over nearly half, a finger over a fifth
+FROM_CORNER = 0.2  # of a side: the corners of a turned scan reach over nearly half, a finger over a fifth
 FULL = 0.9  # of a side: what covers more goes all along it
 THIN = 0.06  # of the sheet's side: a thicker line is no rule
 STEEPEST = 0.1  # of its length: how far a rule may rise
@@ -44,11 +44,12 @@ SPECK = 0.02  # of a picture: less is no part of a digit
 MOST = 40  # rules looked for
 TINY, FAR = 0.15, 0.3  # of the digit's size: dirt is smaller, and so far away
 DOTTED = 0.75  # of the digit's size: a dot that is as far above or below is part of what it belongs to
-GRAIN = 0.04  # of the digit's size: what is smaller is dirt as near as it may be
+GRAIN = 0.04  # of the digit's size: what is smaller by a pixel is dirt as near as it may be
 SMALL = 0.3  # of the digit's size: what a screen shows beside a drawing is smaller
 PATTERN = 4  # small parts: as many are the sheet's own, or the screen's
 PALE = 0.75  # of the darkest ink: darker rules are told by their shape alone
 DARKER = 1.2  # times as dark as where they leave the sheet: what rules may be elsewhere
+SMALLEST_PAGE = 64  # pixels of the shorter side: in less three lines are noise
 RULED = 3  # lines: of fewer a digit's strokes that run out of the sheet may be some
 
 
@@ -313,6 +314,8 @@ def pale_rules(ink: NDArray[Any], level: float) -> float:
 
     Three thin lines at least go out of the sheet at two opposite sides. What is above `level` may be one.
     """
+    if min(ink.shape) < SMALLEST_PAGE:
+        return 0.0
     most, pale = PALE * float(ink.max()), []
     for side in _sides(ink):
         thickest = max(3, int(THIN * len(side)))
@@ -486,7 +489,7 @@ def specks(mask: Mask, *, pattern: bool) -> Mask | None:
         dropped = tiny | (small & far)
     else:
         dotted = (across < TINY * size) & (down < DOTTED * size)  # as an i and a question mark are
-        dropped = (tiny & far & ~dotted) | ((sizes < GRAIN * size) & (gaps > 0))
+        dropped = (tiny & far & ~dotted) | ((sizes <= GRAIN * size - 1) & (gaps > 0))
     return runs.pixels(dropped[part]) if dropped.any() else None
 
 
