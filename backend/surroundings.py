@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from backend.numbers.parts import boxes_of, label
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -318,8 +320,7 @@ def pale_rules(ink: NDArray[Any], level: float) -> float:
         return 0.0
     most, pale = PALE * float(ink.max()), []
     for side in _sides(ink):
-        thickest = max(3, int(THIN * len(side)))
-        tones = [float(side[a:b].max()) for a, b in _spans(side > level) if b - a <= thickest]
+        tones = [float(side[a:b].max()) for a, b in _thin(_spans(side > level), len(side))]
         pale.append([tone for tone in tones if tone <= most])
     pairs = [one + other for one, other in (pale[:2], pale[2:]) if min(len(one), len(other)) >= RULED]
     if not pairs:
@@ -372,11 +373,16 @@ def _rules(left: Mask, right: Mask, length: int) -> Iterator[tuple[float, float,
     """Where a thin line may begin at one edge, where it may end at the opposite one, and how thick it is."""
     if not (left.any() and right.any()):
         return
-    thickest = max(3, int(THIN * len(left)))
-    begins, ends = ([span for span in _spans(side)[:MOST] if span[1] - span[0] <= thickest] for side in (left, right))
+    begins, ends = (_thin(_spans(side)[:MOST], len(side)) for side in (left, right))
     for begin, end in product(begins, ends):
         if abs(begin[0] - end[0]) <= STEEPEST * length:
             yield (begin[0] + begin[1] - 1) / 2, (end[0] + end[1] - 1) / 2, max(begin[1] - begin[0], end[1] - end[0])
+
+
+def _thin(spans: list[tuple[int, int]], length: int) -> list[tuple[int, int]]:
+    """Those of a side of the sheet that may be a rule's end."""
+    thickest = max(3, int(THIN * length))
+    return [span for span in spans if span[1] - span[0] <= thickest]
 
 
 def _spans(line: Mask) -> list[tuple[int, int]]:
@@ -434,15 +440,6 @@ class Runs:
         """How many pixels each component has, by its label."""
         return np.bincount(self.labels, self.ends - self.starts).astype(np.intp)
 
-    def boxes(self) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-        """For each run which component it is of, 0 to n - 1; (2, n): where each begins and ends, down and across."""
-        names, part = np.unique(self.labels, return_inverse=True)
-        first, last = np.full((2, len(names)), max(self.shape)), np.zeros((2, len(names)), np.intp)
-        for axis, (begins, ends) in enumerate(((self.rows, self.rows + 1), (self.starts, self.ends))):
-            np.minimum.at(first[axis], part, begins)
-            np.maximum.at(last[axis], part, ends)
-        return part, first, last
-
     def touching(self, where: Mask) -> NDArray[np.intp]:
         """How many pixels of each component, by its label, are in another mask."""
         mask = np.zeros(self.shape, np.intp)
@@ -453,11 +450,8 @@ class Runs:
 
     def mask(self, chosen: Mask) -> Mask:
         """The pixels of the chosen components."""
-        return self.pixels(chosen[self.labels])
-
-    def pixels(self, picked: Mask) -> Mask:
-        """The pixels of the picked runs."""
         line = np.zeros((self.shape[0], self.shape[1] + 1), np.int8)
+        picked = chosen[self.labels]
         line[self.rows[picked], self.starts[picked]] = 1
         line[self.rows[picked], self.ends[picked]] -= 1
         mask: Mask = np.cumsum(line, axis=1)[:, :-1] > 0
@@ -475,13 +469,12 @@ def specks(mask: Mask, *, pattern: bool) -> Mask | None:
     Where many are small and far, they are a dotted sheet's or what a screen shows: tiny ones that are near are then of
     this `pattern`, too. Where anything larger is far, there is more than one thing.
     """
-    runs = Runs(mask)
-    part, first, last = runs.boxes()
-    sizes = (last - first).max(axis=0)
-    main = sizes.argmax()
-    size = sizes[main]
-    down, across = np.maximum(first - last[:, main, None], first[:, main, None] - last)
-    gaps = np.maximum(down, across)
+    labels, n = label(mask)
+    boxes = boxes_of(labels, n)
+    sizes = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    size, main = sizes.max(), boxes[sizes.argmax()]
+    across, down = np.maximum(boxes[:, :2] - main[2:], main[:2] - boxes[:, 2:]).T
+    gaps = np.maximum(across, down)
     tiny, small, far = sizes < TINY * size, sizes < SMALL * size, gaps > FAR * size
     if (far & ~small).any():
         return None
@@ -490,7 +483,7 @@ def specks(mask: Mask, *, pattern: bool) -> Mask | None:
     else:
         dotted = (across < TINY * size) & (down < DOTTED * size)  # as an i and a question mark are
         dropped = (tiny & far & ~dotted) | ((sizes <= GRAIN * size - 1) & (gaps > 0))
-    return runs.pixels(dropped[part]) if dropped.any() else None
+    return np.append(False, dropped)[labels] if dropped.any() else None
 
 
 def _at_edges(runs: Runs, strong: Mask) -> Mask:

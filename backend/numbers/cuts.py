@@ -31,9 +31,7 @@ ANCHORS = (0.2, 0.35, 0.5, 0.65, 0.8)  # of a part's height: the rows in which c
 NEAR = 0.025  # of the height: a cut is the cheapest as far around
 APART = 0.07  # of the height: cuts differ by so much somewhere, and stay away as far from the part's ends
 DEAREST = 0.6  # of the height: a cut crosses no more ink
-LIKELY = (
-    0.4  # a cut goes somewhere through a border as likely: 996 of 1,000 that are needed do, 1 in 30 in digits apart
-)
+LIKELY = 0.4  # a cut goes through a border as likely: 996 of 1,000 that are needed do, 1 in 30 in digits apart
 SHARE, THIN = 0.1, 0.7  # so much of the ink that it crosses is in borders, if it crosses more than so many pen widths
 DEEP = 0.02  # of the height, as ink: a valley is as far below its ridges
 SIDE = 0.4  # of the height: a cut leaves ink at least as high on both sides, 19 in 20 that part digits more than 0.7

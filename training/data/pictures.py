@@ -169,8 +169,8 @@ def on_desk(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
     note.paste(tuple(rng.integers(20, 60, 3).tolist()), mask=ink)
     note = _turned(note, rng)
     desk = _anywhere(note, Image.new("RGB", (640, 480), DESKS[rng.integers(len(DESKS))]), rng)
-    light = 1 - rng.uniform(0, 0.3) * np.linspace(0, 1, 640)[:: rng.choice([-1, 1])]
-    return _image(np.asarray(desk) * light[:, None] + rng.normal(0, 3, (480, 640, 1)))
+    light = _light(rng)
+    return _image(np.asarray(desk) * light + rng.normal(0, 3, (480, 640, 1)))
 
 
 def on_rules(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
@@ -190,9 +190,9 @@ def on_rules(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
     corner = int(rng.integers(120, 680 - side)), int(rng.integers(200, 600 - side))
     page.paste(tuple(rng.integers(20, 60, 3).tolist()), corner, ink)
     photo = page.rotate(rng.uniform(-5, 5), Image.Resampling.BICUBIC).crop((80, 160, 720, 640))
-    light = 1 - rng.uniform(0, 0.3) * np.linspace(0, 1, 640)[:: rng.choice([-1, 1])]
+    light = _light(rng)
     soft = np.asarray(photo.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.2))))
-    return _image(soft * light[:, None] + rng.normal(0, 3, (480, 640, 1)))
+    return _image(soft * light + rng.normal(0, 3, (480, 640, 1)))
 
 
 def on_screen(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
@@ -208,6 +208,12 @@ def on_screen(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
     corner = int(rng.integers(0, 540 - side)), int(rng.integers(60, 860 - side))
     screen.paste(ink, corner, digit.resize((side, side), Image.Resampling.BICUBIC))
     return screen
+
+
+def _light(rng: np.random.Generator) -> np.ndarray:
+    """(640, 1) factor: 1 at one side, 0.7 to 1 at the other."""
+    falling = 1 - rng.uniform(0, 0.3) * np.linspace(0, 1, 640)[:: rng.choice([-1, 1])]
+    return falling[:, None]
 
 
 def _turned(note: Image.Image, rng: np.random.Generator) -> Image.Image:
