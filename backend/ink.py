@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageChops, ImageFilter, ImageOps
 
-from backend import surroundings
+from backend import beside, surroundings
 from backend.decoding import BlankPicture
 from backend.paper import median, paper_of, prevailing, ring
 from backend.surroundings import TOUCHING
@@ -117,27 +117,31 @@ class Ink(NamedTuple):
         return Ink.of(self.pixels[top:bottom, left:right], self.left + left, self.top + top)
 
 
-def find(image: Image.Image) -> Ink:
-    """L, RGB or opaque RGBA -> a digit's ink, without what surrounds it. Raises BlankPicture."""
+def find(image: Image.Image, *, laid: bool = True) -> Ink:
+    """L, RGB or opaque RGBA -> a digit's ink, without what surrounds it. Raises BlankPicture.
+
+    laid: whether it may be on a sheet that lies on something.
+    """
     border, small = ring(image), max(image.size) <= CROPPED
     colour, away, spread, noise = paper_of(border)
     looked = False
     if colour:
         ink = _away(image, colour)
         if ink.peak < max(MIN_CONTRAST, 1.5 * noise):
-            plain = _told_from_noise(ink, noise)
-            ink = plain if ink.peak < MIN_CONTRAST else ink
-        uneven = NOISE * ink.peak < spread <= TOUCHING * ink.peak
-        looked = uneven or ink.is_solid(not small and spread > TOUCHING * ink.peak)
-        if looked and (on_sheet := _on_sheet(image)):
+            told = _told_from_noise(ink, noise)
+            ink = told if ink.peak < MIN_CONTRAST else ink
+        plain = spread <= NOISE * ink.peak
+        beyond = spread > TOUCHING * ink.peak
+        looked = not (plain or beyond) or ink.is_solid(not small and beyond)
+        if laid and looked and (on_sheet := _on_sheet(image, held=not plain)):
             return on_sheet
         if turned := _turned(image, ink):
             return _cleared(turned, image.size, NOISE)
-        if spread <= NOISE * ink.peak or _runs_out(ink, away, spread, image.size):
+        if plain or _runs_out(ink, away, spread, image.size):
             return on_clean_paper(ink, spread, image)
     colour = prevailing(image, border, colour) or colour
     cropped = _cropped(image.convert("L")) if small and not colour else None
-    if not (looked or cropped or (small and colour)) and (on_sheet := _on_sheet(image)):
+    if laid and not (looked or cropped or (small and colour)) and (on_sheet := _on_sheet(image, held=True)):
         return on_sheet
     if colour:
         return unboxed(_cleared(_away(image, colour), image.size, NOISE), image)
@@ -147,10 +151,11 @@ def find(image: Image.Image) -> Ink:
 
 
 def alone(ink: Ink, size: tuple[int, int], *, pattern: bool = False) -> Ink:
-    """A digit's ink without dirt far from it and without the dots of a dotted sheet; `size` is the picture's.
+    """A digit's ink without what reaches into the picture beside it, without dirt and the dots of a dotted sheet.
 
-    pattern: whether there are known to be such dots, or what a screen shows beside a drawing.
+    size: the picture's. pattern: whether there are known to be such dots, or what a screen shows beside a drawing.
     """
+    ink = _without_strangers(ink, size)
     level = EDGE * ink.peak
     inked = [np.flatnonzero(line > level) for line in (ink.columns, ink.rows)]
     spans = [int(places[-1] - places[0]) + 1 for places in inked]
@@ -158,10 +163,24 @@ def alone(ink: Ink, size: tuple[int, int], *, pattern: bool = False) -> Ink:
     all_over = spans[0] > SPREAD * size[0] and spans[1] > SPREAD * size[1]
     if not (blank or all_over):  # as of nearly every drawing
         return ink
-    specks = surroundings.specks(ink.pixels > level, pattern=pattern)
-    if specks is None:
+    return _without(ink, beside.specks(ink.pixels, level, pattern=pattern))
+
+
+def _without_strangers(ink: Ink, size: tuple[int, int]) -> Ink:
+    """The ink without the parts that reach in over the border of a picture of this size, as a pen beside the digit."""
+    (h, w), level = ink.pixels.shape, EDGE * ink.peak
+    at = ink.top == 0, ink.top + h == size[1], ink.left == 0, ink.left + w == size[0]
+    ends = ink.rows[0], ink.rows[-1], ink.columns[0], ink.columns[-1]
+    if ink.sheet or not any(near and end > level for near, end in zip(at, ends, strict=True)):
         return ink
-    pixels = np.where(surroundings.grown(specks), 0, ink.pixels)
+    return _without(ink, beside.strangers(ink.pixels > level, at))
+
+
+def _without(ink: Ink, parts: NDArray[np.bool_] | None) -> Ink:
+    """The ink without some of it and its soft rim."""
+    if parts is None:
+        return ink
+    pixels = np.where(surroundings.grown(parts), 0, ink.pixels).astype(np.uint8)
     return Ink.of(pixels, ink.left, ink.top)._replace(sheet=ink.sheet)
 
 
@@ -226,15 +245,18 @@ def unboxed(ink: Ink, image: Image.Image | None = None) -> Ink:
     return ink
 
 
-def _on_sheet(image: Image.Image) -> Ink | None:
-    """The ink on a sheet that lies on something else, as on a table; None where there is no such sheet."""
+def _on_sheet(image: Image.Image, *, held: bool) -> Ink | None:
+    """The ink on a sheet that lies on something else, as on a table, or may be `held`; None where there is none."""
     if min(image.size) < SMALLEST_SHEET:
         return None
+    doubtful = None
     for tones in _views(image):
-        for sheet in _sheets(tones):
-            if ink := _on_this_sheet(image, tones, sheet):
+        for sheet in _sheets(tones, held=held):
+            ink, whole = _on_this_sheet(image, tones, sheet)
+            if whole:
                 return ink
-    return None
+            doubtful = doubtful or ink
+    return doubtful
 
 
 def _views(image: Image.Image) -> Iterator[NDArray[np.uint8]]:
@@ -248,38 +270,55 @@ def _views(image: Image.Image) -> Iterator[NDArray[np.uint8]]:
             yield tones
 
 
-def _sheets(tones: NDArray[np.uint8]) -> Iterator[NDArray[np.bool_]]:
+def _sheets(tones: NDArray[np.uint8], *, held: bool) -> Iterator[NDArray[np.bool_]]:
     """What of one tone may lie on another; first where more stands out, for ink does more than the grain of wood."""
-    for low, high in _steps(tones):
-        light, step = tones > (low + high) / 2, high - low
-        found = [sheet for mask in (light, ~light) if (sheet := surroundings.laid(mask)) is not None]
-        sharp = [sheet for sheet in found if SHARP * step <= surroundings.sharpness(tones, sheet) <= SHARPEST * step]
+    for low, high, steepest in _steps(tones):
+        light, least = tones > (low + high) / 2, SHARP * (high - low)
+        found = [sheet for mask in (light, ~light) if (sheet := surroundings.laid(mask, held=held)) is not None]
+        sharp = [sheet for sheet in found if least <= surroundings.sharpness(tones, sheet) <= SHARPEST * steepest]
         yield from sorted(sharp, key=lambda sheet: int(np.ptp(tones[sheet])), reverse=True)
 
 
-def _steps(tones: NDArray[np.uint8]) -> Iterator[tuple[float, float]]:
-    """The two tones that a picture falls into, and those that its larger part does: a white note on a grey desk."""
+def _steps(tones: NDArray[np.uint8]) -> Iterator[tuple[float, float, float]]:
+    """Two tones that a picture falls into, and how far those may be apart between which a sheet ends.
+
+    First those of all, then those of its larger part, as a white note's on a grey desk, then those of its light part: a
+    note and the hand that holds it.
+    """
     counts, levels = np.bincount(tones.reshape(-1), minlength=256), np.arange(256)
     low, high = _otsu(counts, levels)
-    yield low, high
+    yield low, high, high - low
     light = levels > (low + high) / 2
-    larger = light if 2 * counts[light].sum() > tones.size else ~light
-    low, high = _otsu(np.where(larger, counts, 0), levels)
-    if high - low > MIN_CONTRAST:
-        yield low, high
+    brighter = 2 * counts[light].sum() > tones.size
+    for part in (light,) if brighter else (~light, light):
+        lower, higher = _otsu(np.where(part, counts, 0), levels)
+        if higher - lower > MIN_CONTRAST:
+            yield lower, higher, high - low if part is light and not brighter else higher - lower
 
 
-def _on_this_sheet(image: Image.Image, tones: NDArray[np.uint8], sheet: NDArray[np.bool_]) -> Ink | None:
-    """The ink on a sheet, if it ends with it; `tones` is the picture in the sheet's size."""
+def _on_this_sheet(
+    image: Image.Image, tones: NDArray[np.uint8], sheet: NDArray[np.bool_]
+) -> tuple[Ink | None, bool]:
+    """The ink on a sheet, if it ends with it, and whether none is at its edge; `tones` is the picture in its size."""
     inner, (h, w) = surroundings.shrunk(sheet), sheet.shape
     painted, inside = surroundings.spread(image, inner)
-    found = _inside(painted, surroundings.box(inside))
+    found = _inside(painted, surroundings.box(inside), laid=False)
     if not found or (kept := found.only(inside)).peak < found.peak:
-        return None
+        return None, False
+    kept, whole = _without_fingers(kept, inside)
     strokes = np.asarray(kept.on(image.size).resize((w, h), Image.Resampling.BOX)) > EDGE * kept.peak
     if surroundings.goes_on(tones, sheet, strokes):
-        return None
-    return _bounded(kept, inner, image.width / w, image.height / h)
+        return None, False
+    return _bounded(kept, inner, image.width / w, image.height / h), whole
+
+
+def _without_fingers(ink: Ink, sheet: NDArray[np.bool_]) -> tuple[Ink, bool]:
+    """The ink without what reaches in over the edge of a sheet, as large as the picture; whether none is left there."""
+    h, w = ink.pixels.shape
+    rim = (sheet & ~surroundings.shrunk(sheet))[ink.top : ink.top + h, ink.left : ink.left + w]
+    fingers = beside.intruders(ink.pixels > EDGE * ink.peak, rim)
+    ink = _without(ink, fingers)
+    return ink, not (rim & (ink.pixels > EDGE * ink.peak)).any()
 
 
 def _bounded(ink: Ink, sheet: NDArray[np.bool_], across: float, down: float) -> Ink:
@@ -291,13 +330,13 @@ def _bounded(ink: Ink, sheet: NDArray[np.bool_], across: float, down: float) -> 
     return ink._replace(sheet=tuple(np.round(box * scale).astype(int).tolist()))
 
 
-def _inside(image: Image.Image, box: tuple[int, int, int, int]) -> Ink | None:
+def _inside(image: Image.Image, box: tuple[int, int, int, int], *, laid: bool = True) -> Ink | None:
     """The ink within a box, if there is a digit's worth of it."""
     left, top, right, bottom = box
     if min(right - left, bottom - top) < NARROWEST:
         return None
     try:
-        ink = find(image.crop(box))
+        ink = find(image.crop(box), laid=laid)
     except BlankPicture:
         return None
     if ink.size < SMALLEST * max(right - left, bottom - top):

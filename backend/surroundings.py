@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from backend.numbers.parts import boxes_of, label
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -37,18 +35,18 @@ THIN = 0.06  # of the sheet's side: a thicker line is no rule
 STEEPEST = 0.1  # of its length: how far a rule may rise
 HALF = 0.5  # of what is around it: a plot covers more
 STRAIGHT = 0.93  # of the smallest box around a sheet: an oval that is cut off at both ends covers 0.91
+OPENINGS = ((1, 0.95), (4, 0.8))  # a table's grain goes, or fingers do; how much of what hangs together is the sheet
 CONVEX = 0.95  # of the smallest convex polygon around a sheet
+BITTEN = 0.85  # of the same where hands cover a sheet that is all in the picture
+OWN = 0.6  # of the outline of the box around such a sheet: that of a thick 8 is 0.55
+LONGEST = 3  # times as long as wide: such a sheet, not a bar
+AT_SIDE = 1.25  # pixels of 64
 ALIKE = 0.2  # of what a sheet lies on: how much of it may be as light as the sheet
 STROKE = 0.5  # of the step from a sheet to what is around it: what is darker there is a stroke, not grain of wood
 MOST_OF_BORDER = 0.9  # of the picture's border: what a sheet does not cover, or it lies on nothing
 LEAST = 0.06  # of the picture: a smaller thing is no sheet
 SPECK = 0.02  # of a picture: less is no part of a digit
 MOST = 40  # rules looked for
-TINY, FAR = 0.15, 0.3  # of the digit's size: dirt is smaller, and so far away
-DOTTED = 0.75  # of the digit's size: a dot that is as far above or below is part of what it belongs to
-GRAIN = 0.04  # of the digit's size: what is smaller by a pixel is dirt as near as it may be
-SMALL = 0.3  # of the digit's size: what a screen shows beside a drawing is smaller
-PATTERN = 4  # small parts: as many are the sheet's own, or the screen's
 PALE = 0.75  # of the darkest ink: darker rules are told by their shape alone
 DARKER = 1.2  # times as dark as where they leave the sheet: what rules may be elsewhere
 SMALLEST_PAGE = 64  # pixels of the shorter side: in less three lines are noise
@@ -84,24 +82,61 @@ def framed(ink: NDArray[np.uint8], level: float) -> tuple[int, int, int, int] | 
     return None if small or not has_corners(ink[top:bottom, left:right], level) else (left, top, right, bottom)
 
 
-def laid(mask: Mask) -> Mask | None:
-    """The sheet that lies on something, as a convex polygon; None where there is none.
+def laid(mask: Mask, *, held: bool) -> Mask | None:
+    """The sheet that lies on something, or may be `held`, as a convex polygon; None where there is none.
 
     It is the largest part, and fills its smallest box, however that is turned, as far as that is in the picture. Where
-    it goes on outside of the picture, what it lies on is not like it.
+    it goes on outside of the picture, what it lies on is not like it; else hands may cover some of it, or hang on it.
     """
     if outermost(mask).mean() > MOST_OF_BORDER or np.count_nonzero(mask) < LEAST / 2 * mask.size:
         return None
     runs = Runs(mask)
     sizes = runs.sizes()
     whole = _filled(runs.mask(np.arange(len(sizes)) == sizes.argmax()))
-    sheet = whole & grown(shrunk(whole))  # without the grain of a table beside it
-    if np.count_nonzero(sheet) < max(LEAST * mask.size, CONVEX * np.count_nonzero(whole)):
-        return None
-    hull = _hull(sheet)
-    if hull.all() or np.count_nonzero(sheet) < CONVEX * np.count_nonzero(hull) or _straight(hull) < STRAIGHT:
-        return None
-    return None if outermost(hull).any() and mask[~hull].mean() > ALIKE else hull
+    for times, least in OPENINGS:
+        sheet = whole & _opened(whole, times)
+        if np.count_nonzero(sheet) < max(LEAST * mask.size, least * np.count_nonzero(whole)):
+            return None
+        hull = _hull(sheet)
+        inside = not outermost(hull).any()
+        if hull.all():
+            return None
+        if _is_straight(sheet, hull) or (held and inside and _is_held(sheet, hull)):
+            solid = mask[hull].mean() > MOSTLY  # a grid is none, though what its lines go around is
+            return hull if solid and (inside or mask[~hull].mean() <= ALIKE) else None
+        if not (held and inside):
+            return None
+    return None
+
+
+def _is_straight(sheet: Mask, hull: Mask) -> bool:
+    return bool(np.count_nonzero(sheet) >= CONVEX * np.count_nonzero(hull) and _straight(hull) >= STRAIGHT)
+
+
+def _is_held(sheet: Mask, hull: Mask) -> bool:
+    return bool(np.count_nonzero(sheet) >= BITTEN * np.count_nonzero(hull) and _own_outline(sheet) >= OWN)
+
+
+def _own_outline(sheet: Mask) -> float:
+    """How much of the outline of the smallest box around a sheet is the sheet's; 0 of a bar."""
+    step = max(1, max(sheet.shape) // 64)
+    y, x = np.nonzero(sheet[::step, ::step])
+    angles = np.radians(np.arange(0, 90, 1.5))[:, None]
+    across, down = np.cos(angles) * x + np.sin(angles) * y, np.cos(angles) * y - np.sin(angles) * x
+    best = ((np.ptp(across, axis=1) + 1) * (np.ptp(down, axis=1) + 1)).argmin()
+    sides, own = [], 0
+    for one, other in ((across[best], down[best]), (down[best], across[best])):
+        sides.append(float(np.ptp(one)) + 1)
+        for near in (one < one.min() + AT_SIDE, one > one.max() - AT_SIDE):
+            own += len(set(np.round(other[near]).tolist()))
+    return own / (2 * sum(sides)) if max(sides) <= LONGEST * min(sides) else 0.0
+
+
+def _opened(mask: Mask, times: int) -> Mask:
+    """The mask without what is narrower than 4 `times` pixels (Serra 1982)."""
+    for change in times * [shrunk] + times * [grown]:
+        mask = change(mask)
+    return mask
 
 
 def _hull(mask: Mask) -> Mask:
@@ -461,29 +496,6 @@ class Runs:
 def parts(mask: Mask) -> int:
     """How many parts hang together, specks left out."""
     return int(np.count_nonzero(Runs(mask).sizes() >= max(1, SPECK * mask.size)))
-
-
-def specks(mask: Mask, *, pattern: bool) -> Mask | None:
-    """What is tiny beside the largest part and far from it, as dirt; None where nothing is.
-
-    Where many are small and far, they are a dotted sheet's or what a screen shows: tiny ones that are near are then of
-    this `pattern`, too. Where anything larger is far, there is more than one thing.
-    """
-    labels, n = label(mask)
-    boxes = boxes_of(labels, n)
-    sizes = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
-    size, main = sizes.max(), boxes[sizes.argmax()]
-    across, down = np.maximum(boxes[:, :2] - main[2:], main[:2] - boxes[:, 2:]).T
-    gaps = np.maximum(across, down)
-    tiny, small, far = sizes < TINY * size, sizes < SMALL * size, gaps > FAR * size
-    if (far & ~small).any():
-        return None
-    if pattern or np.count_nonzero(small & far) >= PATTERN:
-        dropped = tiny | (small & far)
-    else:
-        dotted = (across < TINY * size) & (down < DOTTED * size)  # as an i and a question mark are
-        dropped = (tiny & far & ~dotted) | ((sizes <= GRAIN * size - 1) & (gaps > 0))
-    return np.append(False, dropped)[labels] if dropped.any() else None
 
 
 def _at_edges(runs: Runs, strong: Mask) -> Mask:

@@ -86,7 +86,7 @@ def _line(parts: Parts, group: NDArray[np.int64]) -> Line:
     number = np.zeros(len(parts.boxes) + 1, np.int32)
     number[group + 1] = np.arange(1, len(group) + 1)
     own = Parts(number[parts.labels[top:bottom, left:right]], boxes - np.array([left, top, left, top]))
-    return Line(own, left, top, height(boxes), _pen_width(own.labels > 0))
+    return Line(own, left, top, height(boxes), pen_width(own.labels > 0))
 
 
 def height(boxes: NDArray[np.int64]) -> float:
@@ -95,7 +95,7 @@ def height(boxes: NDArray[np.int64]) -> float:
     return float(high[high >= TALL * high.max()].mean())
 
 
-def _pen_width(mask: NDArray[np.bool_]) -> float:
+def pen_width(mask: NDArray[np.bool_]) -> float:
     """Pixels: the lower third of the lengths of horizontal runs, most of which cross a stroke."""
     start, end, _ = _runs(mask)
     return float(np.quantile(end - start, 0.35))

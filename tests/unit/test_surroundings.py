@@ -202,24 +202,25 @@ def test_the_bar_of_a_7_that_goes_along_the_whole_edge_is_no_dark_edge() -> None
     assert np.count_nonzero(ink[:8].max(axis=0)) >= 12
 
 
+@pytest.mark.parametrize("held", [False, True])
 @pytest.mark.parametrize("angle", [0, 3, 12, 30, 45, 80])
-def test_a_sheet_is_told_from_other_shapes_however_it_is_turned(angle: int) -> None:
+def test_a_sheet_is_told_from_other_shapes_however_it_is_turned(angle: int, held: bool) -> None:
     sheet, disc = Image.new("L", (128, 100)), Image.new("L", (128, 100))
     ImageDraw.Draw(sheet).rectangle((36, 26, 90, 72), fill=255)
     ImageDraw.Draw(disc).ellipse((36, 26, 90, 72), fill=255)
     turned = np.asarray(sheet.rotate(angle)) > 127
-    found = surroundings.laid(turned)
+    found = surroundings.laid(turned, held=held)
     assert found is not None
     assert np.count_nonzero(found ^ turned) < 0.05 * np.count_nonzero(turned)
-    assert surroundings.laid(np.asarray(disc.rotate(angle)) > 127) is None
+    assert surroundings.laid(np.asarray(disc.rotate(angle)) > 127, held=held) is None
 
 
 def test_a_sheet_that_holds_nothing_or_fills_the_picture_is_no_note_on_a_table() -> None:
     empty = blank()
     ImageDraw.Draw(empty).rectangle((60, 60, 220, 200), fill=20)
     assert (normalise_image(empty) > 200).mean() > 0.3  # a block of ink, as it was drawn
-    assert surroundings.laid(np.ones((100, 128), bool)) is None
-    assert surroundings.laid(np.zeros((100, 128), bool)) is None
+    assert surroundings.laid(np.ones((100, 128), bool), held=True) is None
+    assert surroundings.laid(np.zeros((100, 128), bool), held=True) is None
 
 
 # The sheet's corners, clockwise, beyond a picture of 280 pixels where they are not in it.
@@ -299,11 +300,11 @@ def test_an_8_of_a_thick_pen_is_no_sheet_of_its_soft_rim() -> None:
 
 def test_strips_between_rules_and_what_is_lit_softly_are_no_sheets() -> None:
     page = np.asarray(ruled(blank()))
-    assert surroundings.laid(page > 200) is None
+    assert surroundings.laid(page > 200, held=True) is None
     x = np.linspace(-64, 64, 128)[None, :].repeat(100, 0)
     lit = (200 / (1 + np.exp(-x / 4))).astype(np.uint8)
     cut = np.where(x > 0, 200, 0).astype(np.uint8)
-    sheet = surroundings.laid(lit > 100)
+    sheet = surroundings.laid(lit > 100, held=True)
     assert sheet is not None
     assert surroundings.sharpness(lit, sheet) < 0.6 * 200 < surroundings.sharpness(cut, sheet)
 
