@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backend.numbers.parts import Parts, boxes_of, label, pen_width
+from backend.numbers.parts import Parts, pen_width
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,10 +24,15 @@ SMALL = 0.3  # of the digit's size: what a screen shows beside a drawing is smal
 PATTERN = 4  # small parts: as many are the sheet's own, or the screen's
 HOLE, ROUND = 0.4, 0.6  # of the digit's size, of its box: how large a punched hole may be, and what it fills at least
 PALE = 0.5  # of the darkest ink: what is paler throughout, and not near, is a stain
+FLAT, LONG, BELOW = 0.15, 0.6, 0.06  # of its length, of the digit's width and height: a line under a digit
 SMALLEST = 0.15  # of the ink's shorter side: what is smaller is no digit
 APART, REST = 0.15, 0.6  # of the digit's size: how far away at least, and how small, what the border cuts off must be
+SOLID, BROAD = 0.6, 0.35  # of its box, of the digit's size: what a thing or a hand fills, and how broad it is
+ALONG, FILLED = 0.4, 0.5  # of its size, of its box: how much of a finger is along a sheet's edge, and what it fills
+MOST = 20  # parts at the border: as many are not looked at one by one
+EDGE = 0.6  # of its size: as much at the picture's border is a dark edge
+LARGER, LARGER_THAN_ONE = 1.5, 1.2  # times as large as a digit, of a number or alone: another one is not
 THICK = 1.6  # times as wide as the digit's pen: a pencil, an eraser or a hand beside it
-OVER = 0.5  # of its size: as large is what stays on a sheet when what reaches in over its edge goes
 
 
 def specks(ink: NDArray[np.uint8], level: float, *, pattern: bool) -> Mask | None:
@@ -36,15 +41,20 @@ def specks(ink: NDArray[np.uint8], level: float, *, pattern: bool) -> Mask | Non
     Where many are small and far, they are a dotted sheet's or what a screen shows: tiny ones that are near are then of
     this `pattern`, too. Where anything larger is far, there is more than one thing.
     """
-    parts = _parts(ink > level)
-    sizes, pale = _sizes(parts), _darkest(ink, parts) < PALE * ink.max()
-    main = int(np.where(pale, 0, sizes).argmax())
+    parts = Parts.of(ink > level)
+    sizes, pale = parts.sizes(), parts.darkest(ink) < PALE * ink.max()
+    wide, high = (parts.boxes[:, 2:] - parts.boxes[:, :2]).T
+    flat = high < FLAT * wide
+    main = int((sizes * ~pale * np.where(flat, 0.01, 1)).argmax())
     size = sizes[main]
     across, down = _gaps(parts, main)
     gaps = np.maximum(across, down)
     tiny, small, far = sizes < TINY * size, sizes < SMALL * size, gaps > FAR * size
     stains = pale & ((gaps > APART * size) | (sizes > size))
-    holes = (sizes < HOLE * size) & (_filling(parts) > ROUND) & far
+    if not flat[main]:
+        below = (parts.boxes[:, 1] - parts.boxes[main, 3] > BELOW * high[main]) & (across < 0)
+        stains |= flat & below & (wide > LONG * wide[main])
+    holes = (sizes < HOLE * size) & (parts.filling() > ROUND) & far
     holes &= (across > FAR * size) | (np.count_nonzero(holes) > 1)  # the dot of a semicolon is one
     if (far & ~(small | stains | holes)).any():
         return _of(parts, stains)
@@ -54,40 +64,49 @@ def specks(ink: NDArray[np.uint8], level: float, *, pattern: bool) -> Mask | Non
     return _of(parts, stains | ((holes | (tiny & far)) & ~dotted) | ((sizes <= GRAIN * size - 1) & (gaps > 0)))
 
 
-def intruders(mask: Mask, rim: Mask) -> Mask | None:
-    """The parts that reach in over a sheet's `rim`, as fingers do; None where none does, or nothing is inside."""
-    parts = _parts(mask)
-    over, sizes = np.zeros(len(parts.boxes) + 1, bool), _sizes(parts)
-    over[parts.labels[rim & mask]] = True
-    return _of(parts, over[1:] & (OVER * sizes <= sizes[~over[1:]].max(initial=0)))
+def fingers(mask: Mask, rim: Mask, depth: int) -> Mask | None:
+    """The parts along a sheet's `rim`, `depth` pixels wide, that are as broad as fingers and as full."""
+    parts = Parts.of(mask)
+    sizes, along = parts.sizes(), np.bincount(parts.labels[rim], minlength=len(parts.boxes) + 1)[1:] / depth
+    main = int(np.where(along > 0, 0, sizes).argmax())
+    if along[main]:
+        return None
+    broad = (along > THICK * _pen(parts, main)) & (parts.filling() > FILLED)
+    return _of(parts, broad & (along > ALONG * sizes))
 
 
-def strangers(mask: Mask, at: tuple[bool, ...]) -> Mask | None:
-    """The parts that reach in over the picture's border and are no digit's; None where there is none.
+def strangers(mask: Mask, at: tuple[bool, ...], *, several: bool) -> Mask | None:
+    """The parts that reach in over the picture's border and are no digits; None where there is none.
 
-    at: whether the mask's top, bottom, left and right are the picture's. The digit touches none of them. A stranger
-    touches two sides, is far thicker than the digit's strokes, or is small and at some distance.
+    at: whether the mask's top, bottom, left and right are the picture's. The largest part that touches none of them is
+    a digit. A stranger lies along the border, is filled, or larger and thicker, or larger and at two sides; or else it
+    is small, as what the border leaves of something, where there are not `several` digits.
     """
-    parts = _parts(mask)
-    sizes, touched = _sizes(parts), np.zeros(len(parts.boxes), int)
-    for side, ours in zip((np.s_[:1], np.s_[-1:], np.s_[:, :1], np.s_[:, -1:]), at, strict=True):
-        touched += ours & _in(parts, side)
+    parts = Parts.of(mask)
+    sizes = parts.sizes()
+    sides = np.s_[:1], np.s_[-1:], np.s_[:, :1], np.s_[:, -1:]
+    along = np.array([_in(parts, side) * ours for side, ours in zip(sides, at, strict=True)])
+    touched = np.count_nonzero(along, axis=0)
     main = int(np.where(touched, 0, sizes).argmax())
     size = sizes[main]
     if touched[main] or size < SMALLEST * min(mask.shape):
         return None
     left, top, right, bottom = parts.boxes[main] + np.array([-1, -1, 1, 1]) * ceil(APART * size)
-    near = _in(parts, np.s_[max(0, top) : bottom, max(0, left) : right])
-    dropped = ~near & ((touched > 1) | ((touched > 0) & (sizes < REST * size)))
-    thick = THICK * pen_width(parts.labels == main + 1)
-    for part in np.flatnonzero((touched == 1) & ~near & ~dropped):
-        dropped[part] = pen_width(parts.labels == part + 1) > thick
+    reaching = (touched > 0) & (_in(parts, np.s_[max(0, top) : bottom, max(0, left) : right]) == 0)
+    edge = along.max(axis=0) > EDGE * sizes
+    solid = (parts.filling() > SOLID) & ((parts.boxes[:, 2:] - parts.boxes[:, :2]).min(axis=1) > BROAD * size)
+    larger = sizes > (LARGER if several else LARGER_THAN_ONE) * size
+    dropped = reaching & (edge | solid | (larger & (touched > 1)) | ((sizes < REST * size) & (not several)))
+    thick = THICK * _pen(parts, main)
+    for part in np.flatnonzero(reaching & larger & ~dropped)[:MOST]:
+        dropped[part] = _pen(parts, int(part)) > thick
     return _of(parts, dropped)
 
 
-def _parts(mask: Mask) -> Parts:
-    labels, n = label(mask)
-    return Parts(labels, boxes_of(labels, n))
+def _pen(parts: Parts, which: int) -> float:
+    """How wide a part's strokes are, in pixels."""
+    left, top, right, bottom = parts.boxes[which]
+    return pen_width(parts.labels[top:bottom, left:right] == which + 1)
 
 
 def _of(parts: Parts, chosen: Mask) -> Mask | None:
@@ -95,16 +114,10 @@ def _of(parts: Parts, chosen: Mask) -> Mask | None:
     return np.append(False, chosen)[parts.labels] if chosen.any() else None
 
 
-def _in(parts: Parts, window: Any) -> Mask:
-    """Whether any of a part is in a window, an index of the pixels."""
-    inside: Mask = np.bincount(parts.labels[window].ravel(), minlength=len(parts.boxes) + 1)[1:] > 0
+def _in(parts: Parts, window: Any) -> NDArray[np.int64]:
+    """How many pixels of each part are in a window, an index of them."""
+    inside: NDArray[np.int64] = np.bincount(parts.labels[window].ravel(), minlength=len(parts.boxes) + 1)[1:]
     return inside
-
-
-def _sizes(parts: Parts) -> NDArray[np.int64]:
-    """The longer side of each part's box."""
-    sizes: NDArray[np.int64] = (parts.boxes[:, 2:] - parts.boxes[:, :2]).max(axis=1)
-    return sizes
 
 
 def _gaps(parts: Parts, main: int) -> NDArray[np.int64]:
@@ -112,18 +125,3 @@ def _gaps(parts: Parts, main: int) -> NDArray[np.int64]:
     box = parts.boxes[main]
     gaps: NDArray[np.int64] = np.maximum(parts.boxes[:, :2] - box[2:], box[:2] - parts.boxes[:, 2:]).T
     return gaps
-
-
-def _filling(parts: Parts) -> NDArray[np.float64]:
-    """How much of its box each part fills."""
-    areas = (parts.boxes[:, 2:] - parts.boxes[:, :2]).prod(axis=1)
-    filling: NDArray[np.float64] = np.bincount(parts.labels.ravel())[1:] / areas
-    return filling
-
-
-def _darkest(ink: NDArray[np.uint8], parts: Parts) -> NDArray[np.uint8]:
-    """The most ink in each part."""
-    inside = parts.labels > 0
-    darkest = np.zeros(len(parts.boxes) + 1, np.uint8)
-    np.maximum.at(darkest, parts.labels[inside], ink[inside])
-    return darkest[1:]

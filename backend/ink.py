@@ -5,7 +5,7 @@ A frame, a box, a scan's dark edge and a ruled line are no ink; backend/surround
 
 from __future__ import annotations
 
-from math import ceil, floor
+from math import ceil, floor, prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -39,6 +39,7 @@ WITHIN = 0.8  # of what is not exactly paper: strokes in less of it may be on a 
 BAR = 0.4  # of its length: a 1 is narrower, a sheet is wider
 SHARP = 0.6  # of the step from table to paper: what two pixels at a sheet's outline make; a shadow's edge is softer
 SHARPEST = 1.6  # of the same: what is steeper is the edge of a stroke whose soft rim is one of the two tones
+AS_PLAIN = 0.7  # of the contrast of a sheet at whose edge ink is: with less, one with none is the paper's grain
 COLOURED = 6  # of 255: by how much a band differs from the greys, its mean aside; in tinted light it is 4
 SHEET = 128  # pixels of the longer side: enough to see where a sheet ends
 NARROWEST = 8  # pixels: no digit is told in less
@@ -99,11 +100,14 @@ class Ink(NamedTuple):
         x, y = np.flatnonzero(self.columns > level), np.flatnonzero(self.rows > level)
         return int(x[0]), int(y[0]), int(x[-1]) + 1, int(y[-1]) + 1
 
+    def part(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """A mask of the picture, where this ink is."""
+        h, w = self.pixels.shape
+        return mask[self.top : self.top + h, self.left : self.left + w]
+
     def only(self, mask: NDArray[np.bool_]) -> Ink:
         """What is where a mask of the picture is set."""
-        h, w = self.pixels.shape
-        part = mask[self.top : self.top + h, self.left : self.left + w]
-        return Ink.of(np.where(part, self.pixels, 0).astype(np.uint8), self.left, self.top)
+        return Ink.of(np.where(self.part(mask), self.pixels, 0).astype(np.uint8), self.left, self.top)
 
     def on(self, size: tuple[int, int]) -> Image.Image:
         """L, the whole picture's ink."""
@@ -124,7 +128,7 @@ def find(image: Image.Image, *, laid: bool = True) -> Ink:
     """
     border, small = ring(image), max(image.size) <= CROPPED
     colour, away, spread, noise = paper_of(border)
-    looked = False
+    looked = shaded = False
     if colour:
         ink = _away(image, colour)
         if ink.peak < max(MIN_CONTRAST, 1.5 * noise):
@@ -137,9 +141,10 @@ def find(image: Image.Image, *, laid: bool = True) -> Ink:
             return on_sheet
         if turned := _turned(image, ink):
             return _cleared(turned, image.size, NOISE)
-        if plain or _runs_out(ink, away, spread, image.size):
+        shaded = not (plain or small) and surroundings.is_shaded(_sides(away, image.size), NOISE * ink.peak, ink.peak)
+        if plain or (not shaded and _runs_out(ink, away, spread, image.size)):
             return on_clean_paper(ink, spread, image)
-    colour = prevailing(image, border, colour) or colour
+    colour = prevailing(image, border, colour) or (() if shaded else colour)
     cropped = _cropped(image.convert("L")) if small and not colour else None
     if laid and not (looked or cropped or (small and colour)) and (on_sheet := _on_sheet(image, held=True)):
         return on_sheet
@@ -155,7 +160,7 @@ def alone(ink: Ink, size: tuple[int, int], *, pattern: bool = False) -> Ink:
 
     size: the picture's. pattern: whether there are known to be such dots, or what a screen shows beside a drawing.
     """
-    ink = _without_strangers(ink, size)
+    ink = without_strangers(ink, size)
     level = EDGE * ink.peak
     inked = [np.flatnonzero(line > level) for line in (ink.columns, ink.rows)]
     spans = [int(places[-1] - places[0]) + 1 for places in inked]
@@ -166,14 +171,17 @@ def alone(ink: Ink, size: tuple[int, int], *, pattern: bool = False) -> Ink:
     return _without(ink, beside.specks(ink.pixels, level, pattern=pattern))
 
 
-def _without_strangers(ink: Ink, size: tuple[int, int]) -> Ink:
-    """The ink without the parts that reach in over the border of a picture of this size, as a pen beside the digit."""
+def without_strangers(ink: Ink, size: tuple[int, int], *, several: bool = False) -> Ink:
+    """The ink without the parts that reach in over the border of a picture of this size, as a pen beside the digit.
+
+    several: whether there may be more than one digit.
+    """
     (h, w), level = ink.pixels.shape, EDGE * ink.peak
     at = ink.top == 0, ink.top + h == size[1], ink.left == 0, ink.left + w == size[0]
     ends = ink.rows[0], ink.rows[-1], ink.columns[0], ink.columns[-1]
-    if ink.sheet or not any(near and end > level for near, end in zip(at, ends, strict=True)):
+    if not any(near and end > level for near, end in zip(at, ends, strict=True)):
         return ink
-    return _without(ink, beside.strangers(ink.pixels > level, at))
+    return _without(ink, beside.strangers(ink.pixels > level, at, several=several))
 
 
 def _without(ink: Ink, parts: NDArray[np.bool_] | None) -> Ink:
@@ -201,10 +209,14 @@ def _turned(image: Image.Image, ink: Ink) -> Ink | None:
 
 def _runs_out(ink: Ink, away: NDArray[np.int16], spread: int, size: tuple[int, int]) -> bool:
     """Whether what is at the sheet's border is only a digit's strokes that run out of it."""
+    covers = spread > TOUCHING * ink.peak and np.count_nonzero(ink.pixels > NOISE * ink.peak) > COVERING * prod(size)
+    return not covers and not surroundings.is_suspicious(_sides(away, size), NOISE * ink.peak, ink.peak)
+
+
+def _sides(border: NDArray[np.int16], size: tuple[int, int]) -> tuple[NDArray[np.int16], ...]:
+    """A picture's border, as `ring` has it -> its top, bottom, left and right."""
     w, h = size
-    sides = away[:w], away[w : 2 * w], away[2 * w : 2 * w + h], away[2 * w + h :]
-    covers = spread > TOUCHING * ink.peak and np.count_nonzero(ink.pixels > NOISE * ink.peak) > COVERING * w * h
-    return not covers and not surroundings.is_suspicious(sides, NOISE * ink.peak, ink.peak)
+    return border[:w], border[w : 2 * w], border[2 * w : 2 * w + h], border[2 * w + h :]
 
 
 def find_faint(image: Image.Image) -> Ink:
@@ -249,13 +261,15 @@ def _on_sheet(image: Image.Image, *, held: bool) -> Ink | None:
     """The ink on a sheet that lies on something else, as on a table, or may be `held`; None where there is none."""
     if min(image.size) < SMALLEST_SHEET:
         return None
-    doubtful = None
+    doubtful, most = None, 0
     for tones in _views(image):
         for sheet in _sheets(tones, held=held):
             ink, whole = _on_this_sheet(image, tones, sheet)
-            if whole:
+            contrast = int(np.ptp(tones[sheet]))
+            if whole and contrast >= AS_PLAIN * most:
                 return ink
-            doubtful = doubtful or ink
+            if ink and not doubtful:
+                doubtful, most = ink, contrast
     return doubtful
 
 
@@ -272,53 +286,46 @@ def _views(image: Image.Image) -> Iterator[NDArray[np.uint8]]:
 
 def _sheets(tones: NDArray[np.uint8], *, held: bool) -> Iterator[NDArray[np.bool_]]:
     """What of one tone may lie on another; first where more stands out, for ink does more than the grain of wood."""
-    for low, high, steepest in _steps(tones):
-        light, least = tones > (low + high) / 2, SHARP * (high - low)
-        found = [sheet for mask in (light, ~light) if (sheet := surroundings.laid(mask, held=held)) is not None]
-        sharp = [sheet for sheet in found if least <= surroundings.sharpness(tones, sheet) <= SHARPEST * steepest]
+    for level, step, sides in _steps(tones):
+        light = tones > level
+        masks = (light, ~light)[:sides]
+        found = [sheet for mask in masks if (sheet := surroundings.laid(mask, held=held)) is not None]
+        sharp = [sheet for sheet in found if SHARP <= surroundings.sharpness(tones, sheet) / step <= SHARPEST]
         yield from sorted(sharp, key=lambda sheet: int(np.ptp(tones[sheet])), reverse=True)
 
 
-def _steps(tones: NDArray[np.uint8]) -> Iterator[tuple[float, float, float]]:
-    """Two tones that a picture falls into, and how far those may be apart between which a sheet ends.
+def _steps(tones: NDArray[np.uint8]) -> Iterator[tuple[float, float, int]]:
+    """Between which two tones a sheet may end: the level, how far they are apart; 1 where it is the lighter, 2: either.
 
-    First those of all, then those of its larger part, as a white note's on a grey desk, then those of its light part: a
-    note and the hand that holds it.
+    First those of all, then those of its larger part, as a white note's on a grey desk. At last a sheet that stands out
+    as far as the first two are apart, but is lighter than the rest of what is light: than a hand that holds it.
     """
     counts, levels = np.bincount(tones.reshape(-1), minlength=256), np.arange(256)
     low, high = _otsu(counts, levels)
-    yield low, high, high - low
+    yield (low + high) / 2, high - low, 2
     light = levels > (low + high) / 2
     brighter = 2 * counts[light].sum() > tones.size
     for part in (light,) if brighter else (~light, light):
         lower, higher = _otsu(np.where(part, counts, 0), levels)
         if higher - lower > MIN_CONTRAST:
-            yield lower, higher, high - low if part is light and not brighter else higher - lower
+            held = part is light and not brighter
+            yield (lower + higher) / 2, high - low if held else higher - lower, 1 if held else 2
 
 
-def _on_this_sheet(
-    image: Image.Image, tones: NDArray[np.uint8], sheet: NDArray[np.bool_]
-) -> tuple[Ink | None, bool]:
+def _on_this_sheet(image: Image.Image, tones: NDArray[np.uint8], sheet: NDArray[np.bool_]) -> tuple[Ink | None, bool]:
     """The ink on a sheet, if it ends with it, and whether none is at its edge; `tones` is the picture in its size."""
     inner, (h, w) = surroundings.shrunk(sheet), sheet.shape
     painted, inside = surroundings.spread(image, inner)
     found = _inside(painted, surroundings.box(inside), laid=False)
     if not found or (kept := found.only(inside)).peak < found.peak:
         return None, False
-    kept, whole = _without_fingers(kept, inside)
+    rim = inside & ~surroundings.shrunk(inside)
+    kept = _without(kept, beside.fingers(kept.pixels > EDGE * kept.peak, kept.part(rim), surroundings.RIM))
     strokes = np.asarray(kept.on(image.size).resize((w, h), Image.Resampling.BOX)) > EDGE * kept.peak
     if surroundings.goes_on(tones, sheet, strokes):
         return None, False
+    whole = not (kept.part(rim) & (kept.pixels > EDGE * kept.peak)).any()
     return _bounded(kept, inner, image.width / w, image.height / h), whole
-
-
-def _without_fingers(ink: Ink, sheet: NDArray[np.bool_]) -> tuple[Ink, bool]:
-    """The ink without what reaches in over the edge of a sheet, as large as the picture; whether none is left there."""
-    h, w = ink.pixels.shape
-    rim = (sheet & ~surroundings.shrunk(sheet))[ink.top : ink.top + h, ink.left : ink.left + w]
-    fingers = beside.intruders(ink.pixels > EDGE * ink.peak, rim)
-    ink = _without(ink, fingers)
-    return ink, not (rim & (ink.pixels > EDGE * ink.peak)).any()
 
 
 def _bounded(ink: Ink, sheet: NDArray[np.bool_], across: float, down: float) -> Ink:

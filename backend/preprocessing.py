@@ -29,7 +29,18 @@ from backend.decoding import (
     pixels,
     upright,
 )
-from backend.ink import BLANK, EDGE, MIN_CONTRAST, NOISE, Ink, alone, find, find_faint, on_clean_paper
+from backend.ink import (
+    BLANK,
+    EDGE,
+    MIN_CONTRAST,
+    NOISE,
+    Ink,
+    alone,
+    find,
+    find_faint,
+    on_clean_paper,
+    without_strangers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,7 +142,8 @@ def find_ink(data: bytes) -> Sheet:
     seen = picture.look(side=SHEET_SIDE)
     image = upright(seen.image, picture.orientation)
     w, h = picture.size
-    return _sheet((find_faint if seen.stretched else find)(image), w / image.width, h / image.height)
+    ink = without_strangers((find_faint if seen.stretched else find)(image), image.size, several=True)
+    return _sheet(ink, w / image.width, h / image.height)
 
 
 def _sheet(ink: Ink, across: float, down: float) -> Sheet:

@@ -25,6 +25,8 @@ DEEPEST = 0.3  # of a side: how far in a box's line may reach where the box lean
 SMALLEST = 0.15  # of the sheet's side: what is smaller is no digit
 TOUCHING = 0.4  # of the darkest ink: less at the edge is a stroke's soft rim, or noise
 ALONG = 0.6  # of a side: what touches the edge along more is no stroke's end
+SHADE = 0.6  # of the darkest ink: no shadow is darker
+RIM = 2  # pixels: what is soft around strokes and sheets
 RIMS = (2, 4, 6, 8)  # pixels: a compressed sheet's edge is soft
 PLATEAU = 20  # of 255: what one colour may vary
 MOSTLY = 0.6  # of its pixels: what a sheet without its digit covers
@@ -328,6 +330,15 @@ def is_suspicious(sides: Sequence[NDArray[Any]], level: float, peak: int) -> boo
     return any(True for pair in ((top, bottom), (left, right)) for _ in _rules(*pair, len(top)))
 
 
+def is_shaded(sides: Sequence[NDArray[Any]], level: float, peak: int) -> bool:
+    """Whether a shadow falls over one of the sheet's sides: paler than strokes for longer than a stroke is wide."""
+    return any(
+        end - begin > FROM_CORNER * len(side) and side[begin:end].max() < SHADE * peak
+        for side in sides
+        for begin, end in _spans(side > level)
+    )
+
+
 def cleared(ink: NDArray[np.uint8], level: float) -> NDArray[np.uint8] | None:
     """Ink on a whole sheet -> the same without rules and what lies along the edges; None where that leaves no digit.
 
@@ -435,7 +446,7 @@ def _near(line: Mask, reach: int) -> Mask:
 def grown(mask: Mask) -> Mask:
     """The mask and two pixels around it: the soft rim of what it holds."""
     grown = mask.copy()
-    for _ in range(2):
+    for _ in range(RIM):
         wide = np.pad(grown, 1)
         grown = wide[1:-1, 1:-1] | wide[:-2, 1:-1] | wide[2:, 1:-1] | wide[1:-1, :-2] | wide[1:-1, 2:]
     return grown

@@ -21,6 +21,36 @@ class Parts(NamedTuple):
     labels: NDArray[np.int32]
     boxes: NDArray[np.int64]
 
+    @classmethod
+    def of(cls, mask: NDArray[np.bool_]) -> Parts:
+        """The connected parts of what is set."""
+        labels, n = label(mask)
+        return cls(labels, boxes_of(labels, n))
+
+    def only(self, kept: NDArray[np.bool_]) -> Parts:
+        """Without the other parts."""
+        number = np.zeros(len(self.boxes) + 1, np.int32)
+        number[1:][kept] = np.arange(1, np.count_nonzero(kept) + 1)
+        return Parts(number[self.labels], self.boxes[kept])
+
+    def sizes(self) -> NDArray[np.int64]:
+        """(n,): the longer side of each part's box."""
+        sizes: NDArray[np.int64] = (self.boxes[:, 2:] - self.boxes[:, :2]).max(axis=1)
+        return sizes
+
+    def filling(self) -> NDArray[np.float64]:
+        """(n,): how much of its box each part fills."""
+        areas = (self.boxes[:, 2:] - self.boxes[:, :2]).prod(axis=1)
+        filling: NDArray[np.float64] = np.bincount(self.labels.ravel())[1:] / areas
+        return filling
+
+    def darkest(self, ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """(n,): the most ink in each part."""
+        darkest = np.zeros(len(self.boxes) + 1, np.uint8)
+        inside = self.labels > 0
+        np.maximum.at(darkest, self.labels[inside], ink[inside])
+        return darkest[1:]
+
 
 class Line(NamedTuple):
     """A line of a sheet: its own parts, where its box is on the sheet, how tall its digits and how wide its pen is."""
@@ -33,25 +63,15 @@ class Line(NamedTuple):
 
     def only(self, kept: NDArray[np.bool_]) -> Line:
         """Without the other parts."""
-        return self._replace(parts=_only(self.parts, kept))
+        return self._replace(parts=self.parts.only(kept))
 
 
 def find(ink: NDArray[np.uint8]) -> Parts:
     """(h, w) -> the connected parts of all that holds ink, but for noise."""
-    labels, n = label(ink > 0)
-    boxes = boxes_of(labels, n)
-    darkest = np.zeros(n + 1, np.uint8)
-    np.maximum.at(darkest, labels[ink > 0], ink[ink > 0])
-    size = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0)
-    if not n:
-        return Parts(labels, boxes)
-    return _only(Parts(labels, boxes), (darkest[1:] > FAINT * 255) & (size > SPECK * height(boxes)))
-
-
-def _only(parts: Parts, kept: NDArray[np.bool_]) -> Parts:
-    number = np.zeros(len(parts.boxes) + 1, np.int32)
-    number[1:][kept] = np.arange(1, np.count_nonzero(kept) + 1)
-    return Parts(number[parts.labels], parts.boxes[kept])
+    parts = Parts.of(ink > 0)
+    if not len(parts.boxes):
+        return parts
+    return parts.only((parts.darkest(ink) > FAINT * 255) & (parts.sizes() > SPECK * height(parts.boxes)))
 
 
 def beside(x: NDArray[np.uint8]) -> int:

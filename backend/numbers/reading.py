@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from backend.numbers import cuts, lattice, marks, parts
+from backend.numbers.beside import stray
 from backend.numbers.strokes import draw
 from backend.preprocessing import normalise_ink
 
@@ -78,7 +79,8 @@ def _reduced(ink: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Parts, int]:
         coarse = parts.find(_shrunk(ink, COARSE)).boxes
         factor = int(max(1, COARSE * parts.height(coarse) * 2 // HEIGHT)) if len(coarse) else 1
     ink = _shrunk(ink, factor) if factor > 1 else ink
-    return ink, parts.find(ink), factor
+    found = parts.find(ink)
+    return ink, found.only(~stray(ink, found)) if len(found.boxes) > 1 else found, factor
 
 
 def _shrunk(ink: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:

@@ -1,0 +1,92 @@
+"""What lies beside a number and is none of it: boxes around its digits, a line under them, stains, dots, words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from backend.numbers.parts import TALL
+from backend.surroundings import has_corners
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from backend.numbers.parts import Parts
+
+    Mask = NDArray[np.bool_]
+
+MOST = 300  # parts: what has more is no number, and each is compared with each other
+PALE = 0.4  # of the darkest ink: what is paler throughout is a stain, or printed
+# Of a digit's height:
+SMALL, FAR = 0.5, 0.75  # a punched hole and what a screen shows are smaller, and so far from all digits
+BELOW, LONG = 0.06, 0.7  # how far under the digits a line is at least, and how long
+ROUND = 0.6  # of its box: what a dot or a hole fills
+FLAT = 0.15  # of its length: how high a line is at most
+INSIDE = 0.3  # of its height: a box holds something as high
+RUN = 0.7  # of the height of what is in a box: as long are the runs of its lines
+REST = 0.1  # of a box's ink: as little is in none of its lines, or a digit touches it
+
+
+def stray(ink: NDArray[np.uint8], parts: Parts) -> Mask:
+    """(n,): which parts are none of the number's digits, signs and points."""
+    if len(parts.boxes) > MOST:
+        return np.zeros(len(parts.boxes), bool)
+    wide, high = (parts.boxes[:, 2:] - parts.boxes[:, :2]).T
+    pale, boxes, flat = parts.darkest(ink) < PALE * ink.max(), _boxes(parts), high < FLAT * wide
+    digits = ~(pale | boxes | flat)
+    if not digits.any():
+        return np.zeros(len(parts.boxes), bool)
+    dots = (parts.filling() > ROUND) & (np.maximum(wide, high) < SMALL * high[digits].max()) & ~flat
+    digits &= ~dots & (high >= TALL * high[digits].max())
+    height = high[digits].mean()
+    across, down = _gaps(parts.boxes, parts.boxes[digits])
+    far = np.maximum(across, down).min(axis=1) > FAR * height
+    apart = far & (np.maximum(wide, high) < SMALL * height) & (dots | (down > 0).all(axis=1))
+    under = flat & (wide > LONG * height) & _below(parts.boxes, digits, height)
+    strays: Mask = np.any([pale, boxes, apart, under], axis=0)
+    return strays
+
+
+def _below(boxes: NDArray[np.int64], digits: Mask, height: float) -> Mask:
+    """What lies under a digit, and beside none: as a minus of the next line does."""
+    across, _ = _gaps(boxes, boxes[digits])
+    under = (boxes[:, None, 1] - boxes[None, digits, 3] > BELOW * height) & (across < 0)
+    beside = (boxes[:, None, 1] < boxes[None, digits, 3]) & (boxes[:, None, 3] > boxes[None, digits, 1])
+    below: Mask = np.any(under, axis=1) & ~np.any(beside, axis=1)
+    return below
+
+
+def _boxes(parts: Parts) -> Mask:
+    """Which parts are the lines of boxes with something inside, as of a form, that no digit touches."""
+    left, top, right, bottom = parts.boxes.T
+    high = bottom - top
+    holds = (left[:, None] < left) & (right < right[:, None]) & (top[:, None] < top) & (bottom < bottom[:, None])
+    inside = np.where(holds, high, 0).max(axis=1, initial=0)
+    found = np.zeros(len(high), bool)
+    for k in np.flatnonzero(inside > INSIDE * high):
+        mask = parts.labels[top[k] : bottom[k], left[k] : right[k]] == k + 1
+        if has_corners(mask.astype(np.uint8), 0):
+            lines = _long(mask, RUN * inside[k]) | _long(mask.T, RUN * inside[k]).T
+            found[k] = np.count_nonzero(mask & ~lines) < REST * np.count_nonzero(mask)
+    return found
+
+
+def _long(mask: Mask, least: float) -> Mask:
+    """The horizontal runs that are as long."""
+    padded = np.zeros((mask.shape[0], mask.shape[1] + 2), np.int8)
+    padded[:, 1:-1] = mask
+    rows, starts = np.nonzero(np.diff(padded, axis=1) == 1)
+    ends = np.nonzero(np.diff(padded, axis=1) == -1)[1]
+    keep = ends - starts >= least
+    steps = np.zeros(padded.shape, np.int8)
+    steps[rows[keep], starts[keep]] = 1
+    steps[rows[keep], ends[keep]] -= 1
+    long: Mask = np.cumsum(steps, axis=1)[:, : mask.shape[1]] > 0
+    return long
+
+
+def _gaps(boxes: NDArray[np.int64], others: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(n, m) each: how far each box is from each other one, across and down; below 0 where they overlap."""
+    gaps = np.maximum(boxes[:, None, :2] - others[None, :, 2:], others[None, :, :2] - boxes[:, None, 2:])
+    return gaps[..., 0], gaps[..., 1]
