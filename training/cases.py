@@ -227,6 +227,8 @@ DRESSES: dict[str, Case] = {
     "sheet beyond the picture": _mnist(lambda image, rng: encode(pictures.beyond(image, rng), "JPEG", quality=80)),
     "ruled paper": _mnist(lambda image, rng: encode(pictures.on_rules(image, rng), "JPEG", quality=80)),
     "screenshot": _mnist(lambda image, rng: encode(pictures.on_screen(image, rng))),
+    "held to the camera": _mnist(lambda image, rng: encode(pictures.in_hands(image, rng), "JPEG", quality=80)),
+    "things beside it": _mnist(lambda image, rng: encode(pictures.with_things(image, rng), "JPEG", quality=80)),
 }
 # case -> how to make its n-th picture, and how many there are
 CASES: dict[str, Case] = {

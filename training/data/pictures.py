@@ -11,6 +11,15 @@ BAR = 115  # of 255: the mean tone of what would be a block if it were stretched
 FAINT = 60  # of 255: lighter ink is cut off where a digit is cut out
 NOTES = ((250, 225, 90), (250, 150, 180), (130, 190, 235), (150, 215, 130), (190, 190, 190), (235, 235, 235))
 DESKS = ((240, 240, 238), (200, 200, 200), (215, 185, 145))
+SKINS = ((205, 150, 125), (230, 185, 160), (140, 95, 70), (90, 60, 45))
+# Where fingers hold a note: across and down, of its sides, and from where they come, degrees from below.
+HOLDS = (
+    ((0.0, 0.6, -70), (1.0, 0.6, 70)),
+    ((1.0, 0.6, 70),),
+    ((0.5, 1.0, 0),),
+    ((0.05, 1.0, -30), (0.95, 1.0, 30)),
+    ((0.35, 1.0, 0), (0.5, 1.0, 0), (0.65, 1.0, 0)),
+)
 # Tone -> colour, between five colours of the map "viridis" (S. van der Walt and N. Smith, 2015; CC0)
 VIRIDIS = np.stack(
     [
@@ -208,6 +217,71 @@ def on_screen(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
     corner = int(rng.integers(0, 540 - side)), int(rng.integers(60, 860 - side))
     screen.paste(ink, corner, digit.resize((side, side), Image.Resampling.BICUBIC))
     return screen
+
+
+def in_hands(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """L, ink on black -> RGB, 640x480: a note of it that somebody in a room holds to the camera, in one or two hands."""
+    side, skin = int(rng.integers(140, 220)), SKINS[rng.integers(len(SKINS))]
+    w, h = int(side * rng.uniform(1.4, 1.9)), int(side * rng.uniform(1.4, 1.9))
+    note = Image.new("RGB", (w, h), tuple(rng.integers(222, 250, 3).tolist()))
+    corner = (w - side) // 2 + int(rng.integers(-12, 13)), (h - side) // 2 + int(rng.integers(-25, 6))
+    note.paste(tuple(rng.integers(20, 60, 3).tolist()), corner, digit.resize((side, side), Image.Resampling.BICUBIC))
+    note.putalpha(255)
+    note = note.rotate(rng.uniform(-8, 8), Image.Resampling.BICUBIC, expand=True)
+    room = _room(rng)
+    if rng.random() < 0.5:
+        pen = ImageDraw.Draw(room)
+        pen.rectangle((150, 230, 490, 480), fill=tuple(rng.integers(20, 200, 3).tolist()))
+        pen.ellipse((230, 10, 410, 240), fill=skin)
+    left, top = int(rng.integers(60, 580 - note.width)), int(rng.integers(10, max(11, 450 - note.height)))
+    room.paste(note.convert("RGB"), (left, top), note.getchannel("A"))
+    for x, y, angle in HOLDS[rng.integers(len(HOLDS))]:
+        _hold(room, (left + x * note.width, top + y * note.height), angle + rng.uniform(-15, 15), skin)
+    soft = np.asarray(room.filter(ImageFilter.GaussianBlur(rng.uniform(0.5, 1.5))))
+    return _image(soft * _light(rng) + rng.normal(0, 4, (480, 640, 1)))
+
+
+def _room(rng: np.random.Generator) -> Image.Image:
+    """RGB, 640x480: blurred, dark or half light."""
+    coarse = Image.fromarray(rng.integers(0, 256, (5, 6, 3), np.uint8)).resize((640, 480), Image.Resampling.BICUBIC)
+    return _image(rng.uniform(40, 150) + (np.asarray(coarse, float) - 128) * rng.uniform(0.1, 0.5))
+
+
+def _hold(room: Image.Image, tip: tuple[float, float], angle: float, skin: tuple[int, int, int]) -> None:
+    """A finger on it, whose tip is a little beyond a point; at 0 degrees it comes from below."""
+    hand = Image.new("L", (240, 240))
+    ImageDraw.Draw(hand).rounded_rectangle((92, 85, 148, 240), 28, fill=255)
+    hand = hand.rotate(angle, Image.Resampling.BICUBIC, center=(120, 120))
+    room.paste(skin, (int(tip[0]) - 120, int(tip[1]) - 120), hand)
+
+
+def with_things(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """L, ink on black -> RGB, 640x480: a photo of it beside a pencil, a hand, punched holes, a line or in a shadow."""
+    side, kind = int(rng.integers(160, 300)), rng.integers(5)
+    page = Image.new("RGB", (640, 480), (238, 236, 230))
+    corner = int(rng.integers(90, 440 - side)), int(rng.integers(20, 400 - side))
+    thin = digit.resize((side, side), Image.Resampling.BICUBIC)
+    page.paste(tuple(rng.integers(20, 60, 3).tolist()), corner, thin)
+    pen, light = ImageDraw.Draw(page), _light(rng) * np.ones((480, 1, 1))
+    if kind == 0:
+        slant = rng.integers(-40, 40, 2)
+        pen.line((560 + slant[0], -20, 560 + slant[1], 500), fill=tuple(rng.integers(20, 180, 3).tolist()), width=26)
+    if kind == 1:
+        pen.ellipse((430, 390, 790, 690), fill=SKINS[rng.integers(len(SKINS))])
+    for y in (120, 360) if kind == 2 else ():
+        pen.ellipse((18, y - 15, 48, y + 15), fill=(60, 60, 60))
+    if kind == 3:
+        bottom = corner[1] + side + int(rng.integers(0, 20))
+        pen.line((corner[0], bottom, corner[0] + side, bottom + 3), fill=(30, 30, 50), width=6)
+    if kind == 4:
+        shade = Image.new("L", (640, 480), 255)
+        ImageDraw.Draw(shade).polygon(
+            [(150, 480), (240, 120), (520, 150), (560, 480)], fill=int(rng.integers(150, 200))
+        )
+        shade = shade.filter(ImageFilter.GaussianBlur(rng.uniform(8, 20)))
+        light = light * np.asarray(shade, float)[..., None] / 255
+    soft = np.asarray(page.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.2))))
+    return _image(soft * light + rng.normal(0, 3, (480, 640, 1)))
 
 
 def _light(rng: np.random.Generator) -> np.ndarray:
