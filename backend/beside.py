@@ -32,7 +32,7 @@ ALONG, FILLED = 0.4, 0.5  # of its size, of its box: how much of a finger is alo
 MOST = 20  # parts at the border: as many are not looked at one by one
 EDGE = 0.6  # of its size: as much at the picture's border is a dark edge
 LARGER, LARGER_THAN_ONE = 1.5, 1.2  # times as large as a digit, of a number or alone: another one is not
-THICK = 1.6  # times as wide as the digit's pen: a pencil, an eraser or a hand beside it
+THICK, THICKER = 1.6, 2.5  # times as wide as the digit's pen: a pencil, larger than the digit or not
 
 
 def specks(ink: NDArray[np.uint8], level: float, *, pattern: bool) -> Mask | None:
@@ -79,8 +79,9 @@ def strangers(mask: Mask, at: tuple[bool, ...], *, several: bool) -> Mask | None
     """The parts that reach in over the picture's border and are no digits; None where there is none.
 
     at: whether the mask's top, bottom, left and right are the picture's. The largest part that touches none of them is
-    a digit. A stranger lies along the border, is filled, or larger and thicker, or larger and at two sides; or else it
-    is small, as what the border leaves of something, where there are not `several` digits.
+    a digit. A stranger lies along the border, is filled, far thicker, or larger and at two sides; or else it is small,
+    as what the border leaves of something, where there are not `several` digits. What is near the digit may be of it,
+    but for what goes from one side to the other.
     """
     parts = Parts.of(mask)
     sizes = parts.sizes()
@@ -92,14 +93,15 @@ def strangers(mask: Mask, at: tuple[bool, ...], *, several: bool) -> Mask | None
     if touched[main] or size < SMALLEST * min(mask.shape):
         return None
     left, top, right, bottom = parts.boxes[main] + np.array([-1, -1, 1, 1]) * ceil(APART * size)
-    reaching = (touched > 0) & (_in(parts, np.s_[max(0, top) : bottom, max(0, left) : right]) == 0)
+    near = _in(parts, np.s_[max(0, top) : bottom, max(0, left) : right]) > 0
     edge = along.max(axis=0) > EDGE * sizes
     solid = (parts.filling() > SOLID) & ((parts.boxes[:, 2:] - parts.boxes[:, :2]).min(axis=1) > BROAD * size)
     larger = sizes > (LARGER if several else LARGER_THAN_ONE) * size
-    dropped = reaching & (edge | solid | (larger & (touched > 1)) | ((sizes < REST * size) & (not several)))
-    thick = THICK * _pen(parts, main)
-    for part in np.flatnonzero(reaching & larger & ~dropped)[:MOST]:
-        dropped[part] = _pen(parts, int(part)) > thick
+    rest = (sizes < REST * size) & (not several)
+    dropped = (touched > 0) & ~near & (edge | solid | rest | (larger & (touched > 1)))
+    dropped |= larger & ((along[:2] > 0).all(axis=0) | (along[2:] > 0).all(axis=0))
+    for part in np.flatnonzero((touched > 0) & ~near & ~dropped)[:MOST]:
+        dropped[part] = _pen(parts, int(part)) > (THICK if larger[part] else THICKER) * _pen(parts, main)
     return _of(parts, dropped)
 
 

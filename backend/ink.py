@@ -188,7 +188,8 @@ def _without(ink: Ink, parts: NDArray[np.bool_] | None) -> Ink:
     """The ink without some of it and its soft rim."""
     if parts is None:
         return ink
-    pixels = np.where(surroundings.grown(parts), 0, ink.pixels).astype(np.uint8)
+    others = (ink.pixels > EDGE * ink.peak) & ~parts
+    pixels = np.where(surroundings.grown(parts) & ~others, 0, ink.pixels).astype(np.uint8)
     return Ink.of(pixels, ink.left, ink.top)._replace(sheet=ink.sheet)
 
 
@@ -408,6 +409,8 @@ def _cropped(grey: Image.Image) -> Ink | None:
         grey, small = ImageOps.invert(grey), ImageOps.invert(small)
     tones = np.asarray(small).astype(np.int16)
     light = tones > (int(tones.min()) + int(tones.max())) / 2
+    if not light.any():  # two colours of one grey
+        return None
     paper = int(np.median(tones[light]))
     away = np.maximum(paper - tones, 0)
     peak = int(away.max())

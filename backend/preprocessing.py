@@ -212,7 +212,7 @@ def _place(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
     sheet = Image.frombuffer("L", (w + 2 * pad, h + 2 * pad), padded, "raw", "L", 0, 1)  # fromarray() takes 1.3 us more
     window = (x + pad - side / 2, y + pad - side / 2, x + pad + side / 2, y + pad + side / 2)
     small = np.asarray(sheet.resize((SIDE, SIDE), Image.Resampling.HAMMING, window))
-    scaled: NDArray[np.uint8] = (small * (255 / small.max())).astype(np.uint8)
+    scaled: NDArray[np.uint8] = (small * (255 / max(1, small.max()))).astype(np.uint8)
     return scaled
 
 

@@ -171,6 +171,8 @@ SURROUNDINGS = {
     "on a desk": pictures.on_desk,
     "on ruled paper": pictures.on_rules,
     "on a screen": pictures.on_screen,
+    "held": pictures.in_hands,
+    "beside things": pictures.with_things,
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from backend.contract import Number, NumberLine, Prediction, Rejection
 from backend.numbers import answers, borders, lattice, marks, parts, reading, strokes
@@ -20,8 +20,11 @@ from backend.predictions import predict_one
 from backend.preprocessing import BlankPicture, find_ink, normalise
 from tests.conftest import scribble
 from tests.numbers import OVERLAP, sheet, strokes_of, written
+from training.data.pictures import encode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from backend.predictors import Answers, EmbeddedPredictor, Predictor
@@ -199,6 +202,56 @@ def test_several_lines_are_read_from_top_to_bottom(embedded: EmbeddedPredictor) 
     assert [line.number for line in answer.lines] == ["204", "17", "5"]
     assert answer.number == "204\n17\n5"
     assert answer.confidence == pytest.approx(np.prod([line.confidence for line in answer.lines]), abs=1e-5)
+
+
+def in_cells(pen: ImageDraw.ImageDraw) -> None:
+    for x in (10, 170, 330, 490):
+        pen.line((x, 30, x, 270), fill=90, width=3)
+    for y in (30, 270):
+        pen.line((10, y, 490, y), fill=90, width=3)
+
+
+def on_a_screen(pen: ImageDraw.ImageDraw) -> None:
+    pen.text((20, 5), "9:41", fill=0, font_size=16)
+    for x in range(40, 500, 100):
+        pen.ellipse((x, 350, x + 34, 384), fill=x // 3)
+
+
+BESIDE: dict[str, Callable[[ImageDraw.ImageDraw], None]] = {
+    "the cells of a form": in_cells,
+    "a line under it": lambda pen: pen.line((20, 235, 480, 239), fill=0, width=6),
+    "punched holes": lambda pen: [pen.ellipse((560, y, 590, y + 30), fill=60) for y in (60, 310)] and None,
+    "what a screen shows": on_a_screen,
+    "a stain": lambda pen: pen.ellipse((500, 200, 590, 290), outline=190, width=6),
+    "a pencil": lambda pen: pen.line((560, -10, 590, 410), fill=50, width=22),
+    "an eraser": lambda pen: pen.rectangle((520, 300, 600, 400), fill=60),
+}
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("number", ["204", "571"])
+def test_what_is_beside_a_number_is_no_part_of_it(embedded: EmbeddedPredictor, number: str, beside: str) -> None:
+    page = Image.new("L", (600, 400), 255)
+    for k, digit in enumerate(number):
+        page.paste(Image.open(BytesIO(written(digit))).convert("L"), (20 + 160 * k, 80))
+    BESIDE[beside](ImageDraw.Draw(page))
+    answer = read_one(embedded, encode(page))
+    assert answer.number == number, answer
+
+
+def test_a_minus_under_a_number_and_a_point_are_none_of_what_is_beside_it(embedded: EmbeddedPredictor) -> None:
+    lines, minus = [("12", 90, 20), ("5", 90, 190)], [(20, 255), (75, 256)]
+    assert read_one(embedded, sheet(lines, [minus]), allowed=("sign",)).number == "12\n-5"
+    point = [(120, 122), (124, 125)]
+    assert read_one(embedded, sheet([("3", 20, 20), ("4", 150, 20)], [point]), allowed=("point",)).number == "3.4"
+
+
+def test_a_digit_at_the_border_stays_part_of_the_number(embedded: EmbeddedPredictor) -> None:
+    """Also one that runs out of the picture at two sides, however thick the pen."""
+    for number, gap in (("47", 25), ("90", 60)):
+        image = Image.open(BytesIO(written(number, gap=gap))).convert("L")
+        cut = image.crop((24, 24, image.width, image.height))
+        assert len(read_one(embedded, encode(cut)).digits) == 2, number
 
 
 def test_an_answer_reads_back_as_the_contract_says(embedded: EmbeddedPredictor) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from PIL import Image, ImageChops, ImageDraw, ImageOps
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 
 from backend import surroundings
 from backend.decoding import BlankPicture
@@ -100,6 +100,51 @@ def held(sheet: Image.Image) -> bytes:
     return encode(sheet, "JPEG", quality=85)
 
 
+def lying_beside(sheet: Image.Image, *line: float) -> bytes:
+    """A pencil, far thicker than the digit's pen, as a photo."""
+    return photograph(with_line(sheet, *line, width=34, colour=70), np.random.default_rng(6))
+
+
+def punched(sheet: Image.Image) -> Image.Image:
+    for y in (60, 220):
+        ImageDraw.Draw(sheet).ellipse((4, y - 12, 28, y + 12), fill=50)
+    return sheet
+
+
+def stained(sheet: Image.Image) -> Image.Image:
+    """A pale ring below the digit, as a cup leaves it."""
+    ring = blank()
+    ImageDraw.Draw(ring).ellipse((190, 225, 270, 305), outline=200, width=6)
+    return ImageChops.darker(sheet, ring)
+
+
+def shaded(sheet: Image.Image) -> bytes:
+    """The shadow of the telephone, over a third of a side."""
+    shadow = Image.new("L", (280, 280), 255)
+    ImageDraw.Draw(shadow).polygon([(70, 280), (100, 70), (210, 80), (230, 280)], fill=170)
+    light = np.asarray(shadow.filter(ImageFilter.GaussianBlur(6)), float) / 255
+    grain = np.random.default_rng(7).normal(0, 2, light.shape)
+    return encode(Image.fromarray((np.asarray(sheet) * 0.9 * light + grain + 5).clip(0, 255).astype(np.uint8)), "JPEG")
+
+
+def in_hand(sheet: Image.Image, *fingers: tuple[int, int, int, int], skin: int = 150) -> bytes:
+    """A note in a dark room, held by fingers, each an oval."""
+    page = Image.new("L", (520, 400), 60)
+    page.paste(sheet.point(lambda tone: 25 + 0.85 * tone).rotate(4, CUBIC, fillcolor=240), (120, 50))
+    for finger in fingers:
+        ImageDraw.Draw(page).ellipse(finger, fill=skin)
+    grain = np.random.default_rng(2).normal(0, 3, (400, 520))
+    return encode(Image.fromarray((np.asarray(page) + grain).clip(0, 255).astype(np.uint8)), "JPEG", quality=85)
+
+
+def in_cells(sheet: Image.Image) -> Image.Image:
+    page = blank()
+    for at in (-10, 60, 220, 290):
+        with_line(page, at, 0, at, 280, width=3, colour=120)
+        with_line(page, 0, at, 280, at, width=3, colour=120)
+    return ImageChops.darker(page, sheet)
+
+
 def on_grey(sheet: Image.Image) -> Image.Image:
     page = blank()
     page.paste(200, (50, 40, 230, 245))
@@ -142,6 +187,18 @@ AROUND: dict[str, Callable[[Image.Image], Image.Image | bytes]] = {
     "palette below": with_palette,
     "speck in the corner": lambda sheet: with_area(sheet, (4, 4), (10, 4), (10, 10), (4, 10)),
     "finger in the corner": held,
+    "pencil beside it": lambda sheet: lying_beside(sheet, 245, -20, 265, 300),
+    "pencil from a corner": lambda sheet: lying_beside(sheet, 180, 300, 300, 215),
+    "punched holes": punched,
+    "line under it": lambda sheet: with_line(sheet, 70, 222, 210, 225, width=6, colour=0),
+    "stain": stained,
+    "shadow of a telephone": shaded,
+    "cut off at the border": lambda sheet: with_line(sheet, 262, 20, 290, 90, width=12, colour=0),
+    "cell of a table": in_cells,
+    "note in a hand": lambda sheet: in_hand(sheet, (220, 315, 280, 420)),
+    "note in two hands": lambda sheet: in_hand(sheet, (40, 190, 150, 250), (370, 190, 480, 250)),
+    "note in hands that hide its corners": lambda sheet: in_hand(sheet, (80, 290, 160, 460), (350, 290, 430, 460)),
+    "note in dark hands": lambda sheet: in_hand(sheet, (40, 190, 150, 250), (370, 190, 480, 250), skin=90),
     "note on a table": on_table,
     "dark plot": lambda sheet: as_plot(sheet, "dark"),
     "light plot": lambda sheet: as_plot(sheet, "light"),
@@ -191,6 +248,14 @@ def test_light_that_falls_off_is_no_digit_that_fills_its_picture(least: float) -
         light = np.linspace(1, least, 400)[None, :] ** np.linspace(0.8, 1.2, 400)[:, None]
         photo = np.asarray(digit(n).resize((400, 400)), float) * light
         assert differing(normalise_image(Image.fromarray(photo.astype(np.uint8))), normalise_image(digit(n))) < FAR, n
+
+
+def test_two_colours_of_one_grey_are_an_empty_sheet_to_a_small_picture() -> None:
+    halves = Image.new("RGB", (20, 20), (255, 0, 0))
+    halves.paste((0, 130, 0), (0, 0, 10, 20))
+    assert len(halves.convert("L").getcolors()) == 1
+    with pytest.raises(BlankPicture):
+        normalise_image(halves)
 
 
 def test_the_bar_of_a_7_that_goes_along_the_whole_edge_is_no_dark_edge() -> None:

@@ -220,7 +220,7 @@ def on_screen(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def in_hands(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """L, ink on black -> RGB, 640x480: a note of it that somebody in a room holds to the camera, in one or two hands."""
+    """L, ink on black -> RGB, 640x480: a note of it that somebody holds to the camera in one or two hands."""
     side, skin = int(rng.integers(140, 220)), SKINS[rng.integers(len(SKINS))]
     w, h = int(side * rng.uniform(1.4, 1.9)), int(side * rng.uniform(1.4, 1.9))
     note = Image.new("RGB", (w, h), tuple(rng.integers(222, 250, 3).tolist()))
