@@ -28,7 +28,9 @@ FLAT, LONG, BELOW = 0.15, 0.6, 0.06  # of its length, of the digit's width and h
 SMALLEST = 0.15  # of the ink's shorter side: what is smaller is no digit
 APART, REST = 0.15, 0.6  # of the digit's size: how far away at least, and how small, what the border cuts off must be
 SOLID, BROAD = 0.6, 0.35  # of its box, of the digit's size: what a thing or a hand fills, and how broad it is
+LONGWISE, TIP = 0.85, 0.5  # of its size, of the digit's: how much of a finger's tip is along it, and how small it is
 ALONG, FILLED = 0.4, 0.5  # of its size, of its box: how much of a finger is along a sheet's edge, and what it fills
+PIECE = 0.25  # of the ink of what is around it: a piece of a digit has less, a digit in lines has not
 MOST = 20  # parts at the border: as many are not looked at one by one
 EDGE = 0.6  # of its size: as much at the picture's border is a dark edge
 LARGER, LARGER_THAN_ONE = 1.5, 1.2  # times as large as a digit, of a number or alone: another one is not
@@ -65,14 +67,15 @@ def specks(ink: NDArray[np.uint8], level: float, *, pattern: bool) -> Mask | Non
 
 
 def fingers(mask: Mask, rim: Mask, depth: int) -> Mask | None:
-    """The parts along a sheet's `rim`, `depth` pixels wide, that are as broad as fingers and as full."""
+    """The parts along a sheet's `rim`, `depth` pixels wide, that are as broad as fingers and as full, or only tips."""
     parts = Parts.of(mask)
     sizes, along = parts.sizes(), np.bincount(parts.labels[rim], minlength=len(parts.boxes) + 1)[1:] / depth
     main = int(np.where(along > 0, 0, sizes).argmax())
     if along[main]:
         return None
-    broad = (along > THICK * _pen(parts, main)) & (parts.filling() > FILLED)
-    return _of(parts, broad & (along > ALONG * sizes))
+    broad = (along > THICK * _pen(parts, main)) & (along > ALONG * sizes) & (parts.filling() > FILLED)
+    tips = (along > LONGWISE * sizes) & (sizes < TIP * sizes[main])
+    return _of(parts, broad | tips)
 
 
 def strangers(mask: Mask, at: tuple[bool, ...], *, several: bool) -> Mask | None:
@@ -93,16 +96,24 @@ def strangers(mask: Mask, at: tuple[bool, ...], *, several: bool) -> Mask | None
     if touched[main] or size < SMALLEST * min(mask.shape):
         return None
     left, top, right, bottom = parts.boxes[main] + np.array([-1, -1, 1, 1]) * ceil(APART * size)
-    near = _in(parts, np.s_[max(0, top) : bottom, max(0, left) : right]) > 0
+    around = _around(parts, main)
+    near = around | (_in(parts, np.s_[max(0, top) : bottom, max(0, left) : right]) > 0)
     edge = along.max(axis=0) > EDGE * sizes
     solid = (parts.filling() > SOLID) & ((parts.boxes[:, 2:] - parts.boxes[:, :2]).min(axis=1) > BROAD * size)
     larger = sizes > (LARGER if several else LARGER_THAN_ONE) * size
     rest = (sizes < REST * size) & (not several)
     dropped = (touched > 0) & ~near & (edge | solid | rest | (larger & (touched > 1)))
-    dropped |= larger & ((along[:2] > 0).all(axis=0) | (along[2:] > 0).all(axis=0))
+    dropped |= larger & ~around & ((along[:2] > 0).all(axis=0) | (along[2:] > 0).all(axis=0))
     for part in np.flatnonzero((touched > 0) & ~near & ~dropped)[:MOST]:
         dropped[part] = _pen(parts, int(part)) > (THICK if larger[part] else THICKER) * _pen(parts, main)
     return _of(parts, dropped)
+
+
+def _around(parts: Parts, piece: int) -> Mask:
+    """Which parts reach over one of far less ink, as a digit that fills the picture does over a piece of it."""
+    ink = np.bincount(parts.labels.ravel())[1:]
+    around: Mask = (_gaps(parts, piece) < 0).all(axis=0) & (ink[piece] < PIECE * ink)
+    return around
 
 
 def _pen(parts: Parts, which: int) -> float:
