@@ -38,10 +38,11 @@ THICK, THICKER = 1.6, 2.5  # times as wide as the digit's pen: a pencil, larger 
 
 
 def specks(ink: NDArray[np.uint8], level: float, *, pattern: bool) -> Mask | None:
-    """What is tiny beside the largest part and far from it, as dirt, or pale; None where nothing is.
+    """Dirt, punched holes, pale stains and a line below, of which the largest part is none; None where nothing is.
 
-    Where many are small and far, they are a dotted sheet's or what a screen shows: tiny ones that are near are then of
-    this `pattern`, too. Where anything larger is far, there is more than one thing.
+    Dirt is tiny beside the largest part and far from it. Where many are small and far, they are a dotted sheet's or
+    what a screen shows: tiny ones that are near are then of this `pattern`, too. Where anything larger is far, there
+    is more than one thing.
     """
     parts = Parts.of(ink > level)
     sizes, pale = parts.sizes(), parts.darkest(ink) < PALE * ink.max()

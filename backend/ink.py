@@ -291,7 +291,7 @@ def _sheets(tones: NDArray[np.uint8], *, held: bool) -> Iterator[NDArray[np.bool
         light = tones > level
         masks = (light, ~light)[:sides]
         found = [sheet for mask in masks if (sheet := surroundings.laid(mask, held=held)) is not None]
-        sharp = [sheet for sheet in found if SHARP <= surroundings.sharpness(tones, sheet) / step <= SHARPEST]
+        sharp = [sheet for sheet in found if SHARP * step <= surroundings.sharpness(tones, sheet) <= SHARPEST * step]
         yield from sorted(sharp, key=lambda sheet: int(np.ptp(tones[sheet])), reverse=True)
 
 
