@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backend.numbers.parts import Parts, pen_width
+from backend.numbers.parts import Parts, gaps, pen_width
+from backend.surroundings import RIM
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,6 +25,7 @@ SMALL = 0.3  # of the digit's size: what a screen shows beside a drawing is smal
 PATTERN = 4  # small parts: as many are the sheet's own, or the screen's
 HOLE, ROUND = 0.4, 0.6  # of the digit's size, of its box: how large a punched hole may be, and what it fills at least
 PALE = 0.5  # of the darkest ink: what is paler throughout, and not near, is a stain
+SPECK = 0.01  # of a flat part's length: beside what is no larger it is no line under a digit, but what there is
 FLAT, LONG, BELOW = 0.15, 0.6, 0.06  # of its length, of the digit's width and height: a line under a digit
 SMALLEST = 0.15  # of the ink's shorter side: what is smaller is no digit
 APART, REST = 0.15, 0.6  # of the digit's size: how far away at least, and how small, what the border cuts off must be
@@ -45,15 +47,14 @@ def specks(ink: NDArray[np.uint8], level: float, *, pattern: bool) -> Mask | Non
     is more than one thing.
     """
     parts = Parts.of(ink > level)
-    sizes, pale = parts.sizes(), parts.darkest(ink) < PALE * ink.max()
-    wide, high = (parts.boxes[:, 2:] - parts.boxes[:, :2]).T
-    flat = high < FLAT * wide
-    main = int((sizes * ~pale * np.where(flat, 0.01, 1)).argmax())
+    (wide, high), pale = parts.sides(), parts.darkest(ink) < PALE * ink.max()
+    sizes, flat = np.maximum(wide, high), high < FLAT * wide
+    main = int((sizes * ~pale * np.where(flat, SPECK, 1)).argmax())
     size = sizes[main]
-    across, down = _gaps(parts, main)
-    gaps = np.maximum(across, down)
-    tiny, small, far = sizes < TINY * size, sizes < SMALL * size, gaps > FAR * size
-    stains = pale & ((gaps > APART * size) | (sizes > size))
+    across, down = _from(parts, main)
+    apart = np.maximum(across, down)
+    tiny, small, far = sizes < TINY * size, sizes < SMALL * size, apart > FAR * size
+    stains = pale & ((apart > APART * size) | (sizes > size))
     if not flat[main]:
         below = (parts.boxes[:, 1] - parts.boxes[main, 3] > BELOW * high[main]) & (across < 0)
         stains |= flat & below & (wide > LONG * wide[main])
@@ -64,13 +65,13 @@ def specks(ink: NDArray[np.uint8], level: float, *, pattern: bool) -> Mask | Non
     if pattern or np.count_nonzero(small & far) >= PATTERN:
         return _of(parts, stains | tiny | (small & far))
     dotted = (across < TINY * size) & (down < DOTTED * size)  # as an i and a question mark are
-    return _of(parts, stains | ((holes | (tiny & far)) & ~dotted) | ((sizes <= GRAIN * size - 1) & (gaps > 0)))
+    return _of(parts, stains | ((holes | (tiny & far)) & ~dotted) | ((sizes <= GRAIN * size - 1) & (apart > 0)))
 
 
-def fingers(mask: Mask, rim: Mask, depth: int) -> Mask | None:
-    """The parts along a sheet's `rim`, `depth` pixels wide, that are as broad as fingers and as full, or only tips."""
+def fingers(mask: Mask, rim: Mask) -> Mask | None:
+    """The parts along a sheet's `rim` that are as broad as fingers and as full, or only tips; None where none is."""
     parts = Parts.of(mask)
-    sizes, along = parts.sizes(), np.bincount(parts.labels[rim], minlength=len(parts.boxes) + 1)[1:] / depth
+    sizes, along = parts.sides().max(axis=0), _in(parts, rim) / RIM
     main = int(np.where(along > 0, 0, sizes).argmax())
     if along[main]:
         return None
@@ -88,7 +89,7 @@ def strangers(mask: Mask, at: tuple[bool, ...], *, several: bool) -> Mask | None
     but for what goes from one side to the other.
     """
     parts = Parts.of(mask)
-    sizes = parts.sizes()
+    sizes = parts.sides().max(axis=0)
     sides = np.s_[:1], np.s_[-1:], np.s_[:, :1], np.s_[:, -1:]
     along = np.array([_in(parts, side) * ours for side, ours in zip(sides, at, strict=True)])
     touched = np.count_nonzero(along, axis=0)
@@ -100,20 +101,21 @@ def strangers(mask: Mask, at: tuple[bool, ...], *, several: bool) -> Mask | None
     around = _around(parts, main)
     near = around | (_in(parts, np.s_[max(0, top) : bottom, max(0, left) : right]) > 0)
     edge = along.max(axis=0) > EDGE * sizes
-    solid = (parts.filling() > SOLID) & ((parts.boxes[:, 2:] - parts.boxes[:, :2]).min(axis=1) > BROAD * size)
+    solid = (parts.filling() > SOLID) & (parts.sides().min(axis=0) > BROAD * size)
     larger = sizes > (LARGER if several else LARGER_THAN_ONE) * size
     rest = (sizes < REST * size) & (not several)
     dropped = (touched > 0) & ~near & (edge | solid | rest | (larger & (touched > 1)))
     dropped |= larger & ~around & ((along[:2] > 0).all(axis=0) | (along[2:] > 0).all(axis=0))
+    pen = _pen(parts, main)
     for part in np.flatnonzero((touched > 0) & ~near & ~dropped)[:MOST]:
-        dropped[part] = _pen(parts, int(part)) > (THICK if larger[part] else THICKER) * _pen(parts, main)
+        dropped[part] = _pen(parts, int(part)) > (THICK if larger[part] else THICKER) * pen
     return _of(parts, dropped)
 
 
 def _around(parts: Parts, piece: int) -> Mask:
     """Which parts reach over one of far less ink, as a digit that fills the picture does over a piece of it."""
-    ink = np.bincount(parts.labels.ravel())[1:]
-    around: Mask = (_gaps(parts, piece) < 0).all(axis=0) & (ink[piece] < PIECE * ink)
+    (across, down), ink = _from(parts, piece), parts.pixels()
+    around: Mask = (across < 0) & (down < 0) & (ink[piece] < PIECE * ink)
     return around
 
 
@@ -134,8 +136,7 @@ def _in(parts: Parts, window: Any) -> NDArray[np.int64]:
     return inside
 
 
-def _gaps(parts: Parts, main: int) -> NDArray[np.int64]:
-    """(2, n): how far each part's box is from the main one's, across and down; below 0 where they overlap."""
-    box = parts.boxes[main]
-    gaps: NDArray[np.int64] = np.maximum(parts.boxes[:, :2] - box[2:], box[:2] - parts.boxes[:, 2:]).T
-    return gaps
+def _from(parts: Parts, main: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(n,) each: how far each part's box is from the main one's, across and down; below 0 where they overlap."""
+    across, down = gaps(parts.boxes, parts.boxes[[main]])
+    return across[:, 0], down[:, 0]

@@ -287,30 +287,30 @@ def _views(image: Image.Image) -> Iterator[NDArray[np.uint8]]:
 
 def _sheets(tones: NDArray[np.uint8], *, held: bool) -> Iterator[NDArray[np.bool_]]:
     """What of one tone may lie on another; first where more stands out, for ink does more than the grain of wood."""
-    for level, step, sides in _steps(tones):
+    for level, step, either in _steps(tones):
         light = tones > level
-        masks = (light, ~light)[:sides]
+        masks = (light, ~light) if either else (light,)
         found = [sheet for mask in masks if (sheet := surroundings.laid(mask, held=held)) is not None]
         sharp = [sheet for sheet in found if SHARP * step <= surroundings.sharpness(tones, sheet) <= SHARPEST * step]
         yield from sorted(sharp, key=lambda sheet: int(np.ptp(tones[sheet])), reverse=True)
 
 
-def _steps(tones: NDArray[np.uint8]) -> Iterator[tuple[float, float, int]]:
-    """Between which two tones a sheet may end: the level, how far they are apart; 1 where it is the lighter, 2: either.
+def _steps(tones: NDArray[np.uint8]) -> Iterator[tuple[float, float, bool]]:
+    """Between which two tones a sheet may end: the level, how far they are apart; if it may be either.
 
     First those of all, then those of its larger part, as a white note's on a grey desk. At last a sheet that stands out
     as far as the first two are apart, but is lighter than the rest of what is light: than a hand that holds it.
     """
     counts, levels = np.bincount(tones.reshape(-1), minlength=256), np.arange(256)
     low, high = _otsu(counts, levels)
-    yield (low + high) / 2, high - low, 2
+    yield (low + high) / 2, high - low, True
     light = levels > (low + high) / 2
     brighter = 2 * counts[light].sum() > tones.size
     for part in (light,) if brighter else (~light, light):
         lower, higher = _otsu(np.where(part, counts, 0), levels)
         if higher - lower > MIN_CONTRAST:
             held = part is light and not brighter
-            yield (lower + higher) / 2, high - low if held else higher - lower, 1 if held else 2
+            yield (lower + higher) / 2, high - low if held else higher - lower, not held
 
 
 def _on_this_sheet(image: Image.Image, tones: NDArray[np.uint8], sheet: NDArray[np.bool_]) -> tuple[Ink | None, bool]:
@@ -320,12 +320,12 @@ def _on_this_sheet(image: Image.Image, tones: NDArray[np.uint8], sheet: NDArray[
     found = _inside(painted, surroundings.box(inside), laid=False)
     if not found or (kept := found.only(inside)).peak < found.peak:
         return None, False
-    rim = inside & ~surroundings.shrunk(inside)
-    kept = _without(kept, beside.fingers(kept.pixels > EDGE * kept.peak, kept.part(rim), surroundings.RIM))
+    rim = kept.part(surroundings.rim(inside))
+    kept = _without(kept, beside.fingers(kept.pixels > EDGE * kept.peak, rim))
     strokes = np.asarray(kept.on(image.size).resize((w, h), Image.Resampling.BOX)) > EDGE * kept.peak
     if surroundings.goes_on(tones, sheet, strokes):
         return None, False
-    whole = not (kept.part(rim) & (kept.pixels > EDGE * kept.peak)).any()
+    whole = not (rim & (kept.pixels > EDGE * kept.peak)).any()
     return _bounded(kept, inner, image.width / w, image.height / h), whole
 
 

@@ -95,7 +95,7 @@ def laid(mask: Mask, *, held: bool) -> Mask | None:
     runs = Runs(mask)
     sizes = runs.sizes()
     whole = _filled(runs.mask(np.arange(len(sizes)) == sizes.argmax()))
-    for times, least in OPENINGS:
+    for times, least in OPENINGS if held else OPENINGS[:1]:
         sheet = whole & _opened(whole, times)
         if np.count_nonzero(sheet) < max(LEAST * mask.size, least * np.count_nonzero(whole)):
             return None
@@ -106,7 +106,7 @@ def laid(mask: Mask, *, held: bool) -> Mask | None:
         if _is_straight(sheet, hull) or (held and inside and _is_held(sheet, hull)):
             solid = mask[hull].mean() > MOSTLY  # a grid is none, though what its lines go around is
             return hull if solid and (inside or mask[~hull].mean() <= ALIKE) else None
-        if not (held and inside):
+        if not inside:
             return None
     return None
 
@@ -173,8 +173,8 @@ def _is_above(before: tuple[int, int], point: tuple[int, int], after: tuple[int,
 
 def sharpness(tones: NDArray[np.uint8], sheet: Mask) -> float:
     """How far the tones within two pixels inside and outside of a sheet's outline are apart."""
-    outside, inside = grown(sheet) & ~sheet, grown(~sheet) & sheet
-    return float(abs(tones[inside].mean() - tones[outside].mean()))
+    outside = grown(sheet) & ~sheet
+    return float(abs(tones[rim(sheet)].mean() - tones[outside].mean()))
 
 
 def goes_on(tones: NDArray[np.uint8], sheet: Mask, ink: Mask) -> bool:
@@ -199,6 +199,11 @@ def upright(sheet: Mask, kept: tuple[int, int, int, int]) -> tuple[int, int, int
         if shares[worst] == 1:
             return left, top, right, bottom
         top, bottom, left, right = top + (worst == 0), bottom - (worst == 1), left + (worst == 2), right - (worst == 3)
+
+
+def rim(sheet: Mask) -> Mask:
+    """The RIM pixels of a sheet that are at its outline."""
+    return grown(~sheet) & sheet
 
 
 def shrunk(sheet: Mask) -> Mask:

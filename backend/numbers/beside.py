@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backend.numbers.parts import TALL
+from backend.numbers.parts import TALL, gaps, long
 from backend.surroundings import has_corners
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def stray(ink: NDArray[np.uint8], parts: Parts) -> Mask:
     """(n,): which parts are none of the number's digits, signs and points."""
     if len(parts.boxes) > MOST:
         return np.zeros(len(parts.boxes), bool)
-    wide, high = (parts.boxes[:, 2:] - parts.boxes[:, :2]).T
+    wide, high = parts.sides()
     pale, boxes, flat = parts.darkest(ink) < PALE * ink.max(), _boxes(parts), high < FLAT * wide
     digits = ~(pale | boxes | flat)
     if not digits.any():
@@ -40,7 +40,7 @@ def stray(ink: NDArray[np.uint8], parts: Parts) -> Mask:
     dots = (parts.filling() > ROUND) & (np.maximum(wide, high) < SMALL * high[digits].max()) & ~flat
     digits &= ~dots & (high >= TALL * high[digits].max())
     height = high[digits].mean()
-    across, down = _gaps(parts.boxes, parts.boxes[digits])
+    across, down = gaps(parts.boxes, parts.boxes[digits])
     far = np.maximum(across, down).min(axis=1) > FAR * height
     apart = far & (np.maximum(wide, high) < SMALL * height) & (dots | (down > 0).all(axis=1))
     under = flat & (wide > LONG * height) & _below(parts.boxes, digits, height)
@@ -50,7 +50,7 @@ def stray(ink: NDArray[np.uint8], parts: Parts) -> Mask:
 
 def _below(boxes: NDArray[np.int64], digits: Mask, height: float) -> Mask:
     """What lies under a digit, and beside none: as a minus of the next line does."""
-    across, _ = _gaps(boxes, boxes[digits])
+    across, _ = gaps(boxes, boxes[digits])
     under = (boxes[:, None, 1] - boxes[None, digits, 3] > BELOW * height) & (across < 0)
     beside = (boxes[:, None, 1] < boxes[None, digits, 3]) & (boxes[:, None, 3] > boxes[None, digits, 1])
     below: Mask = np.any(under, axis=1) & ~np.any(beside, axis=1)
@@ -67,26 +67,6 @@ def _boxes(parts: Parts) -> Mask:
     for k in np.flatnonzero(inside > INSIDE * high):
         mask = parts.labels[top[k] : bottom[k], left[k] : right[k]] == k + 1
         if has_corners(mask.astype(np.uint8), 0):
-            lines = _long(mask, RUN * inside[k]) | _long(mask.T, RUN * inside[k]).T
+            lines = long(mask, RUN * inside[k]) | long(mask.T, RUN * inside[k]).T
             found[k] = np.count_nonzero(mask & ~lines) < REST * np.count_nonzero(mask)
     return found
-
-
-def _long(mask: Mask, least: float) -> Mask:
-    """The horizontal runs that are as long."""
-    padded = np.zeros((mask.shape[0], mask.shape[1] + 2), np.int8)
-    padded[:, 1:-1] = mask
-    rows, starts = np.nonzero(np.diff(padded, axis=1) == 1)
-    ends = np.nonzero(np.diff(padded, axis=1) == -1)[1]
-    keep = ends - starts >= least
-    steps = np.zeros(padded.shape, np.int8)
-    steps[rows[keep], starts[keep]] = 1
-    steps[rows[keep], ends[keep]] -= 1
-    long: Mask = np.cumsum(steps, axis=1)[:, : mask.shape[1]] > 0
-    return long
-
-
-def _gaps(boxes: NDArray[np.int64], others: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(n, m) each: how far each box is from each other one, across and down; below 0 where they overlap."""
-    gaps = np.maximum(boxes[:, None, :2] - others[None, :, 2:], others[None, :, :2] - boxes[:, None, 2:])
-    return gaps[..., 0], gaps[..., 1]

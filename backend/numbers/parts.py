@@ -33,15 +33,19 @@ class Parts(NamedTuple):
         number[1:][kept] = np.arange(1, np.count_nonzero(kept) + 1)
         return Parts(number[self.labels], self.boxes[kept])
 
-    def sizes(self) -> NDArray[np.int64]:
-        """(n,): the longer side of each part's box."""
-        sizes: NDArray[np.int64] = (self.boxes[:, 2:] - self.boxes[:, :2]).max(axis=1)
-        return sizes
+    def sides(self) -> NDArray[np.int64]:
+        """(2, n): how wide and how high each part's box is."""
+        sides: NDArray[np.int64] = (self.boxes[:, 2:] - self.boxes[:, :2]).T
+        return sides
+
+    def pixels(self) -> NDArray[np.int64]:
+        """(n,): how many pixels each part has."""
+        pixels: NDArray[np.int64] = np.bincount(self.labels.ravel(), minlength=len(self.boxes) + 1)[1:]
+        return pixels
 
     def filling(self) -> NDArray[np.float64]:
         """(n,): how much of its box each part fills."""
-        areas = (self.boxes[:, 2:] - self.boxes[:, :2]).prod(axis=1)
-        filling: NDArray[np.float64] = np.bincount(self.labels.ravel())[1:] / areas
+        filling: NDArray[np.float64] = self.pixels() / self.sides().prod(axis=0)
         return filling
 
     def darkest(self, ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -71,7 +75,7 @@ def find(ink: NDArray[np.uint8]) -> Parts:
     parts = Parts.of(ink > 0)
     if not len(parts.boxes):
         return parts
-    return parts.only((parts.darkest(ink) > FAINT * 255) & (parts.sizes() > SPECK * height(parts.boxes)))
+    return parts.only((parts.darkest(ink) > FAINT * 255) & (parts.sides().max(axis=0) > SPECK * height(parts.boxes)))
 
 
 def beside(x: NDArray[np.uint8]) -> int:
@@ -125,11 +129,29 @@ def label(mask: NDArray[np.bool_], *, corners: bool = True) -> tuple[NDArray[np.
     """(h, w) -> (h, w): 0 where nothing is, else the number of the part, 1 to n; and n. `corners` touch or do not."""
     start, end, stride = _runs(mask)
     _, number = np.unique(_join(len(start), *_touching(start, end, stride, int(not corners))), return_inverse=True)
-    # A run's number is added at its start and taken off after its end: running sums paint all of them at once.
-    steps = np.zeros(len(mask) * stride, np.int32)
-    steps[start] += number + 1
-    steps[end] -= number + 1
-    return np.cumsum(steps, dtype=np.int32).reshape(-1, stride)[:, 1:-1], int(number.max(initial=-1)) + 1
+    return _painted(start, end, number + 1, (len(mask), stride)), int(number.max(initial=-1)) + 1
+
+
+def long(mask: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:
+    """(h, w) -> (h, w): the horizontal runs of at least so many pixels."""
+    start, end, stride = _runs(mask)
+    return _painted(start, end, (end - start >= least).astype(np.int64), (len(mask), stride)) > 0
+
+
+def _painted(
+    start: NDArray[np.int64], end: NDArray[np.int64], number: NDArray[np.int64], shape: tuple[int, int]
+) -> NDArray[np.int32]:
+    """(h, w): each run's number where it is, 0 elsewhere: running sums, all runs at once."""
+    steps = np.zeros(shape[0] * shape[1], np.int32)
+    steps[start] += number
+    steps[end] -= number
+    return np.cumsum(steps, dtype=np.int32).reshape(shape)[:, 1:-1]
+
+
+def gaps(boxes: NDArray[np.int64], others: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(n, m) each: how far each box is from each other one, across and down; below 0 where they overlap."""
+    apart = np.maximum(boxes[:, None, :2] - others[None, :, 2:], others[None, :, :2] - boxes[:, None, 2:])
+    return apart[..., 0], apart[..., 1]
 
 
 def _runs(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:

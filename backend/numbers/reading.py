@@ -80,7 +80,8 @@ def _reduced(ink: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Parts, int]:
         factor = int(max(1, COARSE * parts.height(coarse) * 2 // HEIGHT)) if len(coarse) else 1
     ink = _shrunk(ink, factor) if factor > 1 else ink
     found = parts.find(ink)
-    return ink, found.only(~stray(ink, found)) if len(found.boxes) > 1 else found, factor
+    strays = stray(ink, found)
+    return ink, found.only(~strays) if strays.any() else found, factor
 
 
 def _shrunk(ink: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:

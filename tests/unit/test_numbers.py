@@ -211,6 +211,11 @@ def in_cells(pen: ImageDraw.ImageDraw) -> None:
         pen.line((10, y, 490, y), fill=90, width=3)
 
 
+def punched(pen: ImageDraw.ImageDraw) -> None:
+    for y in (60, 310):
+        pen.ellipse((560, y, 590, y + 30), fill=60)
+
+
 def on_a_screen(pen: ImageDraw.ImageDraw) -> None:
     pen.text((20, 5), "9:41", fill=0, font_size=16)
     for x in range(40, 500, 100):
@@ -220,7 +225,7 @@ def on_a_screen(pen: ImageDraw.ImageDraw) -> None:
 BESIDE: dict[str, Callable[[ImageDraw.ImageDraw], None]] = {
     "the cells of a form": in_cells,
     "a line under it": lambda pen: pen.line((20, 235, 480, 239), fill=0, width=6),
-    "punched holes": lambda pen: [pen.ellipse((560, y, 590, y + 30), fill=60) for y in (60, 310)] and None,
+    "punched holes": punched,
     "what a screen shows": on_a_screen,
     "a stain": lambda pen: pen.ellipse((500, 200, 590, 290), outline=190, width=6),
     "a pencil": lambda pen: pen.line((560, -10, 590, 410), fill=50, width=22),

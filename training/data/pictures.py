@@ -200,8 +200,7 @@ def on_rules(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
     page.paste(tuple(rng.integers(20, 60, 3).tolist()), corner, ink)
     photo = page.rotate(rng.uniform(-5, 5), Image.Resampling.BICUBIC).crop((80, 160, 720, 640))
     light = _light(rng)
-    soft = np.asarray(photo.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.2))))
-    return _image(soft * light + rng.normal(0, 3, (480, 640, 1)))
+    return _seen(photo, rng.uniform(0.3, 1.2), light, 3, rng)
 
 
 def on_screen(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
@@ -226,8 +225,7 @@ def in_hands(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
     note = Image.new("RGB", (w, h), tuple(rng.integers(222, 250, 3).tolist()))
     corner = (w - side) // 2 + int(rng.integers(-12, 13)), (h - side) // 2 + int(rng.integers(-25, 6))
     note.paste(tuple(rng.integers(20, 60, 3).tolist()), corner, digit.resize((side, side), Image.Resampling.BICUBIC))
-    note.putalpha(255)
-    note = note.rotate(rng.uniform(-8, 8), Image.Resampling.BICUBIC, expand=True)
+    note = _turned(note, rng, 8)
     room = _room(rng)
     if rng.random() < 0.5:
         pen = ImageDraw.Draw(room)
@@ -237,8 +235,7 @@ def in_hands(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
     room.paste(note.convert("RGB"), (left, top), note.getchannel("A"))
     for x, y, angle in HOLDS[rng.integers(len(HOLDS))]:
         _hold(room, (left + x * note.width, top + y * note.height), angle + rng.uniform(-15, 15), skin)
-    soft = np.asarray(room.filter(ImageFilter.GaussianBlur(rng.uniform(0.5, 1.5))))
-    return _image(soft * _light(rng) + rng.normal(0, 4, (480, 640, 1)))
+    return _seen(room, rng.uniform(0.5, 1.5), _light(rng), 4, rng)
 
 
 def _room(rng: np.random.Generator) -> Image.Image:
@@ -260,9 +257,9 @@ def with_things(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
     side, kind = int(rng.integers(160, 300)), rng.integers(5)
     page = Image.new("RGB", (640, 480), (238, 236, 230))
     corner = int(rng.integers(90, 440 - side)), int(rng.integers(20, 400 - side))
-    thin = digit.resize((side, side), Image.Resampling.BICUBIC)
-    page.paste(tuple(rng.integers(20, 60, 3).tolist()), corner, thin)
-    pen, light = ImageDraw.Draw(page), _light(rng) * np.ones((480, 1, 1))
+    ink = digit.resize((side, side), Image.Resampling.BICUBIC)
+    page.paste(tuple(rng.integers(20, 60, 3).tolist()), corner, ink)
+    pen, light = ImageDraw.Draw(page), _light(rng)
     if kind == 0:
         slant = rng.integers(-40, 40, 2)
         pen.line((560 + slant[0], -20, 560 + slant[1], 500), fill=tuple(rng.integers(20, 180, 3).tolist()), width=26)
@@ -280,8 +277,13 @@ def with_things(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
         )
         shade = shade.filter(ImageFilter.GaussianBlur(rng.uniform(8, 20)))
         light = light * np.asarray(shade, float)[..., None] / 255
-    soft = np.asarray(page.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.2))))
-    return _image(soft * light + rng.normal(0, 3, (480, 640, 1)))
+    return _seen(page, rng.uniform(0.3, 1.2), light, 3, rng)
+
+
+def _seen(page: Image.Image, blur: float, light: np.ndarray, grain: float, rng: np.random.Generator) -> Image.Image:
+    """RGB, 640x480, as a camera sees it: `blur` in pixels, `grain` in tones."""
+    soft = np.asarray(page.filter(ImageFilter.GaussianBlur(blur)))
+    return _image(soft * light + rng.normal(0, grain, (480, 640, 1)))
 
 
 def _light(rng: np.random.Generator) -> np.ndarray:
@@ -290,10 +292,10 @@ def _light(rng: np.random.Generator) -> np.ndarray:
     return falling[:, None]
 
 
-def _turned(note: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """A note, turned by up to 20 degrees, and see-through around it."""
+def _turned(note: Image.Image, rng: np.random.Generator, most: float = 20) -> Image.Image:
+    """A note, turned by up to `most` degrees, and see-through around it."""
     note.putalpha(255)
-    return note.rotate(rng.uniform(-20, 20), Image.Resampling.BICUBIC, expand=True)
+    return note.rotate(rng.uniform(-most, most), Image.Resampling.BICUBIC, expand=True)
 
 
 def _anywhere(note: Image.Image, table: Image.Image, rng: np.random.Generator) -> Image.Image:
