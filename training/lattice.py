@@ -1,7 +1,8 @@
 """Learn how numbers are put together of pieces: `python -m training.lattice` writes backend/numbers/weights.json.
 
 From numbers composed of one person's digits (training/data/numbers.py), by writers of four folds; `training.numbers`
-measures on the fifth's. What is learnt are some forty weights, the calibration of the confidence and the rejection.
+measures on the fifth's. What is learnt are some forty weights, thirty of what tells digits from other characters among
+them, the calibration of the confidence and the rejection.
 """
 
 from __future__ import annotations
@@ -16,15 +17,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from backend.artifact import ArtifactError
-from backend.numbers import lattice, reading
+from backend.numbers import lattice, misfits, reading
 from backend.predictors import EmbeddedPredictor
 from backend.preprocessing import BlankPicture, find_ink
 from training.data import numbers
 from training.data.datasets import on_all_cores
-from training.data.numbers import GAPS, JUDGED, SURFACES, Task
+from training.data.numbers import GAPS, JUDGED, MARKED, SURFACES, Task
 from training.data.sources import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
@@ -34,6 +37,9 @@ FIRST = 10_000  # the measured ones come before
 LENGTHS = (1, 2, 3, 4, 6)
 ROUNDS, RATE, DECAY = 60, 0.15, 1e-3  # of Adam (Kingma and Ba 2015) on features of variance 1
 REJECTED_REAL = 0.002  # of the numbers that are well apart
+LEAST = 0.07  # of a height: the deviation of what hardly varies, as of blank columns in a digit
+SAME = 0.5  # of both boxes together: a piece is the digit with which it shares so much
+WITHIN = 0.8  # of the smaller box: a piece is in another character, or holds one
 
 
 class Lattice(NamedTuple):
@@ -41,22 +47,53 @@ class Lattice(NamedTuple):
 
     features: NDArray[np.float32]  # (n, labels, k)
     scores: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
     pieces: list[lattice.Piece]
+    alone: Array  # (n, 3), see misfits.py
+    uncut: NDArray[np.bool_]  # (n,), the same
     cells: int
     truth: list[int]
+    digit: Array  # (n,) 1 for a piece that is a digit, 0 for another character, NaN for what is not known
 
 
-def lattice_of(picture: bytes, truth: str, predictor: EmbeddedPredictor, shapes: Array) -> Lattice | None:
+def lattice_of(made: Made, predictor: EmbeddedPredictor, shapes: Array) -> Lattice | None:
     """A picture's only line; None where there is none, several, or too much ink."""
-    rows, _ = reading.rows(find_ink(picture).ink)
+    sheet = find_ink(made.picture)
+    rows, factor = reading.rows(sheet.ink)
     if len(rows) != 1 or not rows[0].pieces:
         return None
     row = rows[0]
     answers = predictor.predict(row.x)
     known = lattice.facts(row.cells, row.pieces, row.line)
-    weighed = lattice.features(answers.probabilities, answers.scores, known, shapes)
-    digits = [int(digit) for digit in truth]
-    return Lattice(weighed.astype(np.float32), answers.scores, row.pieces, len(row.cells.boxes), digits)
+    weighed = lattice.features(answers.probabilities, answers.scores, known, shapes).astype(np.float32)
+    boxes = np.array([piece.box for piece in row.pieces], float)
+    corner = np.array([sheet.left + factor * row.line.left, sheet.top + factor * row.line.top])
+    return Lattice(
+        weighed,
+        answers.scores,
+        answers.probabilities,
+        row.pieces,
+        misfits.alone(row.cells, row.pieces),
+        misfits.uncut(row.cells, row.pieces),
+        len(row.cells.boxes),
+        [int(digit) for digit in made.truth],
+        _digits(factor * boxes + np.tile(corner, 2), made),
+    )
+
+
+def _digits(boxes: Array, made: Made) -> Array:
+    """(n, 4) of pieces on the sheet -> (n,), as Lattice.digit: what is in another character or holds one is none."""
+    if not len(made.boxes):
+        return np.full(len(boxes), np.nan)
+    low = np.maximum(boxes[:, None, :2], made.boxes[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], made.boxes[None, :, 2:])
+    shared = np.maximum(high - low, 0).prod(axis=2)
+    piece, whole = ((each[:, 2:] - each[:, :2]).prod(axis=1) for each in (boxes, made.boxes))
+    is_digit = np.array([character.isdigit() for character in made.text])
+    smaller = np.maximum(np.minimum(piece[:, None], whole[None]), 1)
+    strange = (shared > WITHIN * smaller)[:, ~is_digit].any(axis=1)
+    same = (shared > SAME * (piece[:, None] + whole[None] - shared))[:, is_digit].any(axis=1)
+    return np.where(strange, 0.0, np.where(same, 1.0, np.nan))
 
 
 def likelihood(each: Lattice, weights: Array) -> tuple[float, Array]:
@@ -132,10 +169,25 @@ def _shapes() -> Array:
     return np.array(numbers.shapes())
 
 
+class Made(NamedTuple):
+    """A picture, the digits of its number, and of a line with other characters what and where each is."""
+
+    picture: bytes
+    truth: str
+    text: str = ""
+    boxes: Array = np.zeros((0, 4))
+
+
+def _made(task: Task) -> Made:
+    if task.gap != MARKED:
+        return Made(*task.made()[:3:2])
+    line = numbers.marked(task.item, task.surface)
+    return Made(line.picture, "", line.text, line.boxes)
+
+
 def _lattice(task: tuple[Task, Path]) -> Lattice | None:
-    made = task[0].made()
     try:
-        return lattice_of(made.picture, made.truth, _predictor(task[1]), _shapes())
+        return lattice_of(_made(task[0]), _predictor(task[1]), _shapes())
     except BlankPicture:
         return None
 
@@ -159,7 +211,11 @@ def fit(share: float, artifact: Path) -> dict[str, Any]:
     """Learn everything in weights.json."""
     found = _lattices(plan(share), artifact)
     weights = learn(found)
-    none = _lattices([Task(FIRST + k, 0, "", SURFACES[k % 3], 0) for k in range(round(share * 800))], artifact)
+    items = range(FIRST, FIRST + round(share * 800))
+    none = _lattices([Task(item, 0, "", SURFACES[item % 3], 0) for item in items], artifact)
+    items = range(FIRST, FIRST + round(share * 2000))
+    marked = _lattices([Task(item, 0, MARKED, "canvas", 0) for item in items], artifact)
+    usual, fitting = fit_misfits([*found, *marked], weights)
     seen = [row for each in found if (row := _seen(each, weights))]
     other = [row for each in none if (row := _seen(each, weights))]
     x = np.array([row.evidence for row in (*seen, *other)])
@@ -175,10 +231,34 @@ def fit(share: float, artifact: Path) -> dict[str, Any]:
         "made_by": f"python -m training.lattice --share {share:g}",
         "shapes": _shapes().tolist(),
         "weights": weights.round(4).tolist(),
+        "usual": usual.round(4).tolist(),
+        "fitting": fitting.round(4).tolist(),
         "calibration": calibration.round(4).tolist(),
         "rejection": rejection.round(4).tolist(),
         "threshold": round(threshold, 5),
     }
+
+
+def fit_misfits(lattices: list[Lattice], weights: Array) -> tuple[Array, Array]:
+    """What is usual of each digit among others, and the weights that tell a digit from another character there."""
+    known, labels, said, is_digit = (np.concatenate(each) for each in zip(*_examples(lattices, weights), strict=True))
+    own = [known[(labels == label) & (is_digit == 1)] for label in range(10)]
+    usual = np.array([[rows.mean(axis=0) for rows in own], [np.maximum(rows.std(axis=0), LEAST) for rows in own]])
+    return usual, logistic(misfits.features(known, labels, *said.T, usual), is_digit)
+
+
+def _examples(lattices: list[Lattice], weights: Array) -> Iterator[tuple[Array, Array, Array, Array]]:
+    """Of the best readings' pieces: facts, labels, (n, 2) what the model says, and whether each is a digit."""
+    for each in lattices:
+        best = next(iter(lattice.readings(each.pieces, each.features @ weights, each.cells)), None)
+        if best is None or len(best.pieces) < 2:
+            continue
+        through, labels = list(best.pieces), np.array(best.labels)
+        digit = np.ones(len(through)) if labels.tolist() == each.truth else each.digit[through]
+        known = each.uncut[through] & ~np.isnan(digit)
+        boxes = np.array([each.pieces[k].box for k in through], float)
+        said = np.stack([each.probabilities[through, labels], each.scores[through]], axis=1)
+        yield misfits.among(boxes, each.alone[through])[known], labels[known], said[known], digit[known]
 
 
 class Seen(NamedTuple):

@@ -24,7 +24,7 @@ from backend import contract
 from backend.app import create_app
 from backend.predictors import EmbeddedPredictor
 from training.data.datasets import on_all_cores
-from training.data.numbers import GAPS, JUDGED, SURFACES, Task
+from training.data.numbers import GAPS, JUDGED, MARKED, SURFACES, Task
 from training.data.sources import DataError
 from training.evaluate import ARTIFACT
 from training.lattice import LENGTHS
@@ -46,7 +46,9 @@ class Question(NamedTuple):
     def kind(self) -> tuple[str, str, int]:
         """Gap, surface, length."""
         gap, surface, length = self.task.gap, self.task.surface, self.task.length
-        return (gap, surface + ", its strokes sent" * self.strokes, length) if length else ("no number", "all", 0)
+        if not length:
+            return gap or "no number", "all", 0
+        return gap, surface + ", its strokes sent" * self.strokes, length
 
 
 class Outcome(NamedTuple):
@@ -81,7 +83,7 @@ def measure(asked: Question) -> Outcome:
 
 
 def questions(n: int, artifact: Path) -> list[Question]:
-    """The first n of each kind on the canvas, a third as many on paper, and n pictures without a number."""
+    """The first n of each kind on the canvas, a third as many on paper, and twice n pictures without a number."""
     made = [
         Question(Task(item, length, gap, surface, JUDGED), artifact, sent)
         for gap in GAPS
@@ -89,7 +91,7 @@ def questions(n: int, artifact: Path) -> list[Question]:
         for length in LENGTHS
         for item in range(n if surface == "canvas" else n // 3)
     ]
-    none = [Task(item, 0, "", SURFACES[item % 3], JUDGED) for item in range(n)]
+    none = [Task(item, 0, gap, SURFACES[item % 3], JUDGED) for gap in ("", MARKED) for item in range(n)]
     return made + [Question(task, artifact, strokes=False) for task in none]
 
 
@@ -130,10 +132,9 @@ def markdown(cells: list[Cell]) -> str:
         row = [cell for cell in cells if (cell.gap, cell.surface) == (gap, surface)]
         figures = [f"{cell.exact:.1f} ({cell.low:.1f}-{cell.high:.1f}, n {cell.n})" for cell in row]
         lines.append(f"| {gap}, {surface} | {' | '.join(figures)} |")
-    rejected = next(cell for cell in cells if not cell.length)
-    return "\n".join(
-        [*lines, f"\nno number, rejected: {rejected.exact:.1f} % ({rejected.low:.1f}-{rejected.high:.1f})"]
-    )
+    none = [cell for cell in cells if not cell.length]
+    rejected = [f"{each.gap}, rejected: {each.exact:.1f} % ({each.low:.1f}-{each.high:.1f})" for each in none]
+    return "\n".join([*lines, "", *rejected])
 
 
 def gallery(outcomes: list[Outcome], file: Path, most: int = 60) -> None:

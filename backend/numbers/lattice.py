@@ -53,10 +53,12 @@ class Reading(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """What the fit has learnt; see `features` for the order."""
+    """What the fit has learnt; see `features` for the order, and misfits.py for what is usual and fits."""
 
     shapes: NDArray[np.float64]  # (2, labels, 3): mean and deviation of each label's aspect, height and place
     weights: NDArray[np.float64]
+    usual: NDArray[np.float64]  # (2, labels, 6): mean and deviation of each label among others
+    fitting: NDArray[np.float64]
     calibration: tuple[float, float]
     rejection: tuple[float, ...]
     threshold: float
@@ -70,8 +72,10 @@ def weights() -> Weights:
 
 def read(card: dict[str, Any]) -> Weights:
     """weights.json's content -> Weights."""
-    arrays = np.array(card["shapes"]), np.array(card["weights"])
-    return Weights(*arrays, tuple(card["calibration"]), tuple(card["rejection"]), card["threshold"])
+    shapes, learnt, usual, fitting = (np.array(card[name]) for name in ("shapes", "weights", "usual", "fitting"))
+    return Weights(
+        shapes, learnt, usual, fitting, tuple(card["calibration"]), tuple(card["rejection"]), card["threshold"]
+    )
 
 
 def pieces(cells: Cells, line: Line, most: int = MOST) -> list[Piece]:

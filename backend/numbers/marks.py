@@ -1,4 +1,4 @@
-"""What stands beside digits and is none: a sign before them, a decimal point or a comma between them."""
+"""What stands beside digits and is none: a sign before them, a point, a comma or a dash between them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ BLANK = 0.3  # of its sides: so much is blank in each of its corners
 CLEAR = 0.02  # a mark has as much paper at its sides: the bar of a 7 has not
 
 
-KINDS = {"-": "sign", "+": "sign", ".": "point"}
+DASH = "\N{EN DASH}"  # a minus that is not the first
+KINDS = {"-": "sign", "+": "sign", ".": "point", DASH: "not_a_number"}  # why a line is rejected, unless it is allowed
 
 
 class Mark(NamedTuple):
-    """A sign or a point: what it is called in contract.MARKS, how it is spelt, its left, top, right and bottom."""
+    """A sign, a point or a dash: of KINDS, how it is spelt, its left, top, right and bottom."""
 
     kind: str
     label: str
@@ -57,8 +58,10 @@ def _mark(line: Line, k: int) -> str:
     below = (top + bottom) / 2 - float((tall[:, 1] + tall[:, 3]).mean() / 2)
     w, h = right - left, bottom - top
     first, last = (others[:, 0] > right).all(), (others[:, 2] < left).all()
+    if abs(below) <= LOW and h <= FLAT and w >= 1.6 * h:
+        return "-" if first else DASH
     if first and abs(below) <= LOW:
-        return "-" if h <= FLAT and w >= 1.6 * h else "+" if max(w, h) <= CROSS and _is_cross(line, k) else ""
+        return "+" if max(w, h) <= CROSS and _is_cross(line, k) else ""
     between = not first and not last
     return "." if between and below >= LOW and w <= SMALL and h <= 1.5 * SMALL else ""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from backend.numbers import cuts, lattice, marks, parts
+from backend.numbers import cuts, lattice, marks, misfits, parts
 from backend.numbers.beside import stray
 from backend.numbers.strokes import draw
 from backend.preprocessing import normalise_ink
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 ALONE = 0.5  # log odds for one piece of all: of 500 pen digits 2 fewer are cut, of 90 pairs that touch 1 more is not
 FAINTEST = 20  # of 255: what is left of less, once reduced, is no ink
 COARSE = 4  # the ink is reduced so much to tell how tall digits are: a sixth of the time that its own parts take
+LIKELY = 0.27  # that a piece is a digit: a number refused costs e times what another character taken for a digit does
 HEIGHT = 128  # pixels: taller digits are reduced to between this and half of it; the model sees 20
 
 
@@ -117,10 +118,30 @@ def read(
     slope, offset = learnt.calibration
     if len(found[0].pieces) == 1:
         score = float(scores[found[0].pieces[0]])
+        is_number = score >= threshold
     else:
-        score, threshold = _sigmoid(float(evidence(found[0], weighed, scores) @ learnt.rejection)), learnt.threshold
+        strange = _sigmoid(float(evidence(found[0], weighed, scores) @ learnt.rejection))
+        fits = _sigmoid(fitting(row, found[0], probabilities, scores, learnt))
+        score, is_number = min(strange, fits), strange >= learnt.threshold and fits >= LIKELY
     sure = [each._replace(probability=_sigmoid(slope * logit(each.probability) + offset)) for each in found]
-    return Read(sure, score, score >= threshold)
+    return Read(sure, score, is_number)
+
+
+def fitting(
+    row: Row,
+    reading: Reading,
+    probabilities: NDArray[np.floating[Any]],
+    scores: NDArray[np.floating[Any]],
+    learnt: Weights,
+) -> float:
+    """The log odds of the least likely of a reading's pieces, two at least, that it is a digit beside the others."""
+    through = list(reading.pieces)
+    pieces = [row.pieces[k] for k in through]
+    labels = list(reading.labels)
+    among = misfits.facts(row.cells, pieces)
+    known = misfits.features(among, labels, probabilities[through, labels], scores[through], learnt.usual)
+    judged = (known @ learnt.fitting)[misfits.uncut(row.cells, pieces)]
+    return float(judged.min(initial=np.inf))
 
 
 def evidence(reading: Reading, weighed: NDArray[np.float64], scores: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

@@ -105,7 +105,7 @@ def _tiny(plan: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
 
 
 def _forget() -> None:
-    for read in [*vars(readers).values(), numbers.writers, borders.hands, _sample]:
+    for read in [*vars(readers).values(), numbers.writers, numbers.sets, borders.hands, _sample]:
         if hasattr(read, "cache_clear"):
             read.cache_clear()
 

@@ -50,6 +50,28 @@ def test_a_numbers_strokes_lie_on_its_ink() -> None:
 
 
 @pytest.mark.usefixtures("tiny_sources")
+@pytest.mark.parametrize("judged", [False, True])
+def test_a_line_with_other_characters_says_where_each_is(judged: bool) -> None:
+    for item in range(20):
+        line = numbers.marked(item, judged=judged)
+        assert any(character.isdigit() for character in line.text)
+        assert not line.text.isdigit()
+        left, top, right, bottom = line.boxes.T
+        ink = np.asarray(Image.open(BytesIO(line.picture)).convert("L")) < 128
+        assert (np.diff(left) > 0).all(), "the characters stand side by side, in order"
+        for x, y in zip(((left + right) / 2).astype(int), ((top + bottom) / 2).astype(int), strict=True):
+            assert ink[max(0, y - 60) : y + 60, max(0, x - 60) : x + 60].any()
+
+
+def test_a_piece_in_another_character_or_with_one_in_it_is_no_digit() -> None:
+    made = learning.Made(b"", "", "4:7", np.array([[0, 0, 40, 100], [60, 30, 70, 80], [90, 0, 140, 100]], float))
+    pieces = {"the 4": (2, 2, 42, 98), "a dot of the colon": (60, 30, 70, 40), "the 4 and the colon": (0, 0, 70, 100)}
+    pieces["half of the 7"] = (115, 0, 140, 100)
+    found = learning._digits(np.array(list(pieces.values()), float), made)
+    assert found.tolist() == pytest.approx([1, 0, 0, np.nan], nan_ok=True)
+
+
+@pytest.mark.usefixtures("tiny_sources")
 def test_a_sheets_border_lies_where_two_digits_are_as_near() -> None:
     several = 0
     for item in range(30):
@@ -78,7 +100,10 @@ def test_numpy_computes_what_keras_learnt(tmp_path: Path) -> None:
 def some_lattice(truth: list[int]) -> Lattice:
     rng = np.random.default_rng(2)
     found = [lattice.Piece(a, b, (0, 0, 1, 1)) for a in range(4) for b in range(a + 1, min(a + 3, 5))]
-    return Lattice(rng.normal(size=(len(found), 10, 5)).astype(np.float32), np.ones(len(found)), found, 4, truth)
+    n = len(found)
+    said = np.ones(n, np.float32), np.ones((n, 10), np.float32)
+    among = np.zeros((n, 3)), np.ones(n, bool)
+    return Lattice(rng.normal(size=(n, 10, 5)).astype(np.float32), *said, found, *among, 4, truth, np.ones(n))
 
 
 def test_the_gradient_is_that_of_the_likelihood() -> None:
@@ -133,7 +158,8 @@ def test_learning_and_measuring_run_on_small_data(tmp_path: Path, monkeypatch: p
     bordering.main(["--sheets", "60", "--epochs", "1", "--out", str(tmp_path / "borders.npz")])
     assert len(borders.read(tmp_path / "borders.npz")) == len(borders.layers())
     learning.main(["--share", "0.02", "--out", str(tmp_path / "weights.json")])
-    assert lattice.read(json.loads((tmp_path / "weights.json").read_text())).weights.shape == (44,)
+    learnt = lattice.read(json.loads((tmp_path / "weights.json").read_text()))
+    assert [each.shape for each in learnt[:4]] == [each.shape for each in lattice.weights()[:4]]
     measuring.main(["--n", "3", "--out", str(tmp_path / "measured")])
     report = json.loads((tmp_path / "measured" / "report.json").read_text())
     assert {cell["length"] for cell in report["cells"]} == {0, 1, 2}

@@ -251,6 +251,40 @@ def test_a_minus_under_a_number_and_a_point_are_none_of_what_is_beside_it(embedd
     assert read_one(embedded, sheet([("3", 20, 20), ("4", 150, 20)], [point]), allowed=("point",)).number == "3.4"
 
 
+MARKS: dict[str, list[list[tuple[float, float]]]] = {  # between digits of 100 pixels that stand on 130, of usual sizes
+    "a slash": [[(76, 0), (-8, 148)]],
+    "a colon": [[(30, 60), (32, 62)], [(30, 110), (32, 112)]],
+    "a quote": [[(32, 24), (30, 56)]],
+    "a bracket": [[(12, 8), (30, 40), (36, 78), (30, 116), (12, 148)]],
+    "a dash": [[(12, 86), (52, 84)]],
+    "a plus": [[(10, 85), (54, 85)], [(32, 63), (32, 107)]],
+}
+
+
+@pytest.mark.parametrize("mark", MARKS)
+@pytest.mark.parametrize("number", ["24", "35", "86"])
+def test_a_mark_among_digits_is_no_digit(embedded: EmbeddedPredictor, number: str, mark: str) -> None:
+    """Alone, a slash or a bracket is a 1 to most eyes."""
+    first, second = (strokes_of(digit) for digit in number)
+    right = max(x for stroke in first for x, _ in stroke)
+    moved = [[(x + right + 110, y) for x, y in stroke] for stroke in second]
+    beside = [[(x + right + 34, y) for x, y in stroke] for stroke in MARKS[mark]]
+    assert read_one(embedded, sheet([], [*first, *moved], size=(460, 180))).number == number
+    answer = read_one(embedded, sheet([], [*first, *beside, *moved], size=(460, 180)))
+    assert answer.number is None, answer
+    assert answer.rejection
+    assert answer.rejection.reason in ("not_a_number", "sign")
+
+
+def test_a_1_of_any_usual_size_and_lean_stays_a_digit(embedded: EmbeddedPredictor) -> None:
+    first, second = strokes_of("2"), [[(x + 150, y) for x, y in stroke] for stroke in strokes_of("8")]
+    for lean in (-5, 0, 10, 20):
+        for tall in (85, 100, 110):
+            one = [(125.0 + lean, 130.0 - tall), (125.0, 130.0)]
+            answer = read_one(embedded, sheet([], [*first, one, *second], size=(420, 180)))
+            assert answer.number == "218", (lean, tall, answer)
+
+
 def test_a_digit_at_the_border_stays_part_of_the_number(embedded: EmbeddedPredictor) -> None:
     """Also one that runs out of the picture at two sides, however thick the pen."""
     for number, gap in (("47", 25), ("90", 60)):
@@ -402,7 +436,7 @@ def marks_of(*rectangles: tuple[int, int, int, int]) -> list[str]:
         ((20, 14, 50, 20), ""),  # too high up
         ((47, 40, 50, 20), "-"),
         ((48, 40, 50, 20), ""),  # too near
-        ((145, 40, 50, 20), ""),  # between digits
+        ((145, 40, 50, 20), marks.DASH),  # between digits
         ((165, 88, 12, 12), "."),
         ((165, 70, 12, 12), "."),
         ((165, 68, 12, 12), ""),  # too high up

@@ -13,7 +13,7 @@ from PIL import Image, ImageFilter
 
 from backend.numbers import reading
 from training.data import doodles, pictures, strokes
-from training.data.readers import letters, pen, writer_fold
+from training.data.readers import SITE_FOLD, characters, letters, pen, writer_fold
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,8 +27,50 @@ JOINED, HALF = 0.6, (0.3, 0.5)  # it is none if it holds so much of a second dig
 GAPS = {"apart": (0.15, 0.40), "close": (0.02, 0.12), "touching": (-0.12, 0.02)}  # of the height, between the ink
 PENS = (0.04, 0.14)  # of the height: a pen's width
 SURFACES = ("canvas", "photo", "scan")
+MARKED = "digits with other characters among them"
 JUDGED = 4  # the fold whose writers measure what is learnt from the others'
 Hand = dict[str, list["Drawing"]]  # a person's drawings of each digit
+FEWEST = 10  # digits of a person whose hand writes lines: their usual height
+TALLEST = 2.2  # of a digit's height: no mark is drawn higher
+# How far below the line of the digits a mark ends, in their height; other characters stand on it. Medians of the people
+# of UNIPEN whose digits stand on one line, or, of rare marks, what is usual.
+BELOW = {
+    **dict.fromkeys("/\\", 0.08),
+    **dict.fromkeys("()[]{}", 0.12),
+    ",": 0.3,
+    ";": 0.25,
+    ":": -0.1,
+    **dict.fromkeys("'\"", -0.75),
+    **dict.fromkeys("-~", -0.4),
+    **dict.fromkeys("=*", -0.3),
+    "+": -0.15,
+    "^": -0.6,
+    **dict.fromkeys("<>", -0.1),
+    "_": 0.05,
+    "p": 0.6,
+    "y": 0.65,
+    "j": 0.4,
+    "f": 0.2,
+    "Q": 0.18,
+    "Y": 0.1,
+}
+LINES = (  # what stands in a line of digits, where, how often in twenty
+    ("between", "/:", 5),
+    ("around", "()", 2),
+    ("behind", ")", 1),
+    ("behind", "'\"%!?,:;*=", 3),
+    ("before", '$#~(="*<>+-', 2),
+    ("anywhere", "/:;,'\"()-+=%$#!?*&@<>[]{}\\^~_", 5),
+    ("anywhere", "ACDEFHJKLMNPQRTUVWXYacdefhkmnprtuvwxyij", 2),
+)
+
+
+class Marked(NamedTuple):
+    """A line of digits and other characters: its encoded picture, the characters, (n, 4) where they are on a canvas."""
+
+    picture: bytes
+    text: str
+    boxes: NDArray[np.float64]
 
 
 class Number(NamedTuple):
@@ -61,18 +103,29 @@ def hand(drawings: list[tuple[Drawing, str]], odd: float = np.inf) -> Hand:
     return found
 
 
-def compose(digits: list[Drawing], gaps: tuple[float, float], width: float, rng: np.random.Generator) -> list[Drawing]:
-    """Drawings of digits -> the same side by side on a drifting baseline, `gaps` between the ink of a pen `width`."""
+def compose(
+    digits: list[Drawing],
+    gaps: tuple[float, float],
+    width: float,
+    rng: np.random.Generator,
+    below: dict[int, float] | None = None,
+) -> list[Drawing]:
+    """Drawings of digits -> the same side by side on a drifting baseline, `gaps` between the ink of a pen `width`.
+
+    below: which of them are none, and how far below the baseline each of those ends.
+    """
     placed: list[Drawing] = []
     right = 0.0
     rising, wander = rng.normal(0, 0.03), rng.uniform(0.02, 0.06)
-    for drawing in digits:
+    for k, drawing in enumerate(digits):
         points = np.concatenate(drawing)
         low, high = points.min(axis=0), points.max(axis=0)
         # A digit that was written alone varies more in size than within a line.
-        scale = rng.normal(1, 0.05) / max(float(high[1] - low[1]), 0.4) ** 0.5
+        tall, drop = float(high[1] - low[1]), (below or {}).get(k)
+        scale = rng.normal(1, 0.05) * (max(tall, 0.4) ** -0.5 if drop is None else TALLEST / max(tall, TALLEST))
         left = right + (rng.uniform(*gaps) + width if placed else 0)
-        shift = np.array([left, rng.normal(0, wander) + rising * left]) - scale * np.array([low[0], high[1]])
+        down = rng.normal(0, wander) + rising * left + (0 if drop is None else rng.normal(drop, 0.08))
+        shift = np.array([left, down]) - scale * np.array([low[0], high[1]])
         placed.append([scale * stroke + shift for stroke in drawing])
         right = left + scale * float(high[0] - low[0])
     return placed
@@ -110,8 +163,69 @@ def on_surface(image: Image.Image, surface: str, rng: np.random.Generator) -> by
     return ways.get(surface, lambda: scan(image, rng))()
 
 
+@once
+def sets() -> dict[str, Hand]:
+    """UNIPEN's people with enough digits and other characters: all that each wrote, the median height of digits 1."""
+    found: dict[str, Hand] = {}
+    for each in characters():
+        found.setdefault(each.writer, {}).setdefault(each.label, []).append(each.drawing)
+    return {writer: unit for writer, mine in found.items() if (unit := _of_digits_height(mine))}
+
+
+def _of_digits_height(mine: Hand) -> Hand:
+    """Empty where somebody wrote too few digits to tell, or nothing else."""
+    heights = [np.ptp(np.concatenate(each)[:, 1]) for digit in "0123456789" for each in mine.get(digit, [])]
+    if len(heights) < FEWEST or all(label.isdigit() for label in mine):
+        return {}
+    unit = float(np.median(heights))
+    return {label: [[stroke / unit for stroke in each] for each in drawings] for label, drawings in mine.items()}
+
+
+def marked(item: int, surface: str = "canvas", *, judged: bool = False) -> Marked:
+    """The item-th line of digits with a mark or a letter among them, by one of UNIPEN's people.
+
+    judged: by those of fold JUDGED, and by nobody else where it is not set.
+    """
+    rng = np.random.default_rng([item, 78])
+    people = [writer for writer in sorted(sets()) if (SITE_FOLD[writer.split("/")[0]] == JUDGED) == judged]
+    mine = sets()[people[rng.integers(len(people))]]
+    digits = rng.choice([digit for digit in "0123456789" if digit in mine], rng.integers(1, 6)).tolist()
+    text = _with_marks(digits, set().union(*(sets()[who] for who in people)), rng)
+    drawings = []
+    for label in text:
+        hand = mine if label in mine else rng.choice([sets()[who] for who in people if label in sets()[who]])
+        drawings.append(hand[label][rng.integers(len(hand[label]))])
+    below = {k: BELOW.get(label, 0.0) for k, label in enumerate(text) if not label.isdigit()}
+    picture, laid = _picture(drawings, str(rng.choice(["apart", "close"])), surface, rng, below)
+    return Marked(picture, "".join(text), boxes_of(laid, drawings))
+
+
+def boxes_of(laid: Drawing, characters: list[Drawing]) -> NDArray[np.float64]:
+    """(n, 4): where each character's strokes lie, left, top, right, bottom; none where none are known."""
+    strokes = iter(laid)
+    own = [np.concatenate([next(strokes) for _ in each]) for each in characters] if laid else []
+    return np.array([[*points.min(axis=0), *points.max(axis=0)] for points in own]).reshape(-1, 4)
+
+
+def _with_marks(digits: list[str], known: set[str], rng: np.random.Generator) -> list[str]:
+    """The same with characters of one of LINES that are `known`."""
+    lines = [(where, marks, often) for where, which, often in LINES if (marks := [c for c in which if c in known])]
+    share = np.array([often for *_, often in lines])
+    where, marks, _ = lines[rng.choice(len(lines), p=share / share.sum())]
+    if where == "around":
+        return [marks[0], *digits, marks[-1]]
+    n = len(digits)
+    first, after = {"between": (1, max(2, n)), "behind": (n, n + 1), "before": (0, 1)}.get(where, (0, n + 1))
+    text = list(digits)
+    text.insert(int(rng.integers(first, after)), str(rng.choice(marks)))
+    return text
+
+
 class Task(NamedTuple):
-    """One picture to make: the item-th of `length` digits by a writer of `fold`; of no number, where `length` is 0."""
+    """One picture to make: the item-th of `length` digits by a writer of `fold`; of no number, where `length` is 0.
+
+    gap: MARKED for digits with something else among them, which is no number.
+    """
 
     item: int
     length: int
@@ -121,6 +235,8 @@ class Task(NamedTuple):
 
     def made(self) -> Number:
         """The picture."""
+        if self.gap == MARKED:
+            return Number(marked(self.item, self.surface, judged=self.fold == JUDGED).picture, [], "", self.fold)
         if not self.length:
             return Number(*word(self.item, self.surface), "", self.fold)
         return number(self.item, self.length, self.gap, self.surface, self.fold)
@@ -154,12 +270,14 @@ def word(item: int, surface: str = "canvas") -> tuple[bytes, Drawing]:
     return _picture(unit, str(rng.choice(list(GAPS))), surface, rng)
 
 
-def _picture(digits: list[Drawing], gap: str, surface: str, rng: np.random.Generator) -> tuple[bytes, Drawing]:
+def _picture(
+    digits: list[Drawing], gap: str, surface: str, rng: np.random.Generator, below: dict[int, float] | None = None
+) -> tuple[bytes, Drawing]:
     """Composed, slanted, drawn with a pen of one width, on a surface: encoded, and its strokes there, none on paper."""
     height = float(np.exp(rng.uniform(np.log(45), np.log(170))))
     width = max(height * float(rng.uniform(*PENS)), 3)
     slant = np.array([[1, 0], [rng.normal(0, 0.08), 1]])
-    placed = compose(digits, GAPS[gap], width / height, rng)
+    placed = compose(digits, GAPS[gap], width / height, rng, below)
     drawing = [stroke @ slant for digit in placed for stroke in digit]
     image, laid = sheet(drawing, height, width, rng)
     return on_surface(image, surface, rng), laid if surface == "canvas" else []

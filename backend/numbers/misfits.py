@@ -1,0 +1,84 @@
+"""Whether each digit of a reading is one beside the others: a slash, a bracket, a quote or a colon is read as a 1.
+
+Alone such a mark is a digit to most eyes. Beside digits it is too tall or too low, stands too high, leans, bends or is
+in pieces. What is usual of each digit and how much each difference weighs stands in weights.json, learnt by
+`python -m training.lattice`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from backend.numbers.cuts import Cells
+    from backend.numbers.lattice import Piece
+
+TALL = 0.5  # of the tallest: what is lower tells no line's height
+FARTHEST = 3.0  # deviations: what is farther from the usual counts as much
+LOWEST = (-8.0, -1.0)  # log probabilities below count as much
+
+
+def facts(cells: Cells, pieces: Sequence[Piece]) -> NDArray[np.float64]:
+    """(n, 6) of a reading's pieces, two at least: height, top, bottom; as `alone`."""
+    return among(np.array([piece.box for piece in pieces], float), alone(cells, pieces))
+
+
+def among(boxes: NDArray[np.float64], own: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, 4) boxes and (n, 3) facts of a reading's pieces -> (n, 6), in heights of the others, below their middle."""
+    found = []
+    for k, (top, bottom) in enumerate(boxes[:, 1::2]):
+        others = np.delete(boxes[:, 1::2], k, axis=0)
+        high = others[:, 1] - others[:, 0]
+        tall = high > TALL * high.max()
+        height, middle = np.median(high[tall]), np.median(others[tall].mean(axis=1))
+        found.append([np.log((bottom - top) / height), (top - middle) / height, (bottom - middle) / height])
+    return np.concatenate([found, own], axis=1)
+
+
+def alone(cells: Cells, pieces: Sequence[Piece]) -> NDArray[np.float64]:
+    """(n, 3) of pieces, in their own heights: lean, bend, blank columns inside."""
+    return np.array([_shape(cells, piece) for piece in pieces])
+
+
+def uncut(cells: Cells, pieces: Sequence[Piece]) -> NDArray[np.bool_]:
+    """(n,): which pieces end in paper on both sides: other characters seldom touch, and a cut leaves odd shapes."""
+    cut = np.concatenate([[False], cells.cut, [False]])
+    return ~np.array([cut[piece.first] or cut[piece.last] for piece in pieces])
+
+
+def _shape(cells: Cells, piece: Piece) -> tuple[float, float, float]:
+    """Lean: how far the middle of a piece's rows goes to the right on its upper half; bend: off a straight line."""
+    first, last, (left, top, right, bottom) = piece
+    labels, high = cells.labels[top:bottom, left:right], bottom - top
+    mask = ((labels > first) & (labels <= last)).astype(np.float32)
+    counts = mask @ np.ones(right - left, np.float32)  # BLAS: a third of sum()'s time
+    rows, columns = np.flatnonzero(counts), np.flatnonzero(np.ones(high, np.float32) @ mask)
+    x = (mask @ np.arange(right - left, dtype=np.float32))[rows] / counts[rows]
+    y = 1 - 2 * rows / max(1, high - 1)
+    straight, curved = y - y.mean(), y * y - (y * y).mean()
+    lean, bend = (float(x @ each / max(1e-6, each @ each)) for each in (straight, curved))
+    return lean / high, bend / high, float(np.diff(columns).max(initial=1) - 1) / high
+
+
+def features(
+    known: NDArray[np.float64],
+    labels: Sequence[int],
+    probabilities: NDArray[np.floating[Any]],
+    scores: NDArray[np.floating[Any]],
+    usual: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """(n, k): what the weights weigh of a reading's pieces, by (n, 6) facts and (n,) what the model says of each label.
+
+    usual: (2, labels, 6), mean and deviation.
+    """
+    each = list(labels)
+    logs = np.log(np.maximum([probabilities, scores], 1e-6))
+    said = [np.maximum(logs, low).T for low in LOWEST]
+    away = np.clip((known - usual[0, each]) / usual[1, each], -FARTHEST, FARTHEST)
+    return np.concatenate([np.eye(len(usual[0]))[each], *said, away, away**2], axis=1)
