@@ -3,7 +3,7 @@
 Every way through the lattice is a reading (LeCun et al. 1998, parts V to VII). A piece's score for a label is linear
 in what the model says and in the piece's shape, place and cuts; the probability of a number is the sum over all ways
 that spell it by the sum over all ways, a semi-Markov conditional random field (Sarawagi and Cohen 2004). weights.json
-holds the weights, which `python -m training.numbers fit` learns from composed numbers by their likelihood.
+holds the weights, which `python -m training.lattice` learns from composed numbers by their likelihood.
 """
 
 from __future__ import annotations

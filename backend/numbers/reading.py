@@ -120,9 +120,9 @@ def read(
         score = float(scores[found[0].pieces[0]])
         is_number = score >= threshold
     else:
-        strange = _sigmoid(float(evidence(found[0], weighed, scores) @ learnt.rejection))
+        whole = _sigmoid(float(evidence(found[0], weighed, scores) @ learnt.rejection))
         fits = _sigmoid(fitting(row, found[0], probabilities, scores, learnt))
-        score, is_number = min(strange, fits), strange >= learnt.threshold and fits >= LIKELY
+        score, is_number = min(whole, fits), whole >= learnt.threshold and fits >= LIKELY
     sure = [each._replace(probability=_sigmoid(slope * logit(each.probability) + offset)) for each in found]
     return Read(sure, score, is_number)
 
