@@ -102,7 +102,7 @@ def _headline(number: Number, shown: Prediction, *, stale: bool) -> str:
     if number.rejection is None:
         others = ", ".join(escape(each.number) for each in number.alternatives)
         return words.headline(shown, stale=stale) + (f'<p class="hint">Or: {others}</p>' if others else "")
-    reason = REASONS.get(number.rejection.reason, "Write digits alone, beside each other, as large as the sheet allows.")
+    reason = REASONS.get(number.rejection.reason, "Write digits alone, side by side, as large as the sheet allows.")
     return (
         '<div class="headline rejected"><div class="digit" aria-hidden="true">?</div><div>'
         f"<h2>That does not look like a number</h2><p>{reason}</p></div></div>"
