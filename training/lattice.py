@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from training.data.numbers import Number
+
     Array = NDArray[np.float64]
 
 ARTIFACT = Path(__file__).parent / "artifacts" / "digits"
@@ -56,7 +58,7 @@ class Lattice(NamedTuple):
     digit: Array  # (n,) 1 for a piece that is a digit, 0 for another character, NaN for what is not known
 
 
-def lattice_of(made: Made, predictor: EmbeddedPredictor, shapes: Array) -> Lattice | None:
+def lattice_of(made: Number, predictor: EmbeddedPredictor, shapes: Array) -> Lattice | None:
     """A picture's only line; None where there is none, several, or too much ink."""
     sheet = find_ink(made.picture)
     rows, factor = reading.rows(sheet.ink)
@@ -81,7 +83,7 @@ def lattice_of(made: Made, predictor: EmbeddedPredictor, shapes: Array) -> Latti
     )
 
 
-def _digits(boxes: Array, made: Made) -> Array:
+def _digits(boxes: Array, made: Number) -> Array:
     """(n, 4) of pieces on the sheet -> (n,), as Lattice.digit: what is in another character or holds one is none."""
     if not len(made.boxes):
         return np.full(len(boxes), np.nan)
@@ -169,25 +171,9 @@ def _shapes() -> Array:
     return np.array(numbers.shapes())
 
 
-class Made(NamedTuple):
-    """A picture, the digits of its number, and of a line with other characters what and where each is."""
-
-    picture: bytes
-    truth: str
-    text: str = ""
-    boxes: Array = np.zeros((0, 4))
-
-
-def _made(task: Task) -> Made:
-    if task.gap != MARKED:
-        return Made(*task.made()[:3:2])
-    line = numbers.marked(task.item, task.surface)
-    return Made(line.picture, "", line.text, line.boxes)
-
-
 def _lattice(task: tuple[Task, Path]) -> Lattice | None:
     try:
-        return lattice_of(_made(task[0]), _predictor(task[1]), _shapes())
+        return lattice_of(task[0].made(), _predictor(task[1]), _shapes())
     except BlankPicture:
         return None
 
@@ -211,10 +197,8 @@ def fit(share: float, artifact: Path) -> dict[str, Any]:
     """Learn everything in weights.json."""
     found = _lattices(plan(share), artifact)
     weights = learn(found)
-    items = range(FIRST, FIRST + round(share * 800))
-    none = _lattices([Task(item, 0, "", SURFACES[item % 3], 0) for item in items], artifact)
-    items = range(FIRST, FIRST + round(share * 2000))
-    marked = _lattices([Task(item, 0, MARKED, "canvas", 0) for item in items], artifact)
+    none = _lattices([Task(FIRST + k, 0, "", SURFACES[k % 3], 0) for k in range(round(share * 800))], artifact)
+    marked = _lattices([Task(FIRST + k, 0, MARKED, "canvas", 0) for k in range(round(share * 2000))], artifact)
     usual, fitting = fit_misfits([*found, *marked], weights)
     seen = [row for each in found if (row := _seen(each, weights))]
     other = [row for each in none if (row := _seen(each, weights))]
@@ -256,9 +240,10 @@ def _examples(lattices: list[Lattice], weights: Array) -> Iterator[tuple[Array, 
         through, labels = list(best.pieces), np.array(best.labels)
         digit = np.ones(len(through)) if labels.tolist() == each.truth else each.digit[through]
         known = each.uncut[through] & ~np.isnan(digit)
-        boxes = np.array([each.pieces[k].box for k in through], float)
+        among = misfits.among([each.pieces[k] for k in through])
+        facts = np.concatenate([among, each.alone[through]], axis=1)
         said = np.stack([each.probabilities[through, labels], each.scores[through]], axis=1)
-        yield misfits.among(boxes, each.alone[through])[known], labels[known], said[known], digit[known]
+        yield facts[known], labels[known], said[known], digit[known]
 
 
 class Seen(NamedTuple):

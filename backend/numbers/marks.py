@@ -58,10 +58,11 @@ def _mark(line: Line, k: int) -> str:
     below = (top + bottom) / 2 - float((tall[:, 1] + tall[:, 3]).mean() / 2)
     w, h = right - left, bottom - top
     first, last = (others[:, 0] > right).all(), (others[:, 2] < left).all()
-    if abs(below) <= LOW and h <= FLAT and w >= 1.6 * h:
-        return "-" if first else DASH
-    if first and abs(below) <= LOW:
-        return "+" if max(w, h) <= CROSS and _is_cross(line, k) else ""
+    if abs(below) <= LOW:
+        if h <= FLAT and w >= 1.6 * h:
+            return "-" if first else DASH
+        if first:
+            return "+" if max(w, h) <= CROSS and _is_cross(line, k) else ""
     between = not first and not last
     return "." if between and below >= LOW and w <= SMALL and h <= 1.5 * SMALL else ""
 

@@ -7,6 +7,7 @@ in pieces. What is usual of each digit and how much each difference weighs stand
 
 from __future__ import annotations
 
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,20 +26,21 @@ LOWEST = (-8.0, -1.0)  # log probabilities below count as much
 
 
 def facts(cells: Cells, pieces: Sequence[Piece]) -> NDArray[np.float64]:
-    """(n, 6) of a reading's pieces, two at least: height, top, bottom; as `alone`."""
-    return among(np.array([piece.box for piece in pieces], float), alone(cells, pieces))
+    """(n, 6) of a reading's pieces, two at least: height, top, bottom, as `among`; lean, bend, blanks, as `alone`."""
+    return np.concatenate([among(pieces), alone(cells, pieces)], axis=1)
 
 
-def among(boxes: NDArray[np.float64], own: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n, 4) boxes and (n, 3) facts of a reading's pieces -> (n, 6), in heights of the others, below their middle."""
+def among(pieces: Sequence[Piece]) -> NDArray[np.float64]:
+    """(n, 3) of a reading's pieces, two at least, in heights of the others: log height; top, bottom below their middle."""
+    spans = [(bottom - top, (top + bottom) / 2) for _, _, (_, top, _, bottom) in pieces]
     found = []
-    for k, (top, bottom) in enumerate(boxes[:, 1::2]):
-        others = np.delete(boxes[:, 1::2], k, axis=0)
-        high = others[:, 1] - others[:, 0]
-        tall = high > TALL * high.max()
-        height, middle = np.median(high[tall]), np.median(others[tall].mean(axis=1))
-        found.append([np.log((bottom - top) / height), (top - middle) / height, (bottom - middle) / height])
-    return np.concatenate([found, own], axis=1)
+    for k, (high, middle) in enumerate(spans):
+        others = spans[:k] + spans[k + 1 :]
+        tallest = max(others)[0]
+        tall = [span for span in others if span[0] > TALL * tallest]
+        height, line = (median(values) for values in zip(*tall, strict=True))  # a tenth of NumPy's time
+        found.append((np.log(high / height), (middle - high / 2 - line) / height, (middle + high / 2 - line) / height))
+    return np.array(found)
 
 
 def alone(cells: Cells, pieces: Sequence[Piece]) -> NDArray[np.float64]:

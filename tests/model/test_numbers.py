@@ -50,10 +50,10 @@ def test_a_numbers_strokes_lie_on_its_ink() -> None:
 
 
 @pytest.mark.usefixtures("tiny_sources")
-@pytest.mark.parametrize("judged", [False, True])
-def test_a_line_with_other_characters_says_where_each_is(judged: bool) -> None:
+@pytest.mark.parametrize("fold", [0, numbers.JUDGED])
+def test_a_line_with_other_characters_says_where_each_is(fold: int) -> None:
     for item in range(20):
-        line = numbers.marked(item, judged=judged)
+        line = numbers.marked(item, fold=fold)
         assert any(character.isdigit() for character in line.text)
         assert not line.text.isdigit()
         left, top, right, bottom = line.boxes.T
@@ -64,7 +64,8 @@ def test_a_line_with_other_characters_says_where_each_is(judged: bool) -> None:
 
 
 def test_a_piece_in_another_character_or_with_one_in_it_is_no_digit() -> None:
-    made = learning.Made(b"", "", "4:7", np.array([[0, 0, 40, 100], [60, 30, 70, 80], [90, 0, 140, 100]], float))
+    boxes = np.array([[0, 0, 40, 100], [60, 30, 70, 80], [90, 0, 140, 100]], float)
+    made = numbers.Number(b"", [], "", 0, "4:7", boxes)
     pieces = {"the 4": (2, 2, 42, 98), "a dot of the colon": (60, 30, 70, 40), "the 4 and the colon": (0, 0, 70, 100)}
     pieces["half of the 7"] = (115, 0, 140, 100)
     found = learning._digits(np.array(list(pieces.values()), float), made)
@@ -159,6 +160,7 @@ def test_learning_and_measuring_run_on_small_data(tmp_path: Path, monkeypatch: p
     assert len(borders.read(tmp_path / "borders.npz")) == len(borders.layers())
     learning.main(["--share", "0.02", "--out", str(tmp_path / "weights.json")])
     learnt = lattice.read(json.loads((tmp_path / "weights.json").read_text()))
+    assert learnt.weights.shape == (44,)
     assert [each.shape for each in learnt[:4]] == [each.shape for each in lattice.weights()[:4]]
     measuring.main(["--n", "3", "--out", str(tmp_path / "measured")])
     report = json.loads((tmp_path / "measured" / "report.json").read_text())

@@ -32,8 +32,8 @@ JUDGED = 4  # the fold whose writers measure what is learnt from the others'
 Hand = dict[str, list["Drawing"]]  # a person's drawings of each digit
 FEWEST = 10  # digits of a person whose hand writes lines: their usual height
 TALLEST = 2.2  # of a digit's height: no mark is drawn higher
-# How far below the line of the digits a mark ends, in their height; other characters stand on it. Medians of the people
-# of UNIPEN whose digits stand on one line, or, of rare marks, what is usual.
+# How far below the line of the digits a character ends, in their height; all others stand on it. Set by hand, near the
+# medians of UNIPEN's people whose digits stand on one line.
 BELOW = {
     **dict.fromkeys("/\\", 0.08),
     **dict.fromkeys("()[]{}", 0.12),
@@ -65,14 +65,6 @@ LINES = (  # what stands in a line of digits, where, how often in twenty
 )
 
 
-class Marked(NamedTuple):
-    """A line of digits and other characters: its encoded picture, the characters, (n, 4) where they are on a canvas."""
-
-    picture: bytes
-    text: str
-    boxes: NDArray[np.float64]
-
-
 class Number(NamedTuple):
     """A number to read: its encoded picture, its strokes there, its digits, the fold that never saw its writer."""
 
@@ -80,6 +72,10 @@ class Number(NamedTuple):
     strokes: Drawing  # none on paper
     truth: str
     fold: int
+    text: str = ""  # of a line with other characters than digits, which is no number
+    boxes: NDArray[np.float64] = np.zeros(
+        (0, 4)
+    )  # where each of its characters is, left, top, right, bottom; on a canvas
 
 
 @once
@@ -92,14 +88,14 @@ def writers() -> dict[int, Hand]:
 
 
 def hand(drawings: list[tuple[Drawing, str]], odd: float = np.inf) -> Hand:
-    """One person's drawings and what they are -> by digit, their median height 1; without the `odd`."""
-    height = np.median([np.ptp(np.concatenate(drawing)[:, 1]) for drawing, _ in drawings])
+    """One person's drawings and what they are -> by label, the digits' median height 1; without the `odd`."""
+    height = np.median([np.ptp(np.concatenate(drawing)[:, 1]) for drawing, label in drawings if label.isdigit()])
     found: Hand = {}
-    for drawing, digit in drawings:
+    for drawing, label in drawings:
         unit = [stroke / height for stroke in drawing]
         wide, high = np.ptp(np.concatenate(unit), axis=0)
         if max(wide, high, 1 / max(high, 1e-6)) < odd:
-            found.setdefault(digit, []).append(unit)
+            found.setdefault(label, []).append(unit)
     return found
 
 
@@ -165,45 +161,38 @@ def on_surface(image: Image.Image, surface: str, rng: np.random.Generator) -> by
 
 @once
 def sets() -> dict[str, Hand]:
-    """UNIPEN's people with enough digits and other characters: all that each wrote, the median height of digits 1."""
-    found: dict[str, Hand] = {}
+    """UNIPEN's people with enough digits and other characters: all that each wrote."""
+    found: dict[str, list[tuple[Drawing, str]]] = {}
     for each in characters():
-        found.setdefault(each.writer, {}).setdefault(each.label, []).append(each.drawing)
-    return {writer: unit for writer, mine in found.items() if (unit := _of_digits_height(mine))}
+        found.setdefault(each.writer, []).append((each.drawing, each.label))
+    digits = {writer: sum(label.isdigit() for _, label in drawings) for writer, drawings in found.items()}
+    return {who: hand(drawings) for who, drawings in found.items() if FEWEST <= digits[who] < len(drawings)}
 
 
-def _of_digits_height(mine: Hand) -> Hand:
-    """Empty where somebody wrote too few digits to tell, or nothing else."""
-    heights = [np.ptp(np.concatenate(each)[:, 1]) for digit in "0123456789" for each in mine.get(digit, [])]
-    if len(heights) < FEWEST or all(label.isdigit() for label in mine):
-        return {}
-    unit = float(np.median(heights))
-    return {label: [[stroke / unit for stroke in each] for each in drawings] for label, drawings in mine.items()}
-
-
-def marked(item: int, surface: str = "canvas", *, judged: bool = False) -> Marked:
+def marked(item: int, surface: str = "canvas", fold: int = 0) -> Number:
     """The item-th line of digits with a mark or a letter among them, by one of UNIPEN's people.
 
-    judged: by those of fold JUDGED, and by nobody else where it is not set.
+    By those of fold JUDGED where that is the fold, else by any of the others.
     """
     rng = np.random.default_rng([item, 78])
+    judged = fold == JUDGED
     people = [writer for writer in sorted(sets()) if (SITE_FOLD[writer.split("/")[0]] == JUDGED) == judged]
     mine = sets()[people[rng.integers(len(people))]]
     digits = rng.choice([digit for digit in "0123456789" if digit in mine], rng.integers(1, 6)).tolist()
     text = _with_marks(digits, set().union(*(sets()[who] for who in people)), rng)
     drawings = []
     for label in text:
-        hand = mine if label in mine else rng.choice([sets()[who] for who in people if label in sets()[who]])
-        drawings.append(hand[label][rng.integers(len(hand[label]))])
+        theirs = mine if label in mine else rng.choice([sets()[who] for who in people if label in sets()[who]])
+        drawings.append(theirs[label][rng.integers(len(theirs[label]))])
     below = {k: BELOW.get(label, 0.0) for k, label in enumerate(text) if not label.isdigit()}
     picture, laid = _picture(drawings, str(rng.choice(["apart", "close"])), surface, rng, below)
-    return Marked(picture, "".join(text), boxes_of(laid, drawings))
+    return Number(picture, laid, "", fold, "".join(text), _boxes(laid, drawings))
 
 
-def boxes_of(laid: Drawing, characters: list[Drawing]) -> NDArray[np.float64]:
-    """(n, 4): where each character's strokes lie, left, top, right, bottom; none where none are known."""
+def _boxes(laid: Drawing, drawings: list[Drawing]) -> NDArray[np.float64]:
+    """(n, 4): where each character's strokes lie; none where none are known."""
     strokes = iter(laid)
-    own = [np.concatenate([next(strokes) for _ in each]) for each in characters] if laid else []
+    own = [np.concatenate([next(strokes) for _ in each]) for each in drawings] if laid else []
     return np.array([[*points.min(axis=0), *points.max(axis=0)] for points in own]).reshape(-1, 4)
 
 
@@ -236,7 +225,7 @@ class Task(NamedTuple):
     def made(self) -> Number:
         """The picture."""
         if self.gap == MARKED:
-            return Number(marked(self.item, self.surface, judged=self.fold == JUDGED).picture, [], "", self.fold)
+            return marked(self.item, self.surface, self.fold)
         if not self.length:
             return Number(*word(self.item, self.surface), "", self.fold)
         return number(self.item, self.length, self.gap, self.surface, self.fold)
