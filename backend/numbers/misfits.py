@@ -31,7 +31,7 @@ def facts(cells: Cells, pieces: Sequence[Piece]) -> NDArray[np.float64]:
 
 
 def among(pieces: Sequence[Piece]) -> NDArray[np.float64]:
-    """(n, 3) of a reading's pieces, two at least: log height, top and bottom below the middle, by the others' height."""
+    """(n, 3) of a reading's pieces, two at least: log height, top and bottom below the middle, by others' height."""
     spans = [(bottom - top, (top + bottom) / 2) for _, _, (_, top, _, bottom) in pieces]
     found = []
     for k, (high, middle) in enumerate(spans):
