@@ -9,9 +9,11 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from backend.numbers.parts import Parts, gaps, pen_width
-from backend.surroundings import RIM
+from backend.paper import without_strokes
+from backend.surroundings import RIM, grown, outermost, rim, shrunk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,15 +29,20 @@ HOLE, ROUND = 0.4, 0.6  # of the digit's size, of its box: how large a punched h
 PALE = 0.5  # of the darkest ink: what is paler throughout, and not near, is a stain
 SPECK = 0.01  # of a flat part's length: beside what is no larger it is no line under a digit, but what there is
 FLAT, LONG, BELOW = 0.15, 0.6, 0.06  # of its length, of the digit's width and height: a line under a digit
-SMALLEST = 0.15  # of the ink's shorter side: what is smaller is no digit
+SMALLEST, SMALLEST_OF_MANY = 0.15, 0.05  # of the ink's shorter side: what is smaller is no digit, alone or of a number
 APART, REST = 0.15, 0.6  # of the digit's size: how far away at least, and how small, what the border cuts off must be
 SOLID, BROAD = 0.6, 0.35  # of its box, of the digit's size: what a thing or a hand fills, and how broad it is
 LONGWISE, TIP = 0.85, 0.5  # of its size, of the digit's: how much of a finger's tip is along it, and how small it is
 ALONG, FILLED = 0.4, 0.5  # of its size, of its box: how much of a finger is along a sheet's edge, and what it fills
+WHOLE = 0.9  # of its rows or columns: what a finger fills, and a digit with a hole or a bend does not
 PIECE = 0.25  # of the ink of what is around it: a piece of a digit has less, a digit in lines has not
 MOST = 20  # parts at the border: as many are not looked at one by one
 EDGE = 0.6  # of its size: as much at the picture's border is a dark edge
 LARGER, LARGER_THAN_ONE = 1.5, 1.2  # times as large as a digit, of a number or alone: another one is not
+WRITTEN, AS_LARGE = 0.6, 0.5  # of the ink, of the largest part on a sheet: what is as dark and large is writing, too
+PLAIN, MOSTLY = 0.2, 0.35  # of the ink: as dark is plain paper; of what is around writing as much is darker: 0.16
+DARKEST = 0.99  # the quantile of what is on a sheet that is ink
+SIDES = np.s_[:1], np.s_[-1:], np.s_[:, :1], np.s_[:, -1:]  # of a picture: top, bottom, left, right
 THICK, THICKER = 1.6, 2.5  # times as wide as the digit's pen: a pencil, larger than the digit or not
 
 
@@ -76,8 +83,36 @@ def fingers(mask: Mask, rim: Mask) -> Mask | None:
     if along[main]:
         return None
     broad = (along > THICK * _pen(parts, main)) & (along > ALONG * sizes) & (parts.filling() > FILLED)
+    for part in np.flatnonzero(broad)[:MOST]:
+        broad[part] = _unbroken(parts, int(part)) > WHOLE
     tips = (along > LONGWISE * sizes) & (sizes < TIP * sizes[main])
     return _of(parts, broad | tips)
+
+
+def is_lit(tones: NDArray[np.uint8], sheet: Mask) -> bool:
+    """Whether a sheet that leaves the picture is paper like what is beside it, in another light.
+
+    Dark writing is on both, or the sheet, as a shadow, is darker and seems to reach as far as its writing. Writing are
+    parts that are darker than what is around them, as dark and large as those on the sheet, and not at the border.
+    Most of what is around them is plain, as the grain of wood is not.
+    """
+    darkest, usual, lightest = np.quantile(tones[shrunk(sheet)], (1 - DARKEST, 0.5, DARKEST))
+    if not outermost(sheet).any() or usual - darkest < lightest - usual:  # light writing
+        return False
+    paper = np.asarray(without_strokes(Image.fromarray(tones)), np.float32)
+    dark, edge = 1 - tones / np.maximum(paper, 1), rim(sheet)
+    ink = float(np.quantile(dark[shrunk(sheet)], DARKEST))
+    if tones[sheet].mean() < tones[~sheet].mean() and dark[edge].max() > WRITTEN * ink:
+        return True
+    edge = grown(edge)
+    beside = ~sheet & ~edge
+    if np.count_nonzero(dark[beside] > PLAIN * ink) > MOSTLY * np.count_nonzero(beside):
+        return False
+    parts = Parts.of((dark > WRITTEN * ink) & ~edge)
+    sizes, own = parts.sides().max(axis=0), _in(parts, sheet) > 0
+    border = sum(_in(parts, side) for side in SIDES)
+    others = sizes[~own & (border == 0)]
+    return bool(others.max(initial=0) > AS_LARGE * sizes[own].max(initial=0))
 
 
 def strangers(mask: Mask, at: tuple[bool, ...], *, several: bool) -> Mask | None:
@@ -90,12 +125,11 @@ def strangers(mask: Mask, at: tuple[bool, ...], *, several: bool) -> Mask | None
     """
     parts = Parts.of(mask)
     sizes = parts.sides().max(axis=0)
-    sides = np.s_[:1], np.s_[-1:], np.s_[:, :1], np.s_[:, -1:]
-    along = np.array([_in(parts, side) * ours for side, ours in zip(sides, at, strict=True)])
+    along = np.array([_in(parts, side) * ours for side, ours in zip(SIDES, at, strict=True)])
     touched = np.count_nonzero(along, axis=0)
     main = int(np.where(touched, 0, sizes).argmax())
     size = sizes[main]
-    if touched[main] or size < SMALLEST * min(mask.shape):
+    if touched[main] or size < (SMALLEST_OF_MANY if several else SMALLEST) * min(mask.shape):
         return None
     left, top, right, bottom = parts.boxes[main] + np.array([-1, -1, 1, 1]) * ceil(APART * size)
     around = _around(parts, main)
@@ -123,6 +157,19 @@ def _pen(parts: Parts, which: int) -> float:
     """How wide a part's strokes are, in pixels."""
     left, top, right, bottom = parts.boxes[which]
     return pen_width(parts.labels[top:bottom, left:right] == which + 1)
+
+
+def _unbroken(parts: Parts, which: int) -> float:
+    """How much of its rows, or of its columns, from a part's first pixel to the last are its own."""
+    left, top, right, bottom = parts.boxes[which]
+    mask = parts.labels[top:bottom, left:right] == which + 1
+    spans = [_spans(lines) for lines in (mask, mask.T)]
+    return float(np.count_nonzero(mask) / min(spans))
+
+
+def _spans(mask: Mask) -> int:
+    """How long its rows are, from the first pixel of each to the last."""
+    return int((mask.shape[1] - mask.argmax(axis=1) - mask[:, ::-1].argmax(axis=1)).sum())
 
 
 def _of(parts: Parts, chosen: Mask) -> Mask | None:

@@ -13,7 +13,7 @@ from PIL import Image, ImageChops, ImageFilter, ImageOps
 
 from backend import beside, surroundings
 from backend.decoding import BlankPicture
-from backend.paper import median, paper_of, prevailing, ring
+from backend.paper import median, paper_of, prevailing, ring, without_strokes
 from backend.surroundings import TOUCHING
 
 if TYPE_CHECKING:
@@ -290,7 +290,8 @@ def _sheets(tones: NDArray[np.uint8], *, held: bool) -> Iterator[NDArray[np.bool
     for level, step, either in _steps(tones):
         light = tones > level
         masks = (light, ~light) if either else (light,)
-        found = [sheet for mask in masks if (sheet := surroundings.laid(mask, held=held)) is not None]
+        laid = (surroundings.laid(mask, held=held and mask is light) for mask in masks)  # a dark one may be a thick 0
+        found = [sheet for sheet in laid if sheet is not None]
         sharp = [sheet for sheet in found if SHARP * step <= surroundings.sharpness(tones, sheet) <= SHARPEST * step]
         yield from sorted(sharp, key=lambda sheet: int(np.ptp(tones[sheet])), reverse=True)
 
@@ -323,7 +324,7 @@ def _on_this_sheet(image: Image.Image, tones: NDArray[np.uint8], sheet: NDArray[
     rim = kept.part(surroundings.rim(inside))
     kept = _without(kept, beside.fingers(kept.pixels > EDGE * kept.peak, rim))
     strokes = np.asarray(kept.on(image.size).resize((w, h), Image.Resampling.BOX)) > EDGE * kept.peak
-    if surroundings.goes_on(tones, sheet, strokes):
+    if surroundings.goes_on(tones, sheet, strokes) or beside.is_lit(tones, sheet):
         return None, False
     whole = not (rim & (kept.pixels > EDGE * kept.peak)).any()
     return _bounded(kept, inner, image.width / w, image.height / h), whole
@@ -447,15 +448,13 @@ def _paper_is_dark(tones: NDArray[np.uint8]) -> bool:
 def _photo(grey: Image.Image) -> NDArray[np.uint8]:
     """L -> (h, w): ink on unevenly lit paper, as darkness relative to the paper around it.
 
-    The paper is a grey closing (Serra 1982) of the picture at 64 pixels: strokes thinner than its window of 15 vanish,
-    shadows stay. Ink is told from noise by Otsu's threshold (1979). Raises BlankPicture.
+    The paper is the picture at 64 pixels `without_strokes`. Ink is told from noise by Otsu's threshold (1979). Raises
+    BlankPicture.
     """
     if _light_on_dark(grey):
         grey = ImageOps.invert(grey)
     grey = grey.filter(ImageFilter.MedianFilter(3))
-    paper = grey.resize((64, 64), Image.Resampling.BOX)
-    for rank in 7 * [ImageFilter.MaxFilter(3)] + 7 * [ImageFilter.MinFilter(3)]:
-        paper = paper.filter(rank)
+    paper = without_strokes(grey.resize((64, 64), Image.Resampling.BOX))
     light = np.asarray(paper.filter(ImageFilter.BoxBlur(2)).resize(grey.size, Image.Resampling.BILINEAR), np.float32)
     ink = np.clip(1 - np.asarray(grey, np.float32) / np.maximum(light, 1), 0, 1)
     low, high = _paper_and_ink(ink)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageChops, ImageFilter
+from PIL import Image, ImageChops, ImageFilter, ImageOps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 UNEVEN = 10  # of 255: a border that varies more than this is not one colour but a photo
 DARKER = 0.6  # of the paper's lightness: what is darker by more is no shadow on it
+BEYOND = 4  # pixels: with 7, the window's half, strokes along the border of a close-up are lost, too
+BLACK, LIT = 60, 0.1  # of 255, of the border: a board is as dark, and as much is more than a reflection on it
 APART = 24  # of 255: what differs more than this from the paper is something else
 
 
@@ -54,7 +56,7 @@ def prevailing(image: Image.Image, border: NDArray[np.uint8], usual: tuple[int, 
     A scan's dark edge, the corners of a turned scan and rules have hardly any tone between theirs and the paper's,
     and are darker than any shadow: that tells them from a photo. Against the colour that most of the border has, it
     must cover nearly all: a thick digit covers more than its paper. Where less than half of the border has it, two
-    thirds.
+    thirds. Where the border is partly lighter than a sheet that is not black, the sheet lies in a shadow.
     """
     if np.ptp(border, axis=1).max() < 255 * DARKER / 2:
         return ()
@@ -71,6 +73,8 @@ def prevailing(image: Image.Image, border: NDArray[np.uint8], usual: tuple[int, 
     least = 0.5 if outside > 0.5 else 0.66
     if against:
         least = 0.75
+    if level > BLACK and np.mean(border[:3].mean(axis=0) > level + APART) > LIT:
+        return ()
     even = np.mean(away <= UNEVEN) > least and between < 0.12
     return tuple(colour.tolist()) if even and outside > 0.01 else ()
 
@@ -93,6 +97,17 @@ def _upper_quartile(values: NDArray[np.int16]) -> float:
     whole, quarters = divmod(3 * (len(values) - 1), 4)
     low, high = np.sort(values)[whole : whole + 2].tolist()
     return float(low + quarters * (high - low) / 4)
+
+
+def without_strokes(image: Image.Image) -> Image.Image:
+    """L -> the same without dark strokes thinner than 15 pixels, with shadows: a grey closing (Serra 1982).
+
+    Its window may reach over the border: else the corner where a shadow's edge leaves the picture is filled with light.
+    """
+    image = ImageOps.expand(image, BEYOND)
+    for rank in 7 * [ImageFilter.MaxFilter(3)] + 7 * [ImageFilter.MinFilter(3)]:
+        image = image.filter(rank)
+    return ImageOps.crop(image, BEYOND)
 
 
 def flatten(image: Image.Image) -> Image.Image:

@@ -26,20 +26,24 @@ def sheet(
     *,
     gap: float = 25,
     size: tuple[int, int] = (1100, 520),
+    pen: float = PEN,
 ) -> bytes:
-    """PNG of numbers, each with its left upper corner, and of single strokes; `gap` pixels between the digits' ink."""
+    """PNG of numbers, each with its left upper corner, and of single strokes; `gap` pixels between the digits' ink.
+
+    The digits of a pen of another width than PEN are as far apart from middle to middle.
+    """
     drawn: Drawing = [np.array(stroke, float) for stroke in strokes]
     for number, left, top in lines:
         drawn += _placed(number, left + PEN, top + PEN, gap)
-    image = draw(drawn, PEN, canvas=max(size), detail=2).crop((0, 0, *size))
+    image = draw(drawn, pen, canvas=max(size), detail=2).crop((0, 0, *size))
     buffer = BytesIO()
     image.convert("RGBA").save(buffer, "PNG")
     return buffer.getvalue()
 
 
-def written(number: str, gap: float = 25) -> bytes:
+def written(number: str, gap: float = 25, pen: float = PEN) -> bytes:
     """PNG of one number."""
-    return sheet([(number, 20, 20)], gap=gap, size=(40 + len(number) * 110, 150))
+    return sheet([(number, 20, 20)], gap=gap, size=(40 + len(number) * 110, 150), pen=pen)
 
 
 def strokes_of(number: str, gap: float = 25) -> list[list[list[float]]]:

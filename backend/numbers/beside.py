@@ -22,6 +22,7 @@ PALE = 0.4  # of the darkest ink: what is paler throughout is a stain, or printe
 SMALL, FAR = 0.5, 0.75  # a punched hole and what a screen shows are smaller, and so far from all digits
 BELOW, LONG = 0.06, 0.7  # how far under the digits a line is at least, and how long
 ROUND = 0.6  # of its box: what a dot or a hole fills
+DISC, EQUAL = 0.7, 0.8  # of its box, of its longer side: no digit fills as much and is as wide as high
 FLAT = 0.15  # of its length: how high a line is at most
 INSIDE = 0.3  # of its height: a box holds something as high
 RUN = 0.7  # of the height of what is in a box: as long are the runs of its lines
@@ -37,12 +38,18 @@ def stray(ink: NDArray[np.uint8], parts: Parts) -> Mask:
     digits = ~(pale | boxes | flat)
     if not digits.any():
         return np.zeros(len(parts.boxes), bool)
-    dots = (parts.filling() > ROUND) & (np.maximum(wide, high) < SMALL * high[digits].max()) & ~flat
-    digits &= ~dots & (high >= TALL * high[digits].max())
+    sizes, full = np.maximum(wide, high), parts.filling()
+    discs = (full > DISC) & (np.minimum(wide, high) > EQUAL * sizes)
+    dots = (full > ROUND) & (sizes < SMALL * high[digits].max()) & ~flat | discs
+    if not (digits & ~dots).any():
+        return np.zeros(len(parts.boxes), bool)
+    digits &= ~dots
+    digits &= high >= TALL * high[digits].max()
     height = high[digits].mean()
     across, down = gaps(parts.boxes, parts.boxes[digits])
     far = np.maximum(across, down).min(axis=1) > FAR * height
-    apart = far & (np.maximum(wide, high) < SMALL * height) & (dots | (down > 0).all(axis=1))
+    low = (high < SMALL * height) & (down > 0).all(axis=1)
+    apart = far & (discs | low | (dots & (sizes < SMALL * height)))
     under = flat & (wide > LONG * height) & _below(parts.boxes, digits, height)
     strays: Mask = np.any([pale, boxes, apart, under], axis=0)
     return strays

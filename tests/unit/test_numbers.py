@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from backend.contract import Number, NumberLine, Prediction, Rejection
 from backend.numbers import answers, borders, lattice, marks, parts, reading, strokes
@@ -222,6 +222,7 @@ def on_a_screen(pen: ImageDraw.ImageDraw) -> None:
         pen.ellipse((x, 350, x + 34, 384), fill=x // 3)
 
 
+SHADED = ("40", "083", "2530", "6174", "980", "330", "5268")
 BESIDE: dict[str, Callable[[ImageDraw.ImageDraw], None]] = {
     "the cells of a form": in_cells,
     "a line under it": lambda pen: pen.line((20, 235, 480, 239), fill=0, width=6),
@@ -242,6 +243,31 @@ def test_what_is_beside_a_number_is_no_part_of_it(embedded: EmbeddedPredictor, n
     BESIDE[beside](ImageDraw.Draw(page))
     answer = read_one(embedded, encode(page))
     assert answer.number == number, answer
+
+
+def in_shadow(number: str, pen: float, ends: tuple[float, float], blur: float) -> bytes:
+    """A photo of a number: a shadow of half the light right of a line between points of the top and the bottom edge."""
+    page = ImageOps.expand(Image.open(BytesIO(written(number, 40, pen))).convert("L"), 60, 255)
+    shade = Image.new("L", page.size, 235)
+    top, bottom = (end * page.width for end in ends)
+    corners = [(top, 0), (2 * page.width, 0), (2 * page.width, page.height), (bottom, page.height)]
+    ImageDraw.Draw(shade).polygon(corners, fill=125)
+    light = np.asarray(shade.filter(ImageFilter.GaussianBlur(blur)), float) / 255
+    grain = np.random.default_rng(3).normal(0, 3, light.shape)
+    return encode(
+        Image.fromarray(((30 + np.asarray(page) * 0.85) * light + grain).clip(0, 255).astype(np.uint8)), "JPEG"
+    )
+
+
+@pytest.mark.parametrize("pen", [8, 20])
+@pytest.mark.parametrize("blur", [1, 10], ids=["sharp", "soft"])
+@pytest.mark.parametrize("ends", [(0.3, 0.2), (0.45, 0.6), (0.75, 0.75), (0.9, 0.1)])
+def test_a_number_is_read_whole_where_a_shadow_falls_over_some_of_it(
+    embedded: EmbeddedPredictor, ends: tuple[float, float], blur: float, pen: float
+) -> None:
+    read = {number: read_one(embedded, in_shadow(number, pen, ends, blur)).number for number in SHADED}
+    assert [number for number in SHADED if read[number] not in (number, None)] == []
+    assert sum(read[number] == number for number in SHADED) >= len(SHADED) - 1, read
 
 
 def test_a_minus_under_a_number_and_a_point_are_none_of_what_is_beside_it(embedded: EmbeddedPredictor) -> None:
