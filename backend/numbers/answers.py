@@ -205,8 +205,12 @@ def _spelt(row: Row, each: Reading) -> str:
 def _box(prepared: Prepared, row: Row, box: tuple[int, int, int, int]) -> list[int]:
     """Left, top, right, bottom in the row -> left, top, width, height in the picture."""
     sheet, factor, line = prepared.sheet, prepared.factor, row.line
-    left, right = (round((sheet.left + factor * (line.left + x)) * sheet.across) for x in box[::2])
-    top, bottom = (round((sheet.top + factor * (line.top + y)) * sheet.down) for y in box[1::2])
+    around: tuple[float, float, float, float]
+    around = box[0] + line.left, box[1] + line.top, box[2] + line.left, box[3] + line.top
+    if row.turn:
+        around = row.turn.box(around)
+    left, right = (round((sheet.left + factor * x) * sheet.across) for x in around[::2])
+    top, bottom = (round((sheet.top + factor * y) * sheet.down) for y in around[1::2])
     return [left, top, right - left, bottom - top]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -91,17 +91,28 @@ def beside(x: NDArray[np.uint8]) -> int:
 def lines(parts: Parts) -> list[Line]:
     """From top to bottom: tall parts that share half of the lower one's rows, and what is nearest to them."""
     top, bottom = parts.boxes[:, 1], parts.boxes[:, 3]
-    high = bottom - top
-    tall = np.flatnonzero(high >= TALL * high.max())
-    shared = np.minimum.outer(bottom[tall], bottom[tall]) - np.maximum.outer(top[tall], top[tall])
-    same = 2 * shared > np.minimum.outer(high[tall], high[tall])
-    root = _join(len(tall), *np.nonzero(same))
+    high = np.flatnonzero(tall(parts.boxes))
+    root = high[in_lines(top[high], bottom[high])]
     middle = (top + bottom) / 2
-    owner = root[np.abs(middle[:, None] - middle[tall][None]).argmin(axis=1)]
-    owner[tall] = root
+    owner = root[np.abs(middle[:, None] - middle[high][None]).argmin(axis=1)]
+    owner[high] = root
     groups = [np.flatnonzero(owner == each) for each in np.unique(root)]
     groups.sort(key=lambda group: float(middle[group].mean()))
     return [_line(parts, group) for group in groups]
+
+
+def tall(boxes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(n,): which tell how high and where a line is."""
+    high = boxes[:, 3] - boxes[:, 1]
+    enough: NDArray[np.bool_] = high >= TALL * high.max(initial=0)
+    return enough
+
+
+def in_lines(top: NDArray[Any], bottom: NDArray[Any], least: float = 0.5) -> NDArray[np.int64]:
+    """(n,) each -> the first of each one's line: of those that share as much of the lower one's rows, one by one."""
+    high = bottom - top
+    shared = np.minimum.outer(bottom, bottom) - np.maximum.outer(top, top)
+    return _join(len(top), *np.nonzero(shared > least * np.minimum.outer(high, high)))
 
 
 def _line(parts: Parts, group: NDArray[np.int64]) -> Line:
@@ -116,7 +127,7 @@ def _line(parts: Parts, group: NDArray[np.int64]) -> Line:
 def height(boxes: NDArray[np.int64]) -> float:
     """Of a digit, in pixels: the mean of the tall parts'."""
     high = boxes[:, 3] - boxes[:, 1]
-    return float(high[high >= TALL * high.max()].mean())
+    return float(high[tall(boxes)].mean())
 
 
 def pen_width(mask: NDArray[np.bool_]) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from backend.numbers import cuts, lattice, marks, misfits, parts
+from backend.numbers import cuts, lattice, marks, misfits, parts, skew
 from backend.numbers.beside import stray
 from backend.numbers.strokes import draw
 from backend.preprocessing import normalise_ink
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from backend.numbers.lattice import Piece, Reading, Weights
     from backend.numbers.marks import Mark
     from backend.numbers.parts import Line, Parts
+    from backend.numbers.skew import Turn
 
 ALONE = 0.5  # log odds for one piece of all: of 500 pen digits 2 fewer are cut, of 90 pairs that touch 1 more is not
 FAINTEST = 20  # of 255: what is left of less, once reduced, is no ink
@@ -39,6 +40,7 @@ class Row:
     cells: Cells
     pieces: list[Piece]  # none: there are too many
     x: NDArray[np.uint8]  # (pieces, 28, 28)
+    turn: Turn | None  # how the sheet was turned, that its lines are level
 
 
 class Read(NamedTuple):
@@ -58,6 +60,9 @@ def rows(ink: NDArray[np.uint8], strokes: Sequence[NDArray[np.float64]] = ()) ->
     `strokes`: (n, 2) x and y each, in the ink's pixels, where it is known to be made of them.
     """
     ink, found, factor = _reduced(ink)
+    if turn := skew.turn(found):
+        ink = turn.picture(np.where(found.labels > 0, ink, 0).astype(np.uint8), FAINTEST)
+        found, strokes = parts.find(ink), [factor * turn.points(stroke / factor) for stroke in strokes]
     drawn = draw([stroke / factor for stroke in strokes], ink.shape) if strokes else None
     most, made = lattice.MOST, []
     for whole in parts.lines(found) if len(found.boxes) else ():
@@ -66,7 +71,7 @@ def rows(ink: NDArray[np.uint8], strokes: Sequence[NDArray[np.float64]] = ()) ->
         box = np.s_[line.top : line.top + h, line.left : line.left + w]
         cells = cuts.cut(ink[box], line, None if drawn is None else drawn[box])
         pieces = lattice.pieces(cells, line, most)
-        made.append(Row(line, seen, cells, pieces, _pictures(ink[box], cells, pieces)))
+        made.append(Row(line, seen, cells, pieces, _pictures(ink[box], cells, pieces), turn))
         most -= len(pieces)
         if not pieces:  # so much ink that no further line is looked at
             break
