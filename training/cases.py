@@ -125,6 +125,11 @@ def _cut_out(side: int) -> Case:
     return _mnist(lambda image, rng: encode(pictures.cut_out(image, side, rng)))
 
 
+def _around(name: str) -> Case:
+    kind = {"kind": "PNG"} if name == "screenshot" else {"kind": "JPEG", "quality": 80}
+    return _mnist(lambda image, rng: encode(pictures.AROUND[name](image, rng), **kind))
+
+
 def _letter_sample(item: int) -> Sample:
     drawing, character, _ = letters()[item]
     picture = encode(strokes.draw(strokes.fit(drawing, 160), 12))
@@ -222,13 +227,7 @@ DRESSES: dict[str, Case] = {
     **{f"cut out, {side} px tall": _cut_out(side) for side in (8, 16, 28, 96, 400)},
     "close-up photo": _mnist(lambda image, rng: encode(pictures.close_up(image, rng), "JPEG", quality=85)),
     "plot": _mnist(lambda image, rng: encode(pictures.plot(image, rng))),
-    "note on a table": _mnist(lambda image, rng: encode(pictures.on_table(image, rng), "JPEG", quality=80)),
-    "coloured note": _mnist(lambda image, rng: encode(pictures.on_desk(image, rng), "JPEG", quality=80)),
-    "sheet beyond the picture": _mnist(lambda image, rng: encode(pictures.beyond(image, rng), "JPEG", quality=80)),
-    "ruled paper": _mnist(lambda image, rng: encode(pictures.on_rules(image, rng), "JPEG", quality=80)),
-    "screenshot": _mnist(lambda image, rng: encode(pictures.on_screen(image, rng))),
-    "held to the camera": _mnist(lambda image, rng: encode(pictures.in_hands(image, rng), "JPEG", quality=80)),
-    "things beside it": _mnist(lambda image, rng: encode(pictures.with_things(image, rng), "JPEG", quality=80)),
+    **{name: _around(name) for name in pictures.AROUND},
 }
 # case -> how to make its n-th picture, and how many there are
 CASES: dict[str, Case] = {

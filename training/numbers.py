@@ -24,7 +24,7 @@ from backend import contract
 from backend.app import create_app
 from backend.predictors import EmbeddedPredictor
 from training.data.datasets import on_all_cores
-from training.data.numbers import GAPS, JUDGED, MARKED, SURFACES, Task
+from training.data.numbers import GAPS, JUDGED, MARKED, PLACES, SURFACES, Task
 from training.data.sources import DataError
 from training.evaluate import ARTIFACT
 from training.lattice import LENGTHS
@@ -90,6 +90,12 @@ def questions(n: int, artifact: Path) -> list[Question]:
         for surface, sent in (("canvas", False), ("canvas", True), ("photo", False), ("scan", False))
         for length in LENGTHS
         for item in range(n if surface == "canvas" else n // 3)
+    ]
+    made += [
+        Question(Task(item, length, "apart", place, JUDGED), artifact, strokes=False)
+        for place in PLACES
+        for length in LENGTHS
+        for item in range(n // 3)
     ]
     none = [Task(item, 0, gap, SURFACES[item % 3], JUDGED) for gap in ("", MARKED) for item in range(n)]
     return made + [Question(task, artifact, strokes=False) for task in none]

@@ -9,7 +9,7 @@ from functools import cache as once
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image, ImageFilter, ImageOps
 
 from backend.numbers import reading
 from training.data import doodles, pictures, strokes
@@ -27,6 +27,8 @@ JOINED, HALF = 0.6, (0.3, 0.5)  # it is none if it holds so much of a second dig
 GAPS = {"apart": (0.15, 0.40), "close": (0.02, 0.12), "touching": (-0.12, 0.02)}  # of the height, between the ink
 PENS = (0.04, 0.14)  # of the height: a pen's width
 SURFACES = ("canvas", "photo", "scan")
+TURNED, SHADOW = "sheet turned by up to 25 degrees", "photo, partly in a shadow"
+PLACES = (TURNED, SHADOW, *pictures.AROUND)
 MARKED = "digits with other characters among them"
 JUDGED = 4  # the fold whose writers measure what is learnt from the others'
 Hand = dict[str, list["Drawing"]]  # a person's drawings of each digit
@@ -146,7 +148,7 @@ def sheet(drawing: Drawing, height: float, width: float, rng: np.random.Generato
 
 def scan(image: Image.Image, rng: np.random.Generator) -> bytes:
     """L drawing -> JPEG of a flat scan: slightly turned and blurred, grey ink, a little noise."""
-    turned = image.rotate(rng.uniform(-2, 2), Image.Resampling.BICUBIC, expand=True, fillcolor=255)
+    turned = _turned(image, rng.uniform(-2, 2))
     grey = np.asarray(turned.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.0))), np.float32)
     ink, paper = rng.uniform(20, 90), rng.uniform(238, 255)
     noisy = ink + (paper - ink) * grey / 255 + rng.normal(0, rng.uniform(0.5, 3), grey.shape)
@@ -154,9 +156,22 @@ def scan(image: Image.Image, rng: np.random.Generator) -> bytes:
 
 
 def on_surface(image: Image.Image, surface: str, rng: np.random.Generator) -> bytes:
-    """L drawing -> an encoded picture of it on one of SURFACES."""
-    ways = {"canvas": lambda: pictures.encode(image), "photo": lambda: pictures.photograph(image, rng)}
-    return ways.get(surface, lambda: scan(image, rng))()
+    """L drawing -> an encoded picture of it on one of SURFACES or in one of PLACES."""
+    if surface in pictures.AROUND:
+        square = ImageOps.pad(ImageOps.invert(image), 2 * (max(image.size),), color=0)
+        return pictures.encode(pictures.AROUND[surface](square, rng), "JPEG", quality=80)
+    ways = {
+        "canvas": lambda: pictures.encode(image),
+        "photo": lambda: pictures.photograph(image, rng),
+        "scan": lambda: scan(image, rng),
+        TURNED: lambda: pictures.encode(_turned(image, rng.uniform(-25, 25))),
+        SHADOW: lambda: pictures.encode(pictures.shaded(image, rng), "JPEG", quality=85),
+    }
+    return ways[surface]()
+
+
+def _turned(image: Image.Image, angle: float) -> Image.Image:
+    return image.rotate(angle, Image.Resampling.BICUBIC, expand=True, fillcolor=255)
 
 
 @once

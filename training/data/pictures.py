@@ -252,6 +252,19 @@ def _hold(room: Image.Image, tip: tuple[float, float], angle: float, skin: tuple
     room.paste(skin, (int(tip[0]) - 120, int(tip[1]) - 120), hand)
 
 
+def shaded(drawing: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """L, dark on white -> RGB photo of it with a sharp or soft shadow beyond a straight line across the picture."""
+    photo = Image.open(BytesIO(photograph(drawing, rng)))
+    (w, h), ends = photo.size, rng.uniform(0, 1, 2)
+    corners = [(ends[0] * w, 0), (2 * w, 0), (2 * w, h), (ends[1] * w, h)]
+    if rng.random() < 0.5:
+        corners = [(0, ends[0] * h), (0, 2 * h), (w, 2 * h), (w, ends[1] * h)]
+    light = Image.new("L", photo.size, 255)
+    ImageDraw.Draw(light).polygon(corners, fill=int(255 * rng.uniform(0.45, 0.8)))
+    soft = light.filter(ImageFilter.GaussianBlur(max(photo.size) * rng.uniform(0.002, 0.02)))
+    return _image(np.asarray(photo, float) * np.asarray(soft, float)[..., None] / 255)
+
+
 def with_things(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
     """L, ink on black -> RGB, 640x480: a photo of it beside a pencil, a hand, punched holes, a line or in a shadow."""
     side, kind = int(rng.integers(160, 300)), rng.integers(5)
@@ -341,3 +354,15 @@ def bend(image: Image.Image, rng: np.random.Generator) -> Image.Image:
         for c in range(4)
     ]
     return sheet.transform((140, 140), Image.Transform.MESH, mesh, Image.Resampling.BILINEAR)
+
+
+# Where people's pictures are taken: each makes one of L, ink on black, square
+AROUND = {
+    "note on a table": on_table,
+    "coloured note": on_desk,
+    "sheet beyond the picture": beyond,
+    "ruled paper": on_rules,
+    "screenshot": on_screen,
+    "held to the camera": in_hands,
+    "things beside it": with_things,
+}
