@@ -45,7 +45,7 @@ SHEET = 128  # pixels of the longer side: enough to see where a sheet ends
 NARROWEST = 8  # pixels: no digit is told in less
 SMALLEST_SHEET = 64  # pixels of the shorter side of a picture that may have one: in less an 8 is as straight
 COVERING = 0.4  # of the sheet: what covers more may be the sheet itself, on something dark
-SMALLEST = 0.15  # of a box's side: what is smaller inside it is no digit
+SMALLEST, SMALLEST_ON_SHEET = 0.15, 0.08  # of the longer side of a box, of a sheet: what is smaller in it is no digit
 PALEST = 0.1  # of the paper's light: what is paler is no rule, or is gone with the paper's grain
 SPREAD = 0.8  # of both sides of a picture: specks that go over more may be a pattern
 
@@ -348,7 +348,7 @@ def _inside(image: Image.Image, box: tuple[int, int, int, int], *, laid: bool = 
         ink = find(image.crop(box), laid=laid)
     except BlankPicture:
         return None
-    if ink.size < SMALLEST * max(right - left, bottom - top):
+    if ink.size < (SMALLEST if laid else SMALLEST_ON_SHEET) * max(right - left, bottom - top):
         return None
     inner = ink.sheet or (0, 0, right - left, bottom - top)
     sheet = (left + inner[0], top + inner[1], left + inner[2], top + inner[3])
