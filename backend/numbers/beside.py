@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 MOST = 300  # parts: what has more is no number, and each is compared with each other
+DOT, MANY, ALIKE = 0.2, 12, 1.5  # of the largest part, how many, times as large as the usual one: a dotted sheet's dots
 PALE = 0.4  # of the darkest ink: what is paler throughout is a stain, or printed
 # Of a digit's height:
 SMALL, FAR = 0.5, 0.75  # a punched hole and what a screen shows are smaller, and so far from all digits
@@ -31,6 +32,10 @@ REST = 0.1  # of a box's ink: as little is in none of its lines, or a digit touc
 
 def stray(ink: NDArray[np.uint8], parts: Parts) -> Mask:
     """(n,): which parts are none of the number's digits, signs and points."""
+    dotted = _dotted(parts)
+    if dotted.any():
+        dotted[~dotted] = stray(ink, parts.only(~dotted))
+        return dotted
     if len(parts.boxes) > MOST:
         return np.zeros(len(parts.boxes), bool)
     wide, high = parts.sides()
@@ -53,6 +58,16 @@ def stray(ink: NDArray[np.uint8], parts: Parts) -> Mask:
     under = flat & (wide > LONG * height) & _below(parts.boxes, digits, height)
     strays: Mask = np.any([pale, boxes, apart, under], axis=0)
     return strays
+
+
+def _dotted(parts: Parts) -> Mask:
+    """Which parts are a dotted sheet's: many small ones, and alike."""
+    sizes = parts.sides().max(axis=0)
+    small = sizes < DOT * sizes.max(initial=0)
+    if np.count_nonzero(small) < MANY:
+        return np.zeros(len(sizes), bool)
+    dots: Mask = small & (sizes <= ALIKE * np.median(sizes[small]))
+    return dots
 
 
 def _below(boxes: NDArray[np.int64], digits: Mask, height: float) -> Mask:
