@@ -68,8 +68,7 @@ def lattice_of(made: Number, predictor: EmbeddedPredictor, shapes: Array) -> Lat
     answers = predictor.predict(row.x)
     known = lattice.facts(row.cells, row.pieces, row.line)
     weighed = lattice.features(answers.probabilities, answers.scores, known, shapes).astype(np.float32)
-    boxes = np.array([piece.box for piece in row.pieces], float)
-    corner = np.array([sheet.left + factor * row.line.left, sheet.top + factor * row.line.top])
+    boxes = np.array([row.place(piece.box) for piece in row.pieces], float)
     return Lattice(
         weighed,
         answers.scores,
@@ -79,7 +78,7 @@ def lattice_of(made: Number, predictor: EmbeddedPredictor, shapes: Array) -> Lat
         misfits.uncut(row.cells, row.pieces),
         len(row.cells.boxes),
         [int(digit) for digit in made.truth],
-        _digits(factor * boxes + np.tile(corner, 2), made),
+        _digits(factor * boxes + np.tile((sheet.left, sheet.top), 2), made),
     )
 
 

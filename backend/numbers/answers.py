@@ -204,11 +204,7 @@ def _spelt(row: Row, each: Reading) -> str:
 
 def _box(prepared: Prepared, row: Row, box: tuple[int, int, int, int]) -> list[int]:
     """Left, top, right, bottom in the row -> left, top, width, height in the picture."""
-    sheet, factor, line = prepared.sheet, prepared.factor, row.line
-    around: tuple[float, float, float, float]
-    around = box[0] + line.left, box[1] + line.top, box[2] + line.left, box[3] + line.top
-    if row.turn:
-        around = row.turn.box(around)
+    sheet, factor, around = prepared.sheet, prepared.factor, row.place(box)
     left, right = (round((sheet.left + factor * x) * sheet.across) for x in around[::2])
     top, bottom = (round((sheet.top + factor * y) * sheet.down) for y in around[1::2])
     return [left, top, right - left, bottom - top]

@@ -42,6 +42,12 @@ class Row:
     x: NDArray[np.uint8]  # (pieces, 28, 28)
     turn: Turn | None  # how the sheet was turned, that its lines are level
 
+    def place(self, box: tuple[int, int, int, int]) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom of a piece or mark -> the same in the sheet's ink as it was reduced."""
+        left, top, right, bottom = box
+        shifted = left + self.line.left, top + self.line.top, right + self.line.left, bottom + self.line.top
+        return self.turn.box(shifted) if self.turn else shifted
+
 
 class Read(NamedTuple):
     """A row's likeliest readings, each with its calibrated confidence; how sure it is that it is a number; if it is.
