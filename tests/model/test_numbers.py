@@ -50,6 +50,17 @@ def test_a_numbers_strokes_lie_on_its_ink() -> None:
 
 
 @pytest.mark.usefixtures("tiny_sources")
+@pytest.mark.parametrize("place", [*numbers.SURFACES, *numbers.PLACES])
+def test_a_number_is_made_in_each_place_and_always_as_the_same_picture(place: str) -> None:
+    made, again = (Task(3, 2, "apart", place, 4).made() for _ in range(2))
+    assert made.picture == again.picture
+    assert len(made.truth) == 2
+    with Image.open(BytesIO(made.picture)) as image:
+        assert np.ptp(np.asarray(image.convert("L"))) > 50
+    assert bool(made.strokes) == (place == "canvas")
+
+
+@pytest.mark.usefixtures("tiny_sources")
 @pytest.mark.parametrize("fold", [0, numbers.JUDGED])
 def test_a_line_with_other_characters_says_where_each_is(fold: int) -> None:
     for item in range(20):

@@ -222,12 +222,26 @@ def on_a_screen(pen: ImageDraw.ImageDraw) -> None:
         pen.ellipse((x, 350, x + 34, 384), fill=x // 3)
 
 
+def dotted(pen: ImageDraw.ImageDraw) -> None:
+    for x in range(8, 600, 40):
+        for y in range(8, 400, 40):
+            pen.ellipse((x, y, x + 11, y + 11), fill=100)
+
+
+def a_large_palette(pen: ImageDraw.ImageDraw) -> None:
+    for x in range(20, 500, 100):
+        pen.ellipse((x, 310, x + 80, 390), fill=x // 3)
+    pen.rectangle((480, 2, 590, 12), fill=0)
+
+
 SHADED = ("40", "083", "2530", "6174", "980", "330", "5268")
 BESIDE: dict[str, Callable[[ImageDraw.ImageDraw], None]] = {
     "the cells of a form": in_cells,
     "a line under it": lambda pen: pen.line((20, 235, 480, 239), fill=0, width=6),
     "punched holes": punched,
     "what a screen shows": on_a_screen,
+    "discs as large as the digits and a bar": a_large_palette,
+    "the dots of dotted paper": dotted,
     "a stain": lambda pen: pen.ellipse((500, 200, 590, 290), outline=190, width=6),
     "a pencil": lambda pen: pen.line((560, -10, 590, 410), fill=50, width=22),
     "an eraser": lambda pen: pen.rectangle((520, 300, 600, 400), fill=60),
@@ -243,6 +257,17 @@ def test_what_is_beside_a_number_is_no_part_of_it(embedded: EmbeddedPredictor, n
     BESIDE[beside](ImageDraw.Draw(page))
     answer = read_one(embedded, encode(page))
     assert answer.number == number, answer
+
+
+@pytest.mark.parametrize("number", ["204", "571", "96"])
+def test_a_hand_in_the_corner_is_no_digit_beside_small_ones(embedded: EmbeddedPredictor, number: str) -> None:
+    page = Image.new("L", (1000, 750), 235)
+    with Image.open(BytesIO(written(number))) as large:
+        page.paste(large.convert("L").reduce(2).point(lambda tone: min(tone, 235)), (200, 300))
+    ImageDraw.Draw(page).ellipse((700, 620, 1200, 1100), fill=110)
+    tones = np.asarray(page) * np.linspace(1, 0.8, 1000) + np.random.default_rng(5).normal(0, 3, (750, 1000))
+    photo = encode(Image.fromarray(tones.clip(0, 255).astype(np.uint8)), "JPEG", quality=85)
+    assert read_one(embedded, photo).number == number
 
 
 def in_shadow(number: str, pen: float, ends: tuple[float, float], blur: float) -> bytes:
