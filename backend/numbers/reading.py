@@ -45,8 +45,13 @@ class Row:
     def place(self, box: tuple[int, int, int, int]) -> tuple[float, float, float, float]:
         """Left, top, right, bottom of a piece or mark -> the same in the sheet's ink as it was reduced."""
         left, top, right, bottom = box
-        shifted = left + self.line.left, top + self.line.top, right + self.line.left, bottom + self.line.top
-        return self.turn.box(shifted) if self.turn else shifted
+        corner = np.array([self.line.left, self.line.top])
+        if not self.turn:
+            return left + corner[0], top + corner[1], right + corner[0], bottom + corner[1]
+        y, x = np.nonzero(self.cells.labels[top:bottom, left:right])
+        ink = np.stack([x + left + 0.5, y + top + 0.5], axis=1)
+        corners = np.array([(left, top), (right, top), (left, bottom), (right, bottom)])
+        return self.turn.box(corner + (ink if len(ink) else corners))  # a mark's ink is in no cell
 
 
 class Read(NamedTuple):

@@ -39,12 +39,10 @@ class Turn(NamedTuple):
         moved: NDArray[np.float64] = (points - np.divide(self.before, 2)) @ self._matrix() + np.divide(self.after, 2)
         return moved
 
-    def box(self, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
-        """Left, top, right, bottom of a digit on the turned sheet -> around the same before: as of an oval."""
-        corners = np.reshape(box, (2, 2))
-        middle = (corners.mean(axis=0) - np.divide(self.after, 2)) @ self._matrix().T + np.divide(self.before, 2)
-        reach = np.hypot(*(self._matrix() * np.ptp(corners, axis=0)).T) / 2
-        (left, top), (right, bottom) = (middle - reach).tolist(), (middle + reach).tolist()
+    def box(self, points: NDArray[np.float64]) -> tuple[float, float, float, float]:
+        """(n, 2) x and y on the turned sheet -> left, top, right, bottom of where they were before."""
+        before = (points - np.divide(self.after, 2)) @ self._matrix().T + np.divide(self.before, 2)
+        (left, top), (right, bottom) = before.min(axis=0).tolist(), before.max(axis=0).tolist()
         return left, top, right, bottom
 
     def _matrix(self) -> NDArray[np.float64]:

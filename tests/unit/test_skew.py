@@ -77,8 +77,21 @@ def test_a_sheet_full_of_parts_is_not_turned() -> None:
 
 def test_a_point_goes_where_its_box_comes_from() -> None:
     turn = skew.Turn(np.radians(20), (400, 300), (480, 420))
-    box = turn.box((100, 120, 160, 220))
-    middle = np.array([[(box[0] + box[2]) / 2, (box[1] + box[3]) / 2]])
-    assert turn.points(middle)[0] == pytest.approx([130, 170])
+    points = np.array([[130.0, 170.0], [90.0, 60.0], [400.0, 260.0]])
+    for point in points:
+        left, top, right, bottom = turn.box(point[None])
+        assert (left, top) == (right, bottom)
+        assert turn.points(np.array([[left, top]]))[0] == pytest.approx(point)
     level = skew.Turn(0.0, (400, 300), (400, 300))
-    assert level.box((100, 120, 160, 220)) == pytest.approx((100, 120, 160, 220))
+    assert level.box(points) == pytest.approx((90, 60, 400, 260))
+
+
+@pytest.mark.parametrize("angle", [-25, 15])
+def test_a_turned_digits_box_holds_its_ink_and_little_more(embedded: EmbeddedPredictor, angle: float) -> None:
+    picture = turned(written("2047", 40), angle)[0]
+    answer = read_one(embedded, encode(picture))
+    for digit, alone in zip(answer.digits, "2047", strict=True):
+        left, top, width, height = digit.box
+        ink = np.asarray(picture.crop((left - 6, top - 6, left + width + 6, top + height + 6))) < 128
+        assert ink[4:-4, 4:-4].sum() > 0.98 * ink.sum(), alone
+        assert all(edge.any() for edge in (ink[:12], ink[-12:], ink[:, :12], ink[:, -12:])), alone
