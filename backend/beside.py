@@ -9,7 +9,6 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
 from backend.numbers.parts import Parts, gaps, pen_width
 from backend.paper import without_strokes
@@ -42,7 +41,6 @@ LARGER, LARGER_THAN_ONE = 1.5, 1.2  # times as large as a digit, of a number or 
 WRITTEN, AS_LARGE = 0.6, 0.5  # of the ink, of the largest part on a sheet: what is as dark and large is writing, too
 PLAIN, MOSTLY = 0.2, 0.35  # of the ink: as dark is plain paper; of what is around writing as much is darker: 0.16
 DARKEST = 0.99  # the quantile of what is on a sheet that is ink
-SIDES = np.s_[:1], np.s_[-1:], np.s_[:, :1], np.s_[:, -1:]  # of a picture: top, bottom, left, right
 THICK, THICKER = 1.6, 2.5  # times as wide as the digit's pen: a pencil, larger than the digit or not
 
 
@@ -96,22 +94,23 @@ def is_lit(tones: NDArray[np.uint8], sheet: Mask) -> bool:
     parts that are darker than what is around them, as dark and large as those on the sheet, and not at the border.
     Most of what is around them is plain, as the grain of wood is not.
     """
-    darkest, usual, lightest = np.quantile(tones[shrunk(sheet)], (1 - DARKEST, 0.5, DARKEST))
-    if not outermost(sheet).any() or usual - darkest < lightest - usual:  # light writing
+    if not outermost(sheet).any():
         return False
-    paper = np.asarray(without_strokes(Image.fromarray(tones)), np.float32)
-    dark, edge = 1 - tones / np.maximum(paper, 1), rim(sheet)
-    ink = float(np.quantile(dark[shrunk(sheet)], DARKEST))
-    if tones[sheet].mean() < tones[~sheet].mean() and dark[edge].max() > WRITTEN * ink:
+    inner = shrunk(sheet)
+    darkest, usual, lightest = np.quantile(tones[inner], (1 - DARKEST, 0.5, DARKEST))
+    if usual - darkest < lightest - usual:  # light writing
+        return False
+    dark = 1 - tones / np.maximum(without_strokes(tones).astype(np.float32), 1)
+    ink = float(np.quantile(dark[inner], DARKEST))
+    if tones[sheet].mean() < tones[~sheet].mean() and dark[rim(sheet)].max() > WRITTEN * ink:
         return True
-    edge = grown(edge)
+    edge = grown(rim(sheet))
     beside = ~sheet & ~edge
     if np.count_nonzero(dark[beside] > PLAIN * ink) > MOSTLY * np.count_nonzero(beside):
         return False
     parts = Parts.of((dark > WRITTEN * ink) & ~edge)
     sizes, own = parts.sides().max(axis=0), _in(parts, sheet) > 0
-    border = sum(_in(parts, side) for side in SIDES)
-    others = sizes[~own & (border == 0)]
+    others = sizes[~own & (_along(parts).sum(axis=0) == 0)]
     return bool(others.max(initial=0) > AS_LARGE * sizes[own].max(initial=0))
 
 
@@ -125,7 +124,7 @@ def strangers(mask: Mask, at: tuple[bool, ...], *, several: bool) -> Mask | None
     """
     parts = Parts.of(mask)
     sizes = parts.sides().max(axis=0)
-    along = np.array([_in(parts, side) * ours for side, ours in zip(SIDES, at, strict=True)])
+    along = _along(parts) * np.array(at)[:, None]
     touched = np.count_nonzero(along, axis=0)
     main = int(np.where(touched, 0, sizes).argmax())
     size = sizes[main]
@@ -155,14 +154,12 @@ def _around(parts: Parts, piece: int) -> Mask:
 
 def _pen(parts: Parts, which: int) -> float:
     """How wide a part's strokes are, in pixels."""
-    left, top, right, bottom = parts.boxes[which]
-    return pen_width(parts.labels[top:bottom, left:right] == which + 1)
+    return pen_width(parts.mask(which))
 
 
 def _unbroken(parts: Parts, which: int) -> float:
     """How much of its rows, or of its columns, from a part's first pixel to the last are its own."""
-    left, top, right, bottom = parts.boxes[which]
-    mask = parts.labels[top:bottom, left:right] == which + 1
+    mask = parts.mask(which)
     spans = [_spans(lines) for lines in (mask, mask.T)]
     return float(np.count_nonzero(mask) / min(spans))
 
@@ -181,6 +178,11 @@ def _in(parts: Parts, window: Any) -> NDArray[np.int64]:
     """How many pixels of each part are in a window, an index of them."""
     inside: NDArray[np.int64] = np.bincount(parts.labels[window].ravel(), minlength=len(parts.boxes) + 1)[1:]
     return inside
+
+
+def _along(parts: Parts) -> NDArray[np.int64]:
+    """(4, n): how many pixels of each part are at the top, the bottom, the left and the right."""
+    return np.array([_in(parts, side) for side in (np.s_[:1], np.s_[-1:], np.s_[:, :1], np.s_[:, -1:])])
 
 
 def _from(parts: Parts, main: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

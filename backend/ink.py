@@ -290,7 +290,8 @@ def _sheets(tones: NDArray[np.uint8], *, held: bool) -> Iterator[NDArray[np.bool
     for level, step, either in _steps(tones):
         light = tones > level
         masks = (light, ~light) if either else (light,)
-        laid = (surroundings.laid(mask, held=held and mask is light) for mask in masks)  # a dark one may be a thick 0
+        # A dark sheet is none that is held: it may be a thick 0.
+        laid = [surroundings.laid(mask, held=held and mask is light) for mask in masks]
         found = [sheet for sheet in laid if sheet is not None]
         sharp = [sheet for sheet in found if SHARP * step <= surroundings.sharpness(tones, sheet) <= SHARPEST * step]
         yield from sorted(sharp, key=lambda sheet: int(np.ptp(tones[sheet])), reverse=True)
@@ -454,7 +455,7 @@ def _photo(grey: Image.Image) -> NDArray[np.uint8]:
     if _light_on_dark(grey):
         grey = ImageOps.invert(grey)
     grey = grey.filter(ImageFilter.MedianFilter(3))
-    paper = without_strokes(grey.resize((64, 64), Image.Resampling.BOX))
+    paper = Image.fromarray(without_strokes(np.asarray(grey.resize((64, 64), Image.Resampling.BOX))))
     light = np.asarray(paper.filter(ImageFilter.BoxBlur(2)).resize(grey.size, Image.Resampling.BILINEAR), np.float32)
     ink = np.clip(1 - np.asarray(grey, np.float32) / np.maximum(light, 1), 0, 1)
     low, high = _paper_and_ink(ink)

@@ -40,15 +40,13 @@ def stray(ink: NDArray[np.uint8], parts: Parts) -> Mask:
         return np.zeros(len(parts.boxes), bool)
     wide, high = parts.sides()
     pale, boxes, flat = parts.darkest(ink) < PALE * ink.max(), _boxes(parts), high < FLAT * wide
+    sizes, full = np.maximum(wide, high), parts.filling()
     digits = ~(pale | boxes | flat)
+    dots = (full > ROUND) & (sizes < SMALL * high[digits].max(initial=0)) & ~flat
+    discs = (full > DISC) & (np.minimum(wide, high) > EQUAL * sizes)
+    digits &= ~(dots | discs)
     if not digits.any():
         return np.zeros(len(parts.boxes), bool)
-    sizes, full = np.maximum(wide, high), parts.filling()
-    discs = (full > DISC) & (np.minimum(wide, high) > EQUAL * sizes)
-    dots = (full > ROUND) & (sizes < SMALL * high[digits].max()) & ~flat | discs
-    if not (digits & ~dots).any():
-        return np.zeros(len(parts.boxes), bool)
-    digits &= ~dots
     digits &= high >= TALL * high[digits].max()
     height = high[digits].mean()
     across, down = gaps(parts.boxes, parts.boxes[digits])
@@ -87,7 +85,7 @@ def _boxes(parts: Parts) -> Mask:
     inside = np.where(holds, high, 0).max(axis=1, initial=0)
     found = np.zeros(len(high), bool)
     for k in np.flatnonzero(inside > INSIDE * high):
-        mask = parts.labels[top[k] : bottom[k], left[k] : right[k]] == k + 1
+        mask = parts.mask(int(k))
         if has_corners(mask.astype(np.uint8), 0):
             lines = long(mask, RUN * inside[k]) | long(mask.T, RUN * inside[k]).T
             found[k] = np.count_nonzero(mask & ~lines) < REST * np.count_nonzero(mask)

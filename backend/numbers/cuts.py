@@ -85,7 +85,7 @@ def cut(ink: NDArray[np.uint8], line: Line, drawn: NDArray[np.int32] | None = No
     labels, found, n = np.zeros_like(parts.labels), [], 0
     for part, box in enumerate(parts.boxes):
         left, top, right, bottom = box
-        inside = parts.labels[top:bottom, left:right] == part + 1
+        inside = parts.mask(part)
         cell, costs = _divide(inside, _at_full_size(cuts.get(part, []), box, ink.shape), line.pen)
         window = labels[top:bottom, left:right]
         window[inside] = cell[inside] + n + 1

@@ -69,8 +69,7 @@ def _mark(line: Line, k: int) -> str:
 
 def _is_cross(line: Line, k: int) -> bool:
     """Whether a part has two long arms and blank corners."""
-    left, top, right, bottom = line.parts.boxes[k]
-    ink = line.parts.labels[top:bottom, left:right] == k + 1
+    ink = line.parts.mask(k)
     h, w = ink.shape
     arms = ink.sum(axis=1).max() >= ARM * w and ink.sum(axis=0).max() >= ARM * h
     y, x = int(BLANK * h), int(BLANK * w)

@@ -33,6 +33,12 @@ class Parts(NamedTuple):
         number[1:][kept] = np.arange(1, np.count_nonzero(kept) + 1)
         return Parts(number[self.labels], self.boxes[kept])
 
+    def mask(self, which: int) -> NDArray[np.bool_]:
+        """(h, w) of a part's box: its pixels."""
+        left, top, right, bottom = self.boxes[which]
+        mask: NDArray[np.bool_] = self.labels[top:bottom, left:right] == which + 1
+        return mask
+
     def sides(self) -> NDArray[np.int64]:
         """(2, n): how wide and how high each part's box is."""
         sides: NDArray[np.int64] = (self.boxes[:, 2:] - self.boxes[:, :2]).T

@@ -45,13 +45,13 @@ class Row:
     def place(self, box: tuple[int, int, int, int]) -> tuple[float, float, float, float]:
         """Left, top, right, bottom of a piece or mark -> the same in the sheet's ink as it was reduced."""
         left, top, right, bottom = box
-        corner = np.array([self.line.left, self.line.top])
+        x, y = self.line.left, self.line.top
         if not self.turn:
-            return left + corner[0], top + corner[1], right + corner[0], bottom + corner[1]
-        y, x = np.nonzero(self.cells.labels[top:bottom, left:right])
-        ink = np.stack([x + left + 0.5, y + top + 0.5], axis=1)
+            return left + x, top + y, right + x, bottom + y
+        down, across = np.nonzero(self.cells.labels[top:bottom, left:right])
+        ink = np.stack([across + left + 0.5, down + top + 0.5], axis=1)
         corners = np.array([(left, top), (right, top), (left, bottom), (right, bottom)])
-        return self.turn.box(corner + (ink if len(ink) else corners))  # a mark's ink is in no cell
+        return self.turn.box((x, y) + (ink if len(ink) else corners))  # a mark's ink is in no cell
 
 
 class Read(NamedTuple):
@@ -71,10 +71,11 @@ def rows(ink: NDArray[np.uint8], strokes: Sequence[NDArray[np.float64]] = ()) ->
     `strokes`: (n, 2) x and y each, in the ink's pixels, where it is known to be made of them.
     """
     ink, found, factor = _reduced(ink)
+    reduced = [stroke / factor for stroke in strokes]
     if turn := skew.turn(found):
         ink = turn.picture(np.where(found.labels > 0, ink, 0).astype(np.uint8), FAINTEST)
-        found, strokes = parts.find(ink), [factor * turn.points(stroke / factor) for stroke in strokes]
-    drawn = draw([stroke / factor for stroke in strokes], ink.shape) if strokes else None
+        found, reduced = parts.find(ink), [turn.points(stroke) for stroke in reduced]
+    drawn = draw(reduced, ink.shape) if reduced else None
     most, made = lattice.MOST, []
     for whole in parts.lines(found) if len(found.boxes) else ():
         seen, line = marks.find(whole)

@@ -166,13 +166,7 @@ SURROUNDINGS = {
     "cut out, large": lambda digit, rng: pictures.cut_out(digit, 400, rng),
     "close-up": pictures.close_up,
     "plot": pictures.plot,
-    "on a table": pictures.on_table,
-    "beyond the picture": pictures.beyond,
-    "on a desk": pictures.on_desk,
-    "on ruled paper": pictures.on_rules,
-    "on a screen": pictures.on_screen,
-    "held": pictures.in_hands,
-    "beside things": pictures.with_things,
+    **pictures.AROUND,
 }
 
 
@@ -216,6 +210,14 @@ def test_a_number_whose_digits_touch_is_read_on_lambda_with_and_without_its_stro
         answer = running.request("POST", "/numbers", json.dumps(body).encode(), media)
         assert answer.status == 200, answer.body
         assert answer.json["number"] == "858"
+
+
+def test_a_turned_number_is_read_on_lambda(running: Function) -> None:
+    level = Image.open(BytesIO(written("2047"))).convert("L")
+    picture = pictures.encode(level.rotate(18, Image.Resampling.BICUBIC, expand=True, fillcolor=255))
+    answer = running.request("POST", "/numbers", picture, {"Content-Type": "image/png"})
+    assert answer.status == 200, answer.body
+    assert answer.json["number"] == "2047"
 
 
 @pytest.mark.parametrize(

@@ -74,10 +74,9 @@ class Number(NamedTuple):
     strokes: Drawing  # none on paper
     truth: str
     fold: int
-    text: str = ""  # of a line with other characters than digits, which is no number
-    boxes: NDArray[np.float64] = np.zeros(
-        (0, 4)
-    )  # where each of its characters is, left, top, right, bottom; on a canvas
+    # Of a line with other characters than digits, which is no number; (n, 4) where each is, on a canvas.
+    text: str = ""
+    boxes: NDArray[np.float64] = np.zeros((0, 4))
 
 
 @once
