@@ -8,6 +8,7 @@ import hashlib
 import shutil
 import struct
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import boto3
@@ -73,6 +74,8 @@ def tiny_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
     monkeypatch.setenv("DATA_CACHE", str(tmp_path / "cache"))
     plans = {name: (labels, _tiny(plan)) for name, (labels, plan) in datasets.PLANS.items()}
     monkeypatch.setattr(datasets, "PLANS", plans)
+    # A process of its own would know neither these digests nor what else a test sets; test_cores.py starts some.
+    monkeypatch.setattr(datasets, "WORKERS", functools.partial(ThreadPoolExecutor, 1))
     _forget()
     yield folder
     _forget()

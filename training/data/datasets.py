@@ -6,10 +6,15 @@ Pictures are made once from the sources, varied as hands, pens and cameras vary 
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache as once
+from functools import partial
+from itertools import islice
+from multiprocessing import get_context
+from signal import SIG_IGN, SIGINT, signal
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
@@ -26,6 +31,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 T, R = TypeVar("T"), TypeVar("R")
+# Started anew, not forked: a fork of a process in which TensorFlow runs ends or hangs at random, and Windows has none.
+# Ctrl-C reaches them, too; the caller is who ends them.
+WORKERS = partial(ProcessPoolExecutor, mp_context=get_context("spawn"), initializer=signal, initargs=(SIGINT, SIG_IGN))
 DIGITS = tuple("0123456789")
 FASHION = ("T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 QUICK = 0.03  # the share of pictures that --quick makes
@@ -134,16 +142,15 @@ def load(name: str, *, quick: bool = False) -> Dataset:
     if name == FEEDBACK:
         return given()
     labels, plan = PLANS[name]
-    parts = [_of_kind(kind, max(100, int(items * QUICK)) if quick else items, copies) for kind, items, copies in plan]
-    return Dataset(*(np.concatenate(columns) for columns in zip(*parts, strict=True)), labels=labels)
+    parts = [(kind, max(100, int(items * QUICK)) if quick else items, copies) for kind, items, copies in plan]
+    # Each kind has a file of its own, so that a change of one does not cost all.
+    paths = [sources.cache() / f"{part[0]}-{_recipe([part])}.npz" for part in parts]
+    _save({path: _tasks(*part) for path, part in zip(paths, parts, strict=True) if not path.exists()})
+    return Dataset(*(np.concatenate(columns) for columns in zip(*map(_read, paths), strict=True)), labels=labels)
 
 
-def _of_kind(kind: str, items: int, copies: int) -> list[NDArray[np.generic]]:
-    """A Dataset's FIELDS for one kind; each has a file of its own, so that a change of one does not cost all."""
-    path = sources.cache() / f"{kind}-{_recipe([(kind, items, copies)])}.npz"
-    if not path.exists():
-        _save(path, [Task(kind, item, seed) for seed in range(copies) for item in range(items)])
-    return _read(path)
+def _tasks(kind: str, items: int, copies: int) -> list[Task]:
+    return [Task(kind, item, seed) for seed in range(copies) for item in range(items)]
 
 
 def replay(n: int = REPLAY) -> Dataset:
@@ -160,7 +167,7 @@ def replay(n: int = REPLAY) -> Dataset:
             for kind, items, copies in plan
             for place in rng.permutation(items * copies)[: max(n // 1000, round(n * items * copies / total))]
         ]
-        _save(path, tasks)
+        _save({path: tasks})
     return Dataset(*_read(path), labels=labels)
 
 
@@ -201,22 +208,27 @@ def _sample(kind: str, items: int) -> bytes:
     return b"".join(picture.x.tobytes() + bytes((picture.y & 255, picture.fold & 255)) for picture in made if picture)
 
 
-def make(tasks: list[Task]) -> list[Made | None]:
+def make(tasks: list[Task]) -> Iterator[Made | None]:
     """The pictures of `tasks`, in order; None where the varied drawing came out blank."""
-    kinds = list(dict.fromkeys(task.kind for task in tasks))
-    for kind in kinds:  # the sources are read once, before the workers fork
-        _make(Task(kind, 0, 0))
-    return list(on_all_cores(_make, tasks, 500, kinds[0] if len(kinds) == 1 else "pictures"))
+    return on_all_cores(_make, tasks, 500)
 
 
-def on_all_cores(function: Callable[[T], R], tasks: Sequence[T], chunk: int, what: str = "pictures") -> Iterator[R]:
-    """`function` of each picture's task, in order, by forked workers that get `chunk` at a time; progress on stderr."""
+def on_all_cores(function: Callable[[T], R], tasks: Sequence[T], chunk: int) -> Iterator[R]:
+    """`function` of each picture's task, in order, by processes that get `chunk` at a time; progress on stderr.
+
+    Raises what `function` raises, and DataError where a process was killed.
+    """
     start, end = ("\r", " ") if sys.stderr.isatty() else ("", "\n")  # a log gets lines
-    with multiprocessing.get_context("fork").Pool() as pool:
-        for done, result in enumerate(pool.imap(function, tasks, chunk), 1):
-            yield result
+    pool = WORKERS()
+    try:
+        for done, result in enumerate(pool.map(function, tasks, chunksize=chunk), 1):
             if done % (10 * chunk) == 0 or done == len(tasks):
-                print(f"{start}{what}: {done:,} of {len(tasks):,}", end=end, file=sys.stderr, flush=True)
+                print(f"{start}pictures: {done:,} of {len(tasks):,}", end=end, file=sys.stderr, flush=True)
+            yield result
+    except BrokenProcessPool as error:
+        raise sources.DataError("a process that makes pictures was killed; free memory, and run this again") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _make(task: Task) -> Made | None:
@@ -226,16 +238,19 @@ def _make(task: Task) -> Made | None:
         return None
 
 
-def _save(path: Path, tasks: list[Task]) -> None:
-    pairs = [(task, picture) for task, picture in zip(tasks, make(tasks), strict=True) if picture is not None]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_suffix(".part.npz")
-    np.savez(
-        half,
-        x=np.stack([picture.x for _, picture in pairs]),
-        y=np.array([picture.y for _, picture in pairs]),
-        fold=np.array([picture.fold for _, picture in pairs], np.int8),
-        kind=np.array([task.kind for task, _ in pairs]),
-        item=np.array([task.item for task, _ in pairs]),
-    )
-    half.replace(path)
+def _save(wanted: dict[Path, list[Task]]) -> None:
+    """Make all that is wanted and write each file as soon as its pictures are there."""
+    made = make([task for tasks in wanted.values() for task in tasks]) if wanted else iter(())
+    for path, tasks in wanted.items():
+        pairs = [(task, picture) for task, picture in zip(tasks, islice(made, len(tasks)), strict=True) if picture]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        half = path.with_suffix(".part.npz")
+        np.savez(
+            half,
+            x=np.stack([picture.x for _, picture in pairs]),
+            y=np.array([picture.y for _, picture in pairs]),
+            fold=np.array([picture.fold for _, picture in pairs], np.int8),
+            kind=np.array([task.kind for task, _ in pairs]),
+            item=np.array([task.item for task, _ in pairs]),
+        )
+        half.replace(path)
